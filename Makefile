@@ -1,0 +1,44 @@
+# Entry points only; the work is in cargo and in docker/.
+
+STACK := docker/native/stack.sh
+
+.DEFAULT_GOAL := help
+.PHONY: help build test lint fmt stack stack-down demo demo-docker bench clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## The release binary, target/release/cdc
+	cargo build --release --locked
+
+# The stack's environment names the servers; tests find them by it.
+test: ## All tests, against real MySQLs, Kafka and a registry
+	docker/native/require.sh
+	$(STACK) up
+	set -a && eval "$$($(STACK) env)" && set +a && cargo test --workspace --no-fail-fast
+
+lint: ## Clippy, warnings denied
+	cargo clippy --workspace --all-targets -- -D warnings
+
+fmt: ## Format the code
+	cargo fmt --all
+
+stack: ## Start two MySQLs, Kafka and a registry on free ports of 127.0.0.1
+	$(STACK) up
+
+stack-down: ## Stop them; their data stays in .stack
+	$(STACK) down
+
+demo: ## Replicate real data, crash both ends, compare every byte
+	docker/demo.sh
+
+demo-docker: ## The same pipeline in containers
+	DEMO_IN=docker docker/demo.sh
+
+bench: ## Throughput and latency on this machine
+	$(STACK) up
+	set -a && eval "$$($(STACK) env)" && set +a && cargo test --release -p cdc --test cdc-tests -- --ignored --nocapture bench
+
+clean: ## Remove what was built, and the stack with its data (downloads stay)
+	$(STACK) purge
+	cargo clean

@@ -1,0 +1,74 @@
+//! Apply: folded changes as statements, in an order in which none hits another's row.
+//!
+//! For each table first every row goes that is to be deleted, then every row
+//! whose unique values may be needed by another, then rows are written. Written
+//! first, a row that takes a value from another would hit that other row over
+//! the unique key, and MySQL would change it instead without an error. A guard in
+//! the statement turns what is left of that danger into an error: a divergence.
+//!
+//! Statements go in packets of bounded size, each packet one round trip; every
+//! answer is checked before COMMIT is sent by itself.
+
+mod decide;
+mod keyless;
+mod literal;
+mod packet;
+mod rows;
+mod writer;
+
+pub(crate) use decide::decide;
+pub(crate) use literal::{Form, text};
+pub(crate) use writer::Writer;
+
+use std::sync::Arc;
+
+use cdc_sdk::Result;
+use cdc_sdk::value::Row;
+
+use crate::fold::{Folded, TableChanges};
+use crate::tables::Plan;
+use packet::Manner;
+
+/// The plans of a batch: for each table, for each of its schemas.
+pub(crate) type Plans = Vec<Vec<Arc<Plan>>>;
+
+/// Writes all tables of a batch. `converging`: a replay goes over what has been applied before.
+pub(crate) async fn apply<'a, R: Row + Sync>(
+    writer: &mut Writer<'_, 'a, R>,
+    folded: &'a Folded<'a, R>,
+    plans: &'a Plans,
+    converging: bool,
+) -> Result<()> {
+    for (changes, plans) in folded.tables.iter().zip(plans) {
+        apply_keyed(writer, changes, plans, converging).await?;
+        // What the ledger has of rows without identity must not be done again; a replay skips it.
+        if !converging {
+            keyless::apply(writer, changes, plans).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn apply_keyed<'a, R: Row + Sync>(
+    writer: &mut Writer<'_, 'a, R>,
+    changes: &'a TableChanges<'a, R>,
+    plans: &'a [Arc<Plan>],
+    converging: bool,
+) -> Result<()> {
+    let order = decide(changes, plans, converging)?;
+    for (plan, rows) in plans.iter().zip(&order.deletes) {
+        writer.rows(plan, Manner::Delete, rows).await?;
+    }
+    for (plan, rows) in plans.iter().zip(&order.upserts) {
+        writer.rows(plan, Manner::Upsert, rows).await?;
+    }
+    for (plan, rows) in plans.iter().zip(&order.replaces) {
+        writer.rows(plan, Manner::Replace, rows).await?;
+    }
+    writer.applied.deletes += order.gone;
+    writer.applied.upserts += order.written;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

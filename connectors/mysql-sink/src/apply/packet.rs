@@ -1,0 +1,123 @@
+//! A packet: statements that are sent together, and what is expected of each.
+
+use cdc_sdk::Result;
+use cdc_sdk::value::Row;
+
+use super::rows;
+use crate::tables::Plan;
+
+/// How rows are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// Deleted by key; those that are not there do not matter.
+    Delete,
+    /// Inserted, or changed where the key is there; a row of another key in the way is an error.
+    Upsert,
+    /// Inserted; whatever is in the way goes.
+    Replace,
+    /// Inserted; anything in the way is an error.
+    Insert,
+}
+
+impl Manner {
+    /// What stands before the rows.
+    pub fn head(self, plan: &Plan) -> &str {
+        match self {
+            Self::Delete => &plan.sql.delete,
+            Self::Upsert | Self::Insert => &plan.sql.insert,
+            Self::Replace => &plan.sql.replace,
+        }
+    }
+
+    /// What stands behind them.
+    pub fn tail(self, plan: &Plan) -> &str {
+        match self {
+            Self::Delete if plan.sql.delete_in_list => ")",
+            Self::Delete => "",
+            Self::Upsert => &plan.sql.upsert_tail,
+            Self::Replace | Self::Insert => "",
+        }
+    }
+
+    /// What stands between two rows.
+    pub fn between(self, plan: &Plan) -> &'static [u8] {
+        match self {
+            Self::Delete if !plan.sql.delete_in_list => b" OR ",
+            Self::Delete | Self::Upsert | Self::Replace | Self::Insert => b",",
+        }
+    }
+
+    /// Appends one row.
+    pub fn row<R: Row>(self, out: &mut Vec<u8>, plan: &Plan, row: &R) -> Result<()> {
+        match self {
+            Self::Delete => rows::key(out, plan, row),
+            Self::Upsert | Self::Replace | Self::Insert => rows::tuple(out, plan, row),
+        }
+    }
+}
+
+/// One statement of a packet.
+#[derive(Debug)]
+pub(crate) enum Step<'a, R> {
+    /// Begins a transaction, or stores what needs no answer.
+    Control,
+    /// The ledger's compare-and-set: it must affect one row.
+    Ledger,
+    /// Rows of a table.
+    Rows {
+        /// How they are written.
+        plan: &'a Plan,
+        /// In which manner.
+        manner: Manner,
+        /// Which.
+        rows: Vec<&'a R>,
+    },
+    /// Rows without identity that are equal to this one: it must affect as many as it says.
+    Remove {
+        /// How they are compared.
+        plan: &'a Plan,
+        /// The row.
+        row: &'a R,
+        /// How many of them.
+        count: u64,
+    },
+}
+
+/// Statements that are sent together.
+#[derive(Debug)]
+pub(crate) struct Packet<'a, R> {
+    /// The statements, separated by semicolons.
+    pub sql: Vec<u8>,
+    /// What each is.
+    pub steps: Vec<Step<'a, R>>,
+}
+
+impl<'a, R> Packet<'a, R> {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self { sql: Vec::new(), steps: Vec::new() }
+    }
+
+    /// Adds a statement that is complete.
+    pub fn push(&mut self, sql: &str, step: Step<'a, R>) {
+        self.begin(sql);
+        self.steps.push(step);
+    }
+
+    /// Begins a statement; its step is pushed when it is complete. Returns where it begins.
+    pub fn begin(&mut self, head: &str) -> usize {
+        let start = self.sql.len();
+        if start > 0 {
+            self.sql.push(b';');
+        }
+        self.sql.extend_from_slice(head.as_bytes());
+        start
+    }
+
+    /// Empties it; the buffer is kept for the next one unless a large row has blown it up.
+    pub fn clear(&mut self, bytes_max: usize) {
+        self.sql.clear();
+        self.sql.shrink_to(bytes_max.saturating_mul(2));
+        self.steps.clear();
+    }
+}

@@ -1,0 +1,130 @@
+//! Rows as parts of statements.
+
+use cdc_sdk::value::{Row, Value};
+use cdc_sdk::{Error, Kind, Result};
+
+use super::literal;
+use crate::tables::{Plan, Right};
+
+/// Appends `(v1,v2,…)` with the values of the written columns.
+pub(super) fn tuple<R: Row>(out: &mut Vec<u8>, plan: &Plan, row: &R) -> Result<()> {
+    out.push(b'(');
+    let first = out.len();
+    let mut seen = 0;
+    row.visit(|index, value| {
+        in_order(plan, index, &mut seen)?;
+        if let Some(Some(form)) = plan.forms.get(index) {
+            separate(out, first, b",");
+            literal::write(out, value, form)?;
+        }
+        Ok(())
+    })?;
+    complete(plan, seen)?;
+    out.push(b')');
+    Ok(())
+}
+
+/// Appends the row's key: its value where keys stand in a list, else `(c1=v1 AND c2=v2)`.
+pub(super) fn key<R: Row>(out: &mut Vec<u8>, plan: &Plan, row: &R) -> Result<()> {
+    let by_column = !plan.sql.delete_in_list;
+    if by_column {
+        out.push(b'(');
+    }
+    let first = out.len();
+    let mut seen = 0;
+    row.visit(|index, value| {
+        in_order(plan, index, &mut seen)?;
+        if let Some((_, name)) = plan.sql.key.iter().find(|(at, _)| *at == index) {
+            if matches!(value, Value::Null) {
+                return Err(Error::new(
+                    Kind::RowMismatch,
+                    format!("a row of {} has NULL in its key", plan.target),
+                )
+                .hint("the source needs binlog_row_image=FULL"));
+            }
+            if by_column {
+                separate(out, first, b" AND ");
+                out.extend_from_slice(name.as_bytes());
+                out.push(b'=');
+            }
+            literal::comparable(out, value)?;
+        }
+        Ok(())
+    })?;
+    complete(plan, seen)?;
+    if by_column {
+        out.push(b')');
+    }
+    Ok(())
+}
+
+/// Appends `c1 <=> v1 AND …`: true for rows that are equal in every written column, byte for byte.
+pub(super) fn condition<R: Row>(out: &mut Vec<u8>, plan: &Plan, row: &R) -> Result<()> {
+    let first = out.len();
+    let mut seen = 0;
+    row.visit(|index, value| {
+        in_order(plan, index, &mut seen)?;
+        let (Some(Some(_)), Some(comparison)) = (plan.forms.get(index), plan.comparisons.get(index)) else {
+            return Ok(());
+        };
+        separate(out, first, b" AND ");
+        out.extend_from_slice(comparison.left.as_bytes());
+        out.extend_from_slice(b" <=> ");
+        match (comparison.right, value) {
+            (Right::TextBytes, Value::Text(text)) => literal::binary(out, text.as_bytes()),
+            (Right::Json, Value::Json(_) | Value::Text(_)) => {
+                out.extend_from_slice(b"CAST(");
+                literal::comparable(out, value)?;
+                out.extend_from_slice(b" AS JSON)");
+            }
+            (Right::Plain | Right::TextBytes | Right::Json, value) => literal::comparable(out, value)?,
+        }
+        Ok(())
+    })?;
+    complete(plan, seen)
+}
+
+/// The row's key for an error message, cut where it is long.
+pub(super) fn shown_key<R: Row>(plan: &Plan, row: &R) -> String {
+    const CHARS_MAX: usize = 200;
+    let mut out = Vec::new();
+    let written = match plan.identity.is_empty() {
+        true => tuple(&mut out, plan, row),
+        false => key(&mut out, plan, row),
+    };
+    let text = String::from_utf8_lossy(&out);
+    let more = if text.chars().count() > CHARS_MAX { "…" } else { "" };
+    match written {
+        Ok(()) => format!("{}{more}", text.chars().take(CHARS_MAX).collect::<String>()),
+        Err(_) => "(unreadable)".into(),
+    }
+}
+
+fn separate(out: &mut Vec<u8>, first: usize, separator: &[u8]) {
+    if out.len() > first {
+        out.extend_from_slice(separator);
+    }
+}
+
+fn in_order(plan: &Plan, index: usize, seen: &mut usize) -> Result<()> {
+    if index != *seen {
+        return Err(mismatch(plan, index));
+    }
+    *seen += 1;
+    Ok(())
+}
+
+fn complete(plan: &Plan, seen: usize) -> Result<()> {
+    if seen == plan.forms.len() { Ok(()) } else { Err(mismatch(plan, seen)) }
+}
+
+fn mismatch(plan: &Plan, index: usize) -> Error {
+    Error::new(
+        Kind::RowMismatch,
+        format!(
+            "a row for {} has not the {} columns of its table: see column {index}",
+            plan.target,
+            plan.forms.len()
+        ),
+    )
+}

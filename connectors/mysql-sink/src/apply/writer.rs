@@ -1,0 +1,264 @@
+//! Sends packets, and checks every answer.
+
+use cdc_sdk::value::Row;
+use cdc_sdk::{Error, Kind, Result};
+
+use super::packet::{Manner, Packet, Step};
+use super::rows;
+use crate::batch::Applied;
+use crate::session::{Outcome, Refusal, Session, Stumble};
+use crate::tables::Plan;
+
+/// Rows a statement: more are not faster, and lists of keys cost the optimizer memory.
+const ROWS_MAX: usize = 1000;
+
+/// Writes statements over a session, several a packet.
+pub(crate) struct Writer<'s, 'a, R> {
+    session: &'s mut Session,
+    packet: Packet<'a, R>,
+    bytes_max: usize,
+    /// What has been done so far.
+    pub applied: Applied,
+}
+
+impl<'s, 'a, R: Row + Sync> Writer<'s, 'a, R> {
+    /// Packets hold up to `bytes_max` bytes, or what the server takes if that is less; a larger row goes alone.
+    pub fn new(session: &'s mut Session, bytes_max: usize) -> Self {
+        // Half, since the end of the last statement comes on top.
+        let bytes_max = bytes_max.min(session.packet_bytes_max / 2);
+        Self { session, packet: Packet::new(), bytes_max, applied: Applied::default() }
+    }
+
+    /// Adds a statement whose answer does not matter.
+    pub fn control(&mut self, sql: &str) {
+        self.packet.push(sql, Step::Control);
+    }
+
+    /// Adds the ledger's compare-and-set.
+    pub fn ledger(&mut self, sql: &str) {
+        self.packet.push(sql, Step::Ledger);
+    }
+
+    /// Adds rows of one table, in as many statements and packets as it takes.
+    pub async fn rows(&mut self, plan: &'a Plan, manner: Manner, rows: &[&'a R]) -> Result<()> {
+        for rows in rows.chunks(ROWS_MAX) {
+            let mut rest = rows;
+            while !rest.is_empty() {
+                let (taken, full) = self.fill(plan, manner, rest)?;
+                if full {
+                    self.flush().await?;
+                }
+                rest = rest.get(taken..).unwrap_or_default();
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a statement with as many of the rows as the packet has room for. Returns how many those
+    /// are, and whether the packet is full.
+    fn fill(&mut self, plan: &'a Plan, manner: Manner, rows: &[&'a R]) -> Result<(usize, bool)> {
+        let packet = &mut self.packet;
+        let start = packet.begin(manner.head(plan));
+        let mut taken = 0;
+        for row in rows {
+            let end = packet.sql.len();
+            if taken > 0 {
+                packet.sql.extend_from_slice(manner.between(plan));
+            }
+            manner.row(&mut packet.sql, plan, *row)?;
+            let over = packet.sql.len() > self.bytes_max;
+            if over && taken > 0 {
+                packet.sql.truncate(end);
+                break;
+            }
+            if over && start > 0 {
+                packet.sql.truncate(start);
+                return Ok((0, true));
+            }
+            if packet.sql.len() > self.session.packet_bytes_max {
+                return Err(too_large(plan, *row, packet.sql.len(), self.session.packet_bytes_max));
+            }
+            taken += 1;
+        }
+        packet.sql.extend_from_slice(manner.tail(plan).as_bytes());
+        let rows: Vec<&'a R> = rows.iter().take(taken).copied().collect();
+        let full = taken < rows.len() || packet.sql.len() >= self.bytes_max;
+        packet.steps.push(Step::Rows { plan, manner, rows });
+        Ok((taken, full))
+    }
+
+    /// Adds a delete of rows without identity.
+    pub async fn remove(&mut self, plan: &'a Plan, row: &'a R, count: u64) -> Result<()> {
+        self.packet.begin(&plan.sql.remove);
+        rows::condition(&mut self.packet.sql, plan, row)?;
+        self.packet.sql.extend_from_slice(format!(" LIMIT {count}").as_bytes());
+        self.packet.steps.push(Step::Remove { plan, row, count });
+        if self.packet.sql.len() >= self.bytes_max { self.flush().await } else { Ok(()) }
+    }
+
+    /// Sends what has been gathered.
+    pub async fn flush(&mut self) -> Result<()> {
+        if self.packet.steps.is_empty() {
+            return Ok(());
+        }
+        let answer = self.session.run(&self.packet.sql).await;
+        self.applied.statements += u64::try_from(self.packet.steps.len()).unwrap_or(u64::MAX);
+        let steps = std::mem::take(&mut self.packet.steps);
+        self.packet.clear(self.bytes_max);
+        match answer {
+            Ok(outcomes) => self.verify(&steps, &outcomes).await,
+            Err(stumble) => Err(self.explain(&steps, stumble).await),
+        }
+    }
+
+    async fn verify(&mut self, steps: &[Step<'a, R>], outcomes: &[Outcome]) -> Result<()> {
+        if steps.len() != outcomes.len() {
+            let what = format!("{} statements got {} answers", steps.len(), outcomes.len());
+            return Err(Error::new(Kind::Bug, what));
+        }
+        for (number, (step, outcome)) in steps.iter().zip(outcomes).enumerate() {
+            match step {
+                Step::Control => {}
+                Step::Ledger if outcome.affected == 1 => {}
+                Step::Ledger => {
+                    return Err(Error::new(Kind::LedgerMoved, "the ledger has moved under this sink"));
+                }
+                Step::Remove { plan, row, count } if outcome.affected != *count => {
+                    return Err(absent(plan, *row, *count, outcome.affected));
+                }
+                Step::Remove { .. } => {}
+                Step::Rows { plan, manner, rows } if outcome.warnings > 0 => {
+                    let last = number + 1 == steps.len();
+                    self.look_into_warnings(plan, *manner, rows, last).await?;
+                }
+                Step::Rows { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The statement drew warnings: strict mode makes errors of most losses, but not of all
+    /// (digits behind the point that do not fit are a note). What is a loss is refused.
+    async fn look_into_warnings(
+        &mut self,
+        plan: &'a Plan,
+        manner: Manner,
+        rows: &[&'a R],
+        last: bool,
+    ) -> Result<()> {
+        if last {
+            if let Some(warning) = self.loss().await? {
+                return Err(self.name_the_row(plan, manner, rows, warning).await);
+            }
+            return Ok(());
+        }
+        // The warnings of an earlier statement of the packet are gone: do it again, which changes nothing.
+        for row in rows {
+            self.single(plan, manner, *row).await.map_err(|r| refused(plan, *row, r))?;
+            if let Some(warning) = self.loss().await? {
+                return Err(lossy(plan, *row, &warning));
+            }
+        }
+        Ok(())
+    }
+
+    async fn name_the_row(
+        &mut self,
+        plan: &'a Plan,
+        manner: Manner,
+        rows: &[&'a R],
+        warning: String,
+    ) -> Error {
+        for row in rows {
+            if self.single(plan, manner, *row).await.is_ok()
+                && let Ok(Some(warning)) = self.loss().await
+            {
+                return lossy(plan, *row, &warning);
+            }
+        }
+        Error::new(Kind::RowRefused, format!("rows of {} would lose something", plan.target)).detail(warning)
+    }
+
+    /// The first warning of the last statement that tells of a value that was changed.
+    async fn loss(&mut self) -> Result<Option<String>> {
+        let warnings: Vec<(String, u16, String)> = self
+            .session
+            .rows("SHOW WARNINGS")
+            .await
+            .map_err(|r| r.into_error("warnings could not be read"))?;
+        let found = warnings.into_iter().find(|(_, code, _)| LOSSES.contains(code));
+        Ok(found.map(|(level, code, message)| format!("{level} {code}: {message}")))
+    }
+
+    /// The error of a packet that was refused. For rows it names the one at fault: they are tried one by
+    /// one in the same transaction, which is rolled back afterwards.
+    async fn explain(&mut self, steps: &[Step<'a, R>], stumble: Stumble) -> Error {
+        let refusal = stumble.refusal;
+        match steps.get(stumble.done) {
+            Some(Step::Rows { plan, manner, rows }) => {
+                let of_a_row =
+                    matches!(refusal.kind, Kind::RowRefused | Kind::Divergence | Kind::MysqlRefused);
+                if of_a_row && rows.len() > 1 {
+                    for row in rows {
+                        if let Err(refusal) = self.single(plan, *manner, *row).await {
+                            return refused(plan, *row, refusal);
+                        }
+                    }
+                }
+                match rows.first() {
+                    Some(row) if of_a_row && rows.len() == 1 => refused(plan, *row, refusal),
+                    _ => refusal.into_error(format!("rows of {} were refused", plan.target)),
+                }
+            }
+            Some(Step::Remove { plan, row, .. }) => refused(plan, *row, refusal),
+            Some(Step::Ledger) => refusal.into_error("the ledger could not be written"),
+            Some(Step::Control) | None => refusal.into_error("the destination's transaction failed"),
+        }
+    }
+
+    async fn single(&mut self, plan: &Plan, manner: Manner, row: &R) -> Result<(), Refusal> {
+        let mut sql = manner.head(plan).as_bytes().to_vec();
+        manner.row(&mut sql, plan, row).map_err(|e| Refusal {
+            kind: e.kind(),
+            code: u16::MAX,
+            message: e.what().to_owned(),
+        })?;
+        sql.extend_from_slice(manner.tail(plan).as_bytes());
+        self.session.run(&sql).await.map(|_| ()).map_err(|s| s.refusal)
+    }
+}
+
+/// Warnings that tell of a value that was changed on its way in: ER_BAD_NULL_ERROR, out of range, truncated,
+/// wrong value, no default, wrong value for a field, division by zero, too long.
+const LOSSES: [u16; 9] = [1048, 1264, 1265, 1292, 1364, 1366, 1365, 1406, 1411];
+
+fn refused<R: Row>(plan: &Plan, row: &R, refusal: Refusal) -> Error {
+    refusal.into_error(format!("row {} of {} was refused", rows::shown_key(plan, row), plan.target))
+}
+
+fn too_large<R: Row>(plan: &Plan, row: &R, bytes: usize, bytes_max: usize) -> Error {
+    let what =
+        format!("row {} of {} is larger than the server takes", rows::shown_key(plan, row), plan.target);
+    Error::new(Kind::RowRefused, what)
+        .detail(format!("its statement has {bytes} bytes; max_allowed_packet leaves {bytes_max}"))
+        .hint("on the destination: SET PERSIST max_allowed_packet = 1073741824;")
+}
+
+fn lossy<R: Row>(plan: &Plan, row: &R, warning: &str) -> Error {
+    let what = format!("row {} of {} would lose something", rows::shown_key(plan, row), plan.target);
+    Error::new(Kind::RowRefused, what)
+        .detail(warning)
+        .hint("make the destination's column as wide as the source's, or set schema = \"evolve\"")
+}
+
+fn absent<R: Row>(plan: &Plan, row: &R, wanted: u64, found: u64) -> Error {
+    Error::new(
+        Kind::Divergence,
+        format!(
+            "{} has {found} of {wanted} rows {} that the source deleted",
+            plan.target,
+            rows::shown_key(plan, row)
+        ),
+    )
+    .hint("another writer has changed the table: compare with `cdc verify`, then take a new snapshot of it")
+}

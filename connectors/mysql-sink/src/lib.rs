@@ -1,0 +1,30 @@
+//! The sink: batches of changes into a destination MySQL, exactly once.
+//!
+//! Modules are listed in the order in which a batch meets them. A batch is one
+//! transaction at the destination, and the rows that say how far the sink has
+//! come (the *ledger*) are written in that same transaction. So there is no
+//! moment at which the data and the progress disagree: after a crash the ledger
+//! is read, and the pipeline goes on from there.
+//!
+//! What keeps two sinks of one name apart: a lock that dies with its holder, the
+//! connections written down in the ledger before they are used (so that a
+//! successor can end them), and an epoch in every ledger update (so that a commit
+//! of a sink that was thought dead affects no row and is rolled back).
+
+pub mod order;
+
+mod batch;
+mod settings;
+
+mod session;
+mod tables;
+mod fold;
+mod apply;
+mod ledger;
+mod sink;
+
+pub use batch::{Advance, Applied, Batch, Change, End};
+pub use ledger::{LedgerAdmin, Progress, Rewind};
+pub use session::check;
+pub use settings::{SchemaMode, Settings};
+pub use sink::Sink;

@@ -1,0 +1,164 @@
+//! Whether the destination is fit, all findings at once.
+
+use cdc_sdk::{Finding, Result};
+
+use super::connect::{Purpose, Session};
+use super::grants::Grants;
+use super::refusal::Refusal;
+use crate::settings::{SchemaMode, Settings};
+
+/// The oldest version with what the sink uses: several user locks a session,
+/// range access for lists of row constructors, `transaction_isolation` by its name.
+const VERSION_MIN: (u16, u16, u16) = (5, 7, 20);
+/// Rows up to this size must fit a statement.
+const PACKET_BYTES_MIN: u64 = 64 << 20;
+
+/// Checks the destination. What blocks is refused by [`crate::Sink::open`] or by the first row sooner or later.
+///
+/// # Errors
+/// Only if the destination cannot be asked.
+pub async fn check(settings: &Settings) -> Result<Vec<Finding>> {
+    let mut session = Session::connect(&settings.endpoint, Purpose::Tables).await?;
+    let findings = examine(&mut session, settings).await;
+    session.close().await;
+    findings.map_err(|r| r.into_error(format!("destination {} could not be checked", settings.endpoint)))
+}
+
+async fn examine(session: &mut Session, settings: &Settings) -> Result<Vec<Finding>, Refusal> {
+    let mut findings = Vec::new();
+    server(session, &mut findings).await?;
+    let grants = Grants::read(session).await?;
+    findings.extend(missing_grants(&grants, settings));
+    targets(session, settings, &mut findings).await?;
+    Ok(findings)
+}
+
+async fn server(session: &mut Session, findings: &mut Vec<Finding>) -> Result<(), Refusal> {
+    type Facts = (String, u8, u8, u64, String);
+    let sql = "SELECT VERSION(), @@GLOBAL.read_only, @@GLOBAL.super_read_only, @@GLOBAL.max_allowed_packet, \
+               @@GLOBAL.default_storage_engine";
+    let Some((version, read_only, super_read_only, packet, engine)) = session.row::<Facts>(sql).await? else {
+        return Ok(());
+    };
+    if version.contains("MariaDB") || session.version < VERSION_MIN {
+        findings.push(Finding::blocking(
+            format!("the destination is version {version}; MySQL 5.7.20 or later is needed"),
+            "upgrade the server",
+        ));
+    }
+    if read_only != 0 || super_read_only != 0 {
+        findings.push(Finding::blocking(
+            format!(
+                "the destination is read-only (read_only = {read_only}, super_read_only = {super_read_only})"
+            ),
+            "SET PERSIST super_read_only = OFF; SET PERSIST read_only = OFF;",
+        ));
+    }
+    if packet < PACKET_BYTES_MIN {
+        findings.push(Finding::warning(
+            format!("max_allowed_packet = {packet}: a row larger than that is refused"),
+            "SET PERSIST max_allowed_packet = 1073741824;",
+        ));
+    }
+    if !engine.eq_ignore_ascii_case("InnoDB") {
+        findings.push(Finding::warning(
+            format!("default_storage_engine = {engine}; tables that the sink creates are InnoDB"),
+            "SET PERSIST default_storage_engine = InnoDB;",
+        ));
+    }
+    Ok(())
+}
+
+fn missing_grants(grants: &Grants, settings: &Settings) -> Vec<Finding> {
+    let account = &grants.account;
+    let ledger = &settings.ledger_database;
+    let mut findings = Vec::new();
+    let lacks = grants.lacking(ledger, &["SELECT", "INSERT", "UPDATE", "DELETE", "CREATE"]);
+    if !lacks.is_empty() {
+        let lacks = lacks.join(", ");
+        findings.push(Finding::blocking(
+            format!("{account} lacks {lacks} on the ledger's database `{ledger}`"),
+            format!("GRANT {lacks} ON `{ledger}`.* TO {account};"),
+        ));
+    }
+    let needed: &[&str] = match settings.schema {
+        SchemaMode::Evolve => &["SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "INDEX", "DROP"],
+        SchemaMode::Check | SchemaMode::None => &["SELECT", "INSERT", "UPDATE", "DELETE", "DROP"],
+    };
+    let databases = routed_databases(settings);
+    if databases.is_empty() {
+        findings.extend(nowhere(grants, needed));
+    }
+    for database in databases {
+        let lacks = grants.lacking(&database, needed);
+        if !lacks.is_empty() {
+            let lacks = lacks.join(", ");
+            findings.push(Finding::blocking(
+                format!("{account} lacks {lacks} on `{database}`"),
+                format!("GRANT {lacks} ON `{database}`.* TO {account};"),
+            ));
+        }
+    }
+    findings
+}
+
+/// The databases that routes name, each once.
+fn routed_databases(settings: &Settings) -> Vec<String> {
+    let mut databases: Vec<String> = settings.routes.iter().filter_map(|r| r.to.database()).collect();
+    databases.sort_unstable();
+    databases.dedup();
+    databases
+}
+
+/// Which databases the topics lead to is known only when they are read. But an account that may
+/// not do it in any database may not do it there.
+fn nowhere(grants: &Grants, needed: &[&str]) -> Option<Finding> {
+    let lacks: Vec<&str> = needed.iter().copied().filter(|p| !grants.anywhere(p)).collect();
+    (!lacks.is_empty()).then(|| {
+        let (lacks, account) = (lacks.join(", "), &grants.account);
+        Finding::blocking(
+            format!("{account} has {lacks} on no database"),
+            format!("GRANT {lacks} ON `<database>`.* TO {account};"),
+        )
+    })
+}
+
+/// Tables that exist already in the databases that routes name. Without routes it is only known when
+/// rows come; then a table that does not fit is refused.
+async fn targets(
+    session: &mut Session,
+    settings: &Settings,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Refusal> {
+    let named: Vec<String> = routed_databases(settings).iter().map(|d| crate::apply::text(d)).collect();
+    if named.is_empty() {
+        return Ok(());
+    }
+    let databases = named.join(", ");
+    let engines: Vec<(String, String, Option<String>)> = session
+        .rows(&format!(
+            "SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE FROM information_schema.TABLES \
+             WHERE TABLE_TYPE = 'BASE TABLE' AND ENGINE <> 'InnoDB' AND TABLE_SCHEMA IN ({databases})"
+        ))
+        .await?;
+    findings.extend(engines.into_iter().map(|(database, table, engine)| {
+        let engine = engine.unwrap_or_default();
+        Finding::blocking(
+            format!("`{database}`.`{table}` is {engine}, which has no transactions"),
+            format!("ALTER TABLE `{database}`.`{table}` ENGINE = InnoDB;"),
+        )
+    }));
+    let triggers: Vec<(String, String, String)> = session
+        .rows(&format!(
+            "SELECT TRIGGER_SCHEMA, TRIGGER_NAME, EVENT_OBJECT_TABLE FROM information_schema.TRIGGERS \
+             WHERE TRIGGER_SCHEMA IN ({databases})"
+        ))
+        .await?;
+    findings.extend(triggers.into_iter().map(|(database, trigger, table)| {
+        Finding::warning(
+            format!("trigger `{trigger}` on `{database}`.`{table}` fires on what the sink writes"),
+            format!("DROP TRIGGER `{database}`.`{trigger}`;"),
+        )
+    }));
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! Opening a session: address, encryption, and the settings that the
+//! destination's rows depend on.
+
+use std::time::Duration;
+
+use cdc_sdk::endpoint::{Endpoint, Tls, TlsMode};
+use cdc_sdk::{Error, Kind, Result};
+use mysql_async::{ClientIdentity, Conn, DriverError, OptsBuilder, SslOpts};
+
+use super::refusal::Refusal;
+
+/// One connection to the destination.
+pub(crate) struct Session {
+    pub(super) conn: Conn,
+    /// The server's version, three numbers.
+    pub version: Version,
+    /// How long a packet of statements may be, by the server's `max_allowed_packet`.
+    pub packet_bytes_max: usize,
+    /// After an error of the connection itself nothing more is sent over it.
+    pub(super) broken: bool,
+}
+
+/// A server's version.
+pub(crate) type Version = (u16, u16, u16);
+
+/// What a session is for; its settings follow from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Rows and the ledger.
+    Data,
+    /// Reading the catalogue and DDL, whose texts escape with backslashes.
+    Tables,
+    /// Holding the lock. The server drops it early when it has gone silent.
+    Lead,
+}
+
+/// How soon the operating system asks whether the peer of a silent connection is still there.
+const KEEPALIVE: Duration = Duration::from_secs(10);
+/// How long opening a connection may take.
+const CONNECT_MAX: Duration = Duration::from_secs(20);
+/// The server frees the lock of a leader that has been silent for so long.
+const LEAD_SILENCE_SECONDS_MAX: u32 = 120;
+/// How long a statement waits for a row lock before it is tried again from the ledger.
+const LOCK_WAIT_SECONDS_MAX: u32 = 20;
+
+impl Session {
+    /// Opens a session.
+    ///
+    /// # Errors
+    /// [`Kind::MysqlUnreachable`], [`Kind::MysqlDenied`], or [`Kind::Settings`] for certificates that cannot be used.
+    pub async fn connect(endpoint: &Endpoint, purpose: Purpose) -> Result<Self> {
+        let what = || format!("destination {endpoint} cannot be reached");
+        let connected = tokio::time::timeout(CONNECT_MAX, dial(endpoint)).await;
+        let conn = match connected {
+            Ok(conn) => conn?,
+            Err(_) => return Err(Refusal::broken("no answer").into_error(what())),
+        };
+        let version = conn.server_version();
+        let mut session = Self { conn, version, packet_bytes_max: 0, broken: false };
+        session.prepare(purpose).await.map_err(|r| r.into_error(what()))?;
+        Ok(session)
+    }
+
+    async fn prepare(&mut self, purpose: Purpose) -> Result<(), Refusal> {
+        self.command(&settings(purpose, self.version)).await?;
+        let allowed: Option<u64> = self.row("SELECT @@SESSION.max_allowed_packet").await?;
+        let allowed = usize::try_from(allowed.unwrap_or_default()).unwrap_or(usize::MAX);
+        // The command's own byte counts too; the rest is room for the server's accounting.
+        self.packet_bytes_max = allowed.saturating_sub(1024);
+        Ok(())
+    }
+
+    /// The server's number for this connection.
+    pub fn id(&self) -> u32 {
+        self.conn.id()
+    }
+
+    /// Says goodbye to the server.
+    pub async fn close(self) {
+        if !self.broken
+            && let Ok(Err(error)) = tokio::time::timeout(CONNECT_MAX, self.conn.disconnect()).await
+        {
+            tracing::debug!(%error, "a connection was not closed in good order");
+        }
+    }
+}
+
+async fn dial(endpoint: &Endpoint) -> Result<Conn> {
+    let what = || format!("destination {endpoint} cannot be reached");
+    let encrypted = Conn::new(options(endpoint)?).await;
+    let no_tls = |e: &mysql_async::Error| {
+        matches!(e, mysql_async::Error::Driver(DriverError::NoClientSslFlagFromServer))
+    };
+    match encrypted {
+        Err(error) if endpoint.tls.mode == TlsMode::Preferred && no_tls(&error) => {
+            let plain =
+                Endpoint { tls: Tls { mode: TlsMode::Disabled, ..Tls::default() }, ..endpoint.clone() };
+            Conn::new(options(&plain)?).await.map_err(|e| Refusal::from(e).into_error(what()))
+        }
+        other => other.map_err(|e| Refusal::from(e).into_error(what())),
+    }
+}
+
+fn options(endpoint: &Endpoint) -> Result<OptsBuilder> {
+    Ok(OptsBuilder::default()
+        .ip_or_hostname(endpoint.host.clone())
+        .tcp_port(endpoint.port)
+        .user(Some(endpoint.user.clone()))
+        .pass(Some(endpoint.password.0.clone()))
+        .prefer_socket(false)
+        .tcp_keepalive(Some(KEEPALIVE))
+        .tcp_nodelay(true)
+        .stmt_cache_size(0)
+        .ssl_opts(encryption(&endpoint.tls)?))
+}
+
+fn encryption(tls: &Tls) -> Result<Option<SslOpts>> {
+    let verify = matches!(tls.mode, TlsMode::VerifyCa | TlsMode::VerifyIdentity);
+    if tls.mode == TlsMode::Disabled {
+        return Ok(None);
+    }
+    let mut options = SslOpts::default()
+        .with_danger_accept_invalid_certs(!verify)
+        .with_danger_skip_domain_validation(tls.mode != TlsMode::VerifyIdentity);
+    if let Some(ca) = &tls.ca {
+        options = options.with_root_certs(vec![ca.clone().into()]).with_disable_built_in_roots(true);
+    }
+    Ok(Some(options.with_client_identity(identity(tls)?)))
+}
+
+/// A client certificate; the TLS library in use takes certificate and key as one PKCS #12 archive.
+fn identity(tls: &Tls) -> Result<Option<ClientIdentity>> {
+    let Some(cert) = &tls.cert else { return Ok(None) };
+    let archive =
+        cert.extension().is_some_and(|e| e.eq_ignore_ascii_case("p12") || e.eq_ignore_ascii_case("pfx"));
+    if archive {
+        return Ok(Some(ClientIdentity::new(cert.clone().into())));
+    }
+    Err(Error::new(
+        Kind::Settings,
+        format!("[mysql.tls] cert = {} is not a PKCS #12 archive", cert.display()),
+    )
+    .hint("openssl pkcs12 -export -passout pass: -in client-cert.pem -inkey client-key.pem -out client.p12"))
+}
+
+/// The session's settings, in one statement. Rows must mean the same whatever the server's defaults are:
+/// no conversion of time or character set, no silent truncation, every date and every `0` as it is.
+fn settings(purpose: Purpose, version: Version) -> String {
+    let (modes, silence) = match purpose {
+        Purpose::Data => (",NO_BACKSLASH_ESCAPES", 86_400),
+        Purpose::Tables => ("", 86_400),
+        Purpose::Lead => ("", LEAD_SILENCE_SECONDS_MAX),
+    };
+    let mut sql = format!(
+        "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci, SESSION autocommit = 1, time_zone = '+00:00', \
+         sql_mode = 'STRICT_ALL_TABLES,ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION{modes}', \
+         transaction_isolation = 'READ-COMMITTED', foreign_key_checks = 0, unique_checks = 1, \
+         innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS_MAX}, lock_wait_timeout = 300, \
+         wait_timeout = {silence}, interactive_timeout = {silence}, net_write_timeout = 600, \
+         net_read_timeout = 600, sql_safe_updates = 0, sql_select_limit = DEFAULT"
+    );
+    if version >= (5, 7, 12) {
+        sql.push_str(", range_optimizer_max_mem_size = 0");
+    }
+    sql
+}

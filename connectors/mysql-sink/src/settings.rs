@@ -1,0 +1,82 @@
+//! What a sink must know before it can open its destination.
+
+use cdc_sdk::endpoint::Endpoint;
+use cdc_sdk::pattern::Route;
+use cdc_sdk::{Error, Kind, Result, TableName};
+
+use crate::ledger::Ledger;
+
+/// The resolved settings of one sink.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Who this sink is: the name of its ledger row and of its lock.
+    pub name: String,
+    /// The topics that it follows. A ledger remembers it and refuses another.
+    pub topic_prefix: String,
+    /// The destination.
+    pub endpoint: Endpoint,
+    /// Where tables go; the first that matches wins, else the name stays.
+    pub routes: Vec<Route>,
+    /// What the sink may do to the destination's tables.
+    pub schema: SchemaMode,
+    /// The database of the ledger's tables.
+    pub ledger_database: String,
+    /// How many bytes of SQL go to the server at once; a larger row goes alone.
+    pub max_statement_bytes: usize,
+}
+
+/// What the sink may do to the destination's tables.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SchemaMode {
+    /// Create missing tables, add missing columns and keys, change types that have become too narrow.
+    #[default]
+    Evolve,
+    /// Change nothing; refuse a table that cannot hold the source's rows.
+    Check,
+    /// Change nothing and let the user answer for what the tables look like.
+    /// What makes rows impossible to write is still refused.
+    None,
+}
+
+impl Settings {
+    /// The database of the ledger, unless the user names another.
+    pub const LEDGER_DATABASE: &'static str = "cdc";
+    /// 1 MiB: larger statements are not faster, and 4 MiB is the smallest
+    /// `max_allowed_packet` that MySQL has had as a default since 5.6.
+    pub const MAX_STATEMENT_BYTES: usize = 1 << 20;
+
+    /// Settings with all that has a default left at it.
+    pub fn new(name: impl Into<String>, topic_prefix: impl Into<String>, endpoint: Endpoint) -> Self {
+        Self {
+            name: name.into(),
+            topic_prefix: topic_prefix.into(),
+            endpoint,
+            routes: Vec::new(),
+            schema: SchemaMode::default(),
+            ledger_database: Self::LEDGER_DATABASE.to_owned(),
+            max_statement_bytes: Self::MAX_STATEMENT_BYTES,
+        }
+    }
+
+    /// Where the ledger is.
+    pub(crate) fn ledger(&self) -> Ledger {
+        Ledger { database: self.ledger_database.clone(), name: self.name.clone() }
+    }
+
+    /// Where the rows of a source table go.
+    ///
+    /// # Errors
+    /// [`Kind::Settings`] if a route leads into the ledger's own database.
+    pub fn target(&self, source: &TableName) -> Result<TableName> {
+        let routed = self.routes.iter().find_map(|route| route.apply(source));
+        let target = routed.unwrap_or_else(|| source.clone());
+        if target.database.eq_ignore_ascii_case(&self.ledger_database) {
+            return Err(Error::new(
+                Kind::Settings,
+                format!("{source} would be written into the ledger's database `{}`", self.ledger_database),
+            )
+            .hint("add a [[route]] for it, or exclude it at the source"));
+        }
+        Ok(target)
+    }
+}

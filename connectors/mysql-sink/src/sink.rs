@@ -1,0 +1,309 @@
+//! The sink itself: opened, fed with batches, closed.
+
+use cdc_sdk::value::Row;
+use cdc_sdk::{Error, Kind, Op, Result};
+use std::time::Duration;
+
+use crate::apply::{self, Plans, Writer};
+use crate::batch::{Advance, Applied, Batch, End};
+use crate::fold::{Folded, fold};
+use crate::ledger::{self, Ledger, Progress, Registration};
+use crate::session::{Leader, Purpose, Session};
+use crate::settings::Settings;
+use crate::tables::Tables;
+
+/// How often a batch that the destination rolled back (deadlock, lock wait) is tried before that is an error.
+const ATTEMPTS_MAX: u32 = 5;
+/// How long is waited before the first of those attempts; each further one waits four times as long.
+const PAUSE_FIRST: Duration = Duration::from_millis(10);
+/// ER_TRUNCATE_ILLEGAL_FK: the table is referenced by foreign keys.
+const TRUNCATE_REFERENCED: u16 = 1701;
+/// Rows a statement where a table must be emptied by DELETE.
+const DELETE_ROWS_MAX: u64 = 10_000;
+
+/// A sink that leads: no other of its name writes while it does.
+///
+/// After an error of kind Retry it must be opened anew, which reads from the
+/// ledger what was committed. Dropped without [`Sink::close`] it is as if the
+/// process had died: the destination rolls back what was open.
+pub struct Sink {
+    settings: Settings,
+    ledger: Ledger,
+    leader: Leader,
+    data: Session,
+    tables: Tables,
+    registrations: Vec<Registration>,
+    progress: Progress,
+    state: State,
+}
+
+/// Where the sink stands in its destination transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Between transactions. Set by `open`, by a commit and by a rollback.
+    Idle,
+    /// Inside a source transaction that goes on with the next batch. Set by a batch that ends with `More`.
+    Open,
+    /// What is committed is not known, or another leads. Set by a broken connection; only `open` leads out.
+    Lost,
+}
+
+impl Sink {
+    /// Opens the sink: waits until it leads (`standing_by` is told who does meanwhile), ends what is left
+    /// of its predecessor, and reads the ledger.
+    ///
+    /// # Errors
+    /// The destination cannot be reached or refuses; the ledger follows another topic prefix or has an unknown form.
+    pub async fn open(settings: Settings, standing_by: impl FnMut(&str)) -> Result<Self> {
+        let ledger = settings.ledger();
+        let leader = Leader::stand_by(&settings.endpoint, &settings.name, standing_by).await?;
+        let mut tables = Session::connect(&settings.endpoint, Purpose::Tables).await?;
+        ledger::create(&ledger, &mut tables).await?;
+        let mut data = Session::connect(&settings.endpoint, Purpose::Data).await?;
+        let registrations =
+            vec![Registration::of(&ledger, &mut tables).await?, Registration::of(&ledger, &mut data).await?];
+        ledger::end_predecessors(&ledger, &mut data, &registrations).await?;
+        let progress = ledger::raise_epoch(&ledger, &mut data, &leader, &settings.topic_prefix).await?;
+        let tables = Tables::new(tables);
+        Ok(Self { settings, ledger, leader, data, tables, registrations, progress, state: State::Idle })
+    }
+
+    /// How far it has come.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Applies a batch. On success with [`End::Commit`] data and ledger are committed; on any error nothing
+    /// of the batch, nor of the run that it goes on with, is.
+    ///
+    /// # Errors
+    /// The error's fate says what to do; with Retry the sink is opened anew.
+    pub async fn apply<R: Row + Clone + Send + Sync>(&mut self, batch: Batch<R>) -> Result<Applied> {
+        self.ready(&batch)?;
+        let truncates = batch.changes.iter().filter(|c| c.op == Op::Truncate).count();
+        let done = match truncates > 0 && truncates == batch.changes.len() {
+            true => self.truncate(&batch).await,
+            false => self.attempts(&batch).await,
+        };
+        match (done, batch.end) {
+            (Ok(applied), End::Commit(advance)) => {
+                self.state = State::Idle;
+                self.progress.advance(advance);
+                Ok(applied)
+            }
+            (Ok(applied), End::More) => {
+                self.state = State::Open;
+                Ok(applied)
+            }
+            (Err(error), _) => Err(self.abandon(error).await),
+        }
+    }
+
+    /// Drops what a run has brought so far: the source has abandoned it.
+    ///
+    /// # Errors
+    /// If the destination cannot be told; then the connection's end does it.
+    pub async fn roll_back(&mut self) -> Result<()> {
+        if self.state == State::Open {
+            let rolled = self.data.command("ROLLBACK").await;
+            self.state = if rolled.is_ok() { State::Idle } else { State::Lost };
+            rolled.map_err(|r| r.into_error("an abandoned transaction could not be rolled back"))?;
+        }
+        Ok(())
+    }
+
+    /// Ends in good order: an open run is rolled back, and the next sink of the name need not wait.
+    pub async fn close(mut self) {
+        let ended = self.roll_back().await;
+        for registration in &self.registrations {
+            if let Err(refusal) = registration.strike(&self.ledger, &mut self.data).await {
+                tracing::debug!(?refusal, "a registration stays; the next sink removes it");
+            }
+        }
+        if let Err(error) = ended {
+            tracing::debug!(%error, "closing");
+        }
+        self.data.close().await;
+        self.tables.close().await;
+        self.leader.step_down().await;
+    }
+
+    /// Whether this sink still leads, as far as it knows: for a caller that has had nothing to apply for a while.
+    ///
+    /// # Errors
+    /// [`Kind::LedgerMoved`] if it must be opened anew.
+    pub fn confirm(&self) -> Result<()> {
+        match self.state {
+            State::Lost => {
+                Err(Error::new(Kind::LedgerMoved, "this sink must be opened anew after its last error"))
+            }
+            State::Idle | State::Open => self.leader.confirm(),
+        }
+    }
+
+    /// Whether a batch may be applied now.
+    fn ready<R>(&mut self, batch: &Batch<R>) -> Result<()> {
+        if let Err(error) = self.confirm() {
+            self.state = State::Lost;
+            return Err(error);
+        }
+        let End::Commit(advance) = &batch.end else { return Ok(()) };
+        if self.progress.cut >= Some(advance.cut) {
+            let what = format!("a batch ends at cut {}, which the ledger has", advance.cut);
+            return Err(Error::new(Kind::Bug, what));
+        }
+        let over_the_end = self.progress.converging() && Some(advance.cut) > self.progress.high_water;
+        let keyless = batch.changes.iter().find(|c| c.key.is_none() && c.op != Op::Truncate);
+        match keyless.filter(|_| over_the_end) {
+            None => Ok(()),
+            // Some of its rows are at the destination and some are not, and nothing tells which.
+            Some(change) => Err(Error::new(
+                Kind::Bug,
+                format!("a batch with rows of {} goes over the end of what is replayed", change.table.name),
+            )
+            .detail(format!("it ends at cut {}", advance.cut))
+            .hint("a batch must end at the ledger's high water")),
+        }
+    }
+
+    /// Applies; what the destination rolled back for reasons of its own is tried again, unless an earlier
+    /// batch of the run went with it.
+    async fn attempts<R: Row + Sync>(&mut self, batch: &Batch<R>) -> Result<Applied> {
+        let folded = fold(&batch.changes)?;
+        let mut pause = PAUSE_FIRST;
+        let mut attempt = 1;
+        loop {
+            let plans = self.plans(&folded).await?;
+            match self.transact(&folded, &plans, &batch.end).await {
+                Err(error) if self.may_repeat(&error) && attempt < ATTEMPTS_MAX => {
+                    tracing::info!(%error, attempt, "the destination rolled the batch back; it is tried again");
+                    self.data
+                        .command("ROLLBACK")
+                        .await
+                        .map_err(|r| r.into_error("a batch was rolled back"))?;
+                    tokio::time::sleep(pause).await;
+                    pause *= 4;
+                    attempt += 1;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn may_repeat(&self, error: &Error) -> bool {
+        error.kind() == Kind::Conflict && self.state == State::Idle
+    }
+
+    async fn plans<R>(&mut self, folded: &Folded<'_, R>) -> Result<Plans> {
+        let mut plans = Vec::with_capacity(folded.tables.len());
+        for table in &folded.tables {
+            let mut of_table = Vec::with_capacity(table.schemas.len());
+            for schema in &table.schemas {
+                of_table.push(self.tables.plan(&self.settings, schema).await?);
+            }
+            plans.push(of_table);
+        }
+        Ok(plans)
+    }
+
+    /// One attempt: rows, then the ledger, each answer checked, then COMMIT.
+    async fn transact<R: Row + Sync>(
+        &mut self,
+        folded: &Folded<'_, R>,
+        plans: &Plans,
+        end: &End,
+    ) -> Result<Applied> {
+        let mut writer = Writer::new(&mut self.data, self.settings.max_statement_bytes);
+        if self.state == State::Idle {
+            writer.control("START TRANSACTION");
+        }
+        apply::apply(&mut writer, folded, plans, self.progress.converging()).await?;
+        if let End::Commit(advance) = end {
+            writer.ledger(&self.ledger.advance_sql(&self.progress, advance));
+            if let Some(sql) = self.ledger.places_of(&advance.places) {
+                writer.control(&sql);
+            }
+        }
+        writer.flush().await?;
+        let applied = writer.applied;
+        match end {
+            End::More => Ok(applied),
+            End::Commit(_) => self.commit(applied).await,
+        }
+    }
+
+    /// If its answer is lost nobody knows whether it went through, until the ledger is read again.
+    async fn commit(&mut self, applied: Applied) -> Result<Applied> {
+        match self.data.command("COMMIT").await {
+            Ok(_) => Ok(Applied { statements: applied.statements + 1, committed: true, ..applied }),
+            Err(refusal) => {
+                self.state = State::Lost;
+                Err(refusal.into_error("a commit was not confirmed"))
+            }
+        }
+    }
+
+    /// TRUNCATE commits by itself, so it goes before the ledger: if the process dies between the two, it is done
+    /// again, which changes nothing.
+    async fn truncate<R>(&mut self, batch: &Batch<R>) -> Result<Applied> {
+        let End::Commit(advance) = &batch.end else {
+            return Err(Error::new(Kind::Bug, "TRUNCATE inside a transaction that goes on"));
+        };
+        if self.state != State::Idle {
+            return Err(Error::new(Kind::Bug, "TRUNCATE inside an open transaction"));
+        }
+        let mut referenced = Vec::new();
+        for change in &batch.changes {
+            let plan = self.tables.plan(&self.settings, &change.table).await?;
+            match self.data.command(&format!("TRUNCATE TABLE {}", plan.target.sql())).await {
+                Ok(_) => {}
+                Err(refusal) if refusal.code == TRUNCATE_REFERENCED => referenced.push(plan),
+                Err(refusal) => {
+                    return Err(refusal.into_error(format!("{} could not be truncated", plan.target)));
+                }
+            }
+        }
+        self.execute("START TRANSACTION").await?;
+        let mut applied = Applied::default();
+        for plan in referenced {
+            applied.deletes += self.empty(&plan.target.sql()).await?;
+        }
+        self.advance(advance).await?;
+        self.commit(applied).await
+    }
+
+    /// Empties a table row by row, within the transaction of the ledger, so that nobody sees it half empty.
+    async fn empty(&mut self, table: &str) -> Result<u64> {
+        let mut deleted = 0;
+        loop {
+            let affected = self.execute(&format!("DELETE FROM {table} LIMIT {DELETE_ROWS_MAX}")).await?;
+            deleted += affected;
+            if affected < DELETE_ROWS_MAX {
+                return Ok(deleted);
+            }
+        }
+    }
+
+    async fn advance(&mut self, advance: &Advance) -> Result<()> {
+        if self.execute(&self.ledger.advance_sql(&self.progress, advance)).await? != 1 {
+            return Err(self.ledger.moved());
+        }
+        if let Some(sql) = self.ledger.places_of(&advance.places) {
+            self.execute(&sql).await?;
+        }
+        Ok(())
+    }
+
+    async fn execute(&mut self, sql: &str) -> Result<u64> {
+        let outcome = self.data.command(sql).await;
+        outcome.map(|o| o.affected).map_err(|r| r.into_error("a statement at the destination failed"))
+    }
+
+    /// Rolls back after an error. If that cannot be done, or the ledger is another's, the sink is lost.
+    async fn abandon(&mut self, error: Error) -> Error {
+        let rolled = self.data.command("ROLLBACK").await;
+        let lost = rolled.is_err() || self.state == State::Lost || error.kind() == Kind::LedgerMoved;
+        self.state = if lost { State::Lost } else { State::Idle };
+        error
+    }
+}

@@ -1,0 +1,144 @@
+//! What the destination's catalogue says of a table.
+
+use cdc_sdk::TableName;
+use cdc_sdk::column::ColumnType;
+
+use super::type_text;
+use crate::apply::text;
+use crate::session::{Refusal, Session};
+
+/// A table of the destination.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Catalogue {
+    /// Its storage engine; empty for a view.
+    pub engine: String,
+    /// Its columns in order.
+    pub columns: Vec<Actual>,
+    /// Its keys.
+    pub keys: Vec<ActualKey>,
+}
+
+/// A column of the destination.
+#[derive(Clone, Debug)]
+pub(crate) struct Actual {
+    /// Its name.
+    pub name: String,
+    /// Its type as the catalogue spells it.
+    pub type_text: String,
+    /// The same, read; `None` for a type that this program does not know.
+    pub ty: Option<ColumnType>,
+    /// Whether it takes NULL.
+    pub nullable: bool,
+    /// Whether a row may be inserted without a value for it.
+    pub optional: bool,
+    /// Whether it is generated.
+    pub generated: bool,
+    /// Its character set, for text.
+    pub charset: Option<String>,
+    /// Its collation, for text.
+    pub collation: Option<String>,
+}
+
+/// A key of the destination.
+#[derive(Clone, Debug)]
+pub(crate) struct ActualKey {
+    /// Its name.
+    pub name: String,
+    /// Whether it is unique.
+    pub unique: bool,
+    /// Its columns in order; `None` for a part that is an expression or a prefix.
+    pub parts: Vec<Option<String>>,
+}
+
+impl Catalogue {
+    /// Reads it; `None` where there is no such table.
+    pub async fn read(session: &mut Session, table: &TableName) -> Result<Option<Self>, Refusal> {
+        let place =
+            format!("TABLE_SCHEMA = {} AND TABLE_NAME = {}", text(&table.database), text(&table.table));
+        let engine: Option<Option<String>> =
+            session.row(&format!("SELECT ENGINE FROM information_schema.TABLES WHERE {place}")).await?;
+        let Some(engine) = engine else { return Ok(None) };
+        Ok(Some(Self {
+            engine: engine.unwrap_or_default(),
+            columns: columns(session, &place).await?,
+            keys: keys(session, &place).await?,
+        }))
+    }
+
+    /// A column by its name.
+    pub fn column(&self, name: &str) -> Option<&Actual> {
+        self.columns.iter().find(|c| c.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether some unique key stands on exactly these columns, whole and in any order.
+    pub fn has_unique_key(&self, columns: &[&str]) -> bool {
+        self.keys.iter().any(|k| k.unique && k.is_on(columns))
+    }
+}
+
+impl Actual {
+    /// The column's definition in brief, for errors.
+    pub fn describe(&self) -> String {
+        let null = if self.nullable { "" } else { " NOT NULL" };
+        let collation = self.collation.as_ref().map_or_else(String::new, |c| format!(" COLLATE {c}"));
+        format!("{}{collation}{null}", self.type_text)
+    }
+}
+
+impl ActualKey {
+    /// Whether the key stands on exactly these columns, whole and in any order.
+    pub fn is_on(&self, columns: &[&str]) -> bool {
+        self.parts.len() == columns.len()
+            && self
+                .parts
+                .iter()
+                .all(|p| p.as_ref().is_some_and(|p| columns.iter().any(|c| c.eq_ignore_ascii_case(p))))
+    }
+}
+
+async fn columns(session: &mut Session, place: &str) -> Result<Vec<Actual>, Refusal> {
+    type Facts = (String, String, u8, u8, Option<String>, Option<String>, String);
+    let sql = format!(
+        "SELECT COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE = 'YES', COLUMN_DEFAULT IS NOT NULL, \
+         CHARACTER_SET_NAME, COLLATION_NAME, EXTRA FROM information_schema.COLUMNS \
+         WHERE {place} ORDER BY ORDINAL_POSITION"
+    );
+    let rows: Vec<Facts> = session.rows(&sql).await?;
+    Ok(rows
+        .into_iter()
+        .map(|(name, type_text, nullable, default, charset, collation, extra)| {
+            let extra = extra.to_ascii_uppercase();
+            let generated = extra.contains("VIRTUAL GENERATED") || extra.contains("STORED GENERATED");
+            Actual {
+                name,
+                ty: type_text::parse(&type_text),
+                type_text,
+                nullable: nullable != 0,
+                optional: nullable != 0
+                    || default != 0
+                    || generated
+                    || extra.contains("AUTO_INCREMENT")
+                    || extra.contains("DEFAULT_GENERATED"),
+                generated,
+                charset,
+                collation,
+            }
+        })
+        .collect())
+}
+
+async fn keys(session: &mut Session, place: &str) -> Result<Vec<ActualKey>, Refusal> {
+    let sql = format!(
+        "SELECT INDEX_NAME, NON_UNIQUE = 0, IF(SUB_PART IS NULL, COLUMN_NAME, NULL) \
+         FROM information_schema.STATISTICS WHERE {place} ORDER BY INDEX_NAME, SEQ_IN_INDEX"
+    );
+    let rows: Vec<(String, u8, Option<String>)> = session.rows(&sql).await?;
+    let mut keys: Vec<ActualKey> = Vec::new();
+    for (name, unique, part) in rows {
+        match keys.last_mut().filter(|k| k.name == name) {
+            Some(key) => key.parts.push(part),
+            None => keys.push(ActualKey { name, unique: unique != 0, parts: vec![part] }),
+        }
+    }
+    Ok(keys)
+}

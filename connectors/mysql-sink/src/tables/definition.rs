@@ -1,0 +1,104 @@
+//! DDL text for a table, its columns and keys, from the source's definition.
+//!
+//! The texts are for a session without NO_BACKSLASH_ESCAPES and ANSI_QUOTES, as
+//! the source's catalogue gives defaults and expressions in that form.
+
+use std::borrow::Cow;
+
+use cdc_sdk::name::quoted;
+use cdc_sdk::table::{Key, KeyKind, KeyOn, KeyPart};
+use cdc_sdk::{Column, Table, TableName};
+
+/// The statement that creates the table.
+pub(crate) fn create_table(table: &Table, target: &TableName) -> String {
+    let columns = table.columns.iter().map(|c| column(&without_the_tables_collation(table, c)));
+    let keys = table.keys.iter().filter_map(|k| key(table, k));
+    let body: Vec<String> = columns.chain(keys).map(|line| format!("  {line}")).collect();
+    let mut sql =
+        format!("CREATE TABLE IF NOT EXISTS {} (\n{}\n) ENGINE=InnoDB", target.sql(), body.join(",\n"));
+    if let Some(collation) = &table.collation {
+        let charset = collation.split('_').next().unwrap_or(collation);
+        sql.push_str(&format!(" DEFAULT CHARSET={charset} COLLATE={collation}"));
+    }
+    if !table.comment.is_empty() {
+        sql.push_str(&format!(" COMMENT={}", literal(&table.comment)));
+    }
+    sql
+}
+
+/// A column that has the table's collation takes it from there, as it does at the source.
+fn without_the_tables_collation<'t>(table: &Table, column: &'t Column) -> Cow<'t, Column> {
+    match column.collation.is_some() && column.collation == table.collation {
+        true => Cow::Owned(Column { charset: None, collation: None, ..column.clone() }),
+        false => Cow::Borrowed(column),
+    }
+}
+
+/// A column's definition.
+pub(crate) fn column(column: &Column) -> String {
+    let extra = &column.extra;
+    let mut sql = format!("{} {}", quoted(&column.name), column.ty.sql());
+    if let Some(charset) = &column.charset {
+        sql.push_str(&format!(" CHARACTER SET {charset}"));
+    }
+    if let Some(collation) = &column.collation {
+        sql.push_str(&format!(" COLLATE {collation}"));
+    }
+    if let Some(generated) = &extra.generated {
+        let kind = if generated.stored { "STORED" } else { "VIRTUAL" };
+        sql.push_str(&format!(" GENERATED ALWAYS AS ({}) {kind}", generated.expression));
+    }
+    sql.push_str(if column.nullable { " NULL" } else { " NOT NULL" });
+    if let Some(srid) = extra.srid {
+        sql.push_str(&format!(" SRID {srid}"));
+    }
+    if let Some(default) = &extra.default {
+        sql.push_str(&format!(" DEFAULT {default}"));
+    }
+    if let Some(update) = &extra.on_update {
+        sql.push_str(&format!(" ON UPDATE {update}"));
+    }
+    if extra.auto_increment {
+        sql.push_str(" AUTO_INCREMENT");
+    }
+    if extra.invisible {
+        sql.push_str(" INVISIBLE");
+    }
+    if !extra.comment.is_empty() {
+        sql.push_str(&format!(" COMMENT {}", literal(&extra.comment)));
+    }
+    sql
+}
+
+/// A key's definition; `None` if it names a column that the table does not have.
+pub(crate) fn key(table: &Table, key: &Key) -> Option<String> {
+    let parts: Option<Vec<String>> = key.parts.iter().map(|p| part(table, p)).collect();
+    let parts = parts?.join(",");
+    let name = quoted(&key.name);
+    Some(match key.kind {
+        KeyKind::Primary => format!("PRIMARY KEY ({parts})"),
+        KeyKind::Unique => format!("UNIQUE KEY {name} ({parts})"),
+        KeyKind::Index => format!("KEY {name} ({parts})"),
+        KeyKind::Fulltext => format!("FULLTEXT KEY {name} ({parts})"),
+        KeyKind::Spatial => format!("SPATIAL KEY {name} ({parts})"),
+    })
+}
+
+fn part(table: &Table, part: &KeyPart) -> Option<String> {
+    let mut sql = match &part.on {
+        KeyOn::Column(index) => quoted(&table.columns.get(*index)?.name),
+        KeyOn::Expression(expression) => format!("({expression})"),
+    };
+    if let Some(prefix) = part.prefix {
+        sql.push_str(&format!("({prefix})"));
+    }
+    if part.descending {
+        sql.push_str(" DESC");
+    }
+    Some(sql)
+}
+
+/// A string literal where backslashes escape.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+}

@@ -1,0 +1,114 @@
+//! Whether a column of the destination holds every value of a column of the source, unchanged.
+
+use cdc_sdk::column::{BlobSize, Column, ColumnType, GeometryKind, Width};
+
+use super::catalogue::Actual;
+
+/// Whether every value of the source's column can be stored in the destination's, and means the same there.
+/// `in_key`: the column says which row is meant, so that its collation matters too.
+pub(crate) fn holds(actual: &Actual, wanted: &Column, in_key: bool) -> bool {
+    actual.ty.as_ref().is_some_and(|ty| holds_type(ty, &wanted.ty))
+        && (actual.nullable || !wanted.nullable)
+        && holds_charset(actual.charset.as_deref(), wanted.charset.as_deref())
+        && (!in_key || tells_apart(actual.collation.as_deref(), wanted.collation.as_deref()))
+}
+
+/// Whether the type is exactly the source's.
+pub(crate) fn same(actual: &Actual, wanted: &Column) -> bool {
+    let equal = |a: Option<&str>, b: Option<&str>| b.is_none() || a.map(plain) == b.map(plain);
+    actual.ty.as_ref() == Some(&wanted.ty)
+        && actual.nullable == wanted.nullable
+        && equal(actual.charset.as_deref(), wanted.charset.as_deref())
+        && equal(actual.collation.as_deref(), wanted.collation.as_deref())
+}
+
+fn holds_type(actual: &ColumnType, wanted: &ColumnType) -> bool {
+    use ColumnType as T;
+    match (actual, wanted) {
+        (a, b) if a == b => true,
+        (T::Integer { width: a, unsigned: au }, T::Integer { width: b, unsigned: bu }) => {
+            let ((a_low, a_high), (b_low, b_high)) = (range(*a, *au), range(*b, *bu));
+            a_low <= b_low && a_high >= b_high
+        }
+        (
+            T::Decimal { precision: ap, scale: a, unsigned: au },
+            T::Decimal { precision: bp, scale: b, unsigned: bu },
+        ) => a >= b && ap.saturating_sub(*a) >= bp.saturating_sub(*b) && (!au || *bu),
+        (T::Double { unsigned: au }, T::Float { unsigned: bu } | T::Double { unsigned: bu })
+        | (T::Float { unsigned: au }, T::Float { unsigned: bu }) => !au || *bu,
+        (T::Bit { bits: a }, T::Bit { bits: b }) => a >= b,
+        (T::Char { length: a }, T::Char { length: b })
+        | (T::Varchar { length: a }, T::Varchar { length: b } | T::Char { length: b })
+        | (T::Varbinary { length: a }, T::Varbinary { length: b } | T::Binary { length: b }) => a >= b,
+        (T::Text { size }, T::Varchar { length } | T::Char { length }) => {
+            capacity(*size) >= u64::from(*length) * 4
+        }
+        (T::Blob { size }, T::Varbinary { length } | T::Binary { length }) => {
+            capacity(*size) >= u64::from(*length)
+        }
+        (T::Text { size: a }, T::Text { size: b }) | (T::Blob { size: a }, T::Blob { size: b }) => a >= b,
+        (T::Enum { members: a }, T::Enum { members: b }) | (T::Set { members: a }, T::Set { members: b }) => {
+            a.starts_with(b)
+        }
+        (T::Time { fsp: a }, T::Time { fsp: b })
+        | (T::Datetime { fsp: a }, T::Datetime { fsp: b })
+        | (T::Timestamp { fsp: a }, T::Timestamp { fsp: b }) => a >= b,
+        (T::Geometry { kind: GeometryKind::Geometry }, T::Geometry { .. }) => true,
+        (T::Vector { dimension: a }, T::Vector { dimension: b }) => a >= b,
+        // Every other pair is of two kinds: a value would have to be converted.
+        _ => false,
+    }
+}
+
+fn range(width: Width, unsigned: bool) -> (i128, i128) {
+    let bits = match width {
+        Width::Tiny => 8,
+        Width::Small => 16,
+        Width::Medium => 24,
+        Width::Int => 32,
+        Width::Big => 64,
+    };
+    if unsigned { (0, (1 << bits) - 1) } else { (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) }
+}
+
+fn capacity(size: BlobSize) -> u64 {
+    match size {
+        BlobSize::Tiny => (1 << 8) - 1,
+        BlobSize::Normal => (1 << 16) - 1,
+        BlobSize::Medium => (1 << 24) - 1,
+        BlobSize::Long => (1 << 32) - 1,
+    }
+}
+
+/// Every character of another set is in Unicode; that it comes back the same is the server's conversion's word.
+fn holds_charset(actual: Option<&str>, wanted: Option<&str>) -> bool {
+    match (actual.map(plain), wanted.map(plain)) {
+        (_, None) => true,
+        (None, Some(_)) => false,
+        (Some(a), Some(w)) => a == w || matches!(a.as_str(), "utf8mb4" | "utf16" | "utf32") || w == "ascii",
+    }
+}
+
+/// Whether two values that differ at the source differ at the destination.
+fn tells_apart(actual: Option<&str>, wanted: Option<&str>) -> bool {
+    match (actual.map(plain), wanted.map(plain)) {
+        (_, None) | (None, Some(_)) => true,
+        (Some(a), Some(w)) => a == w || a.ends_with("_bin"),
+    }
+}
+
+/// `utf8` is an old name of `utf8mb3`.
+fn plain(name: &str) -> String {
+    match name.strip_prefix("utf8") {
+        Some(rest) if rest.is_empty() || rest.starts_with('_') => format!("utf8mb3{rest}"),
+        _ => name.to_owned(),
+    }
+}
+
+/// Whether both have a collation and they are not the same.
+pub(crate) fn differs_in_collation(actual: &Actual, wanted: &Column) -> bool {
+    match (&actual.collation, &wanted.collation) {
+        (Some(a), Some(w)) => plain(a) != plain(w),
+        (None, _) | (_, None) => false,
+    }
+}

@@ -1,0 +1,160 @@
+//! Tables: what the destination has, what the source's rows need, and how the one becomes the other.
+//!
+//! The source's table travels with its events, so nothing is asked of the source.
+//! For each writer schema there is one [`Plan`], made once and found by pointer
+//! afterwards: in steady state this module costs one lookup a table and batch.
+//!
+//! DDL commits by itself, so it runs on a session of its own (an open
+//! transaction of rows is not touched) and before the rows that need it. It is
+//! idempotent: what to do is always the difference between the catalogue and what
+//! is wanted, and after a crash in between that difference is what is left.
+//! Foreign keys are not made: rows of a batch are written in any order, and the
+//! source has checked them. Columns and keys that only the destination has are left alone.
+
+mod catalogue;
+mod definition;
+mod difference;
+mod fit;
+mod plan;
+mod type_text;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cdc_sdk::{Error, Kind, Result, Table, TableName};
+
+use crate::session::Session;
+use crate::settings::{SchemaMode, Settings};
+use catalogue::Catalogue;
+use difference::Difference;
+pub(crate) use plan::{Plan, Right};
+
+/// Plans kept before all are made anew: more than any pipeline has tables, with room for old schemas.
+const PLANS_MAX: usize = 65_536;
+
+/// The destination's tables as this sink knows them.
+pub(crate) struct Tables {
+    session: Session,
+    /// By the address of the source's table: it is only compared, and the `Arc` beside it keeps it from being reused.
+    plans: HashMap<usize, (Arc<Table>, Arc<Plan>)>,
+}
+
+impl Tables {
+    /// Over a session for DDL.
+    pub fn new(session: Session) -> Self {
+        Self { session, plans: HashMap::new() }
+    }
+
+    /// The plan for the rows of a table; makes or changes the destination's table as the settings allow.
+    ///
+    /// # Errors
+    /// [`Kind::TableMismatch`] with both definitions, or what the server says to the DDL.
+    pub async fn plan(&mut self, settings: &Settings, table: &Arc<Table>) -> Result<Arc<Plan>> {
+        if let Some((_, plan)) = self.plans.get(&address(table)) {
+            return Ok(Arc::clone(plan));
+        }
+        let target = settings.target(&table.name)?;
+        let (catalogue, changed) = self.fitting(settings.schema, table, &target).await?;
+        if self.plans.len() >= PLANS_MAX {
+            self.plans.clear();
+        }
+        if changed {
+            self.plans.retain(|_, (_, plan)| plan.target != target);
+        }
+        let plan = Arc::new(Plan::new(table, target, &catalogue, self.session.version)?);
+        self.plans.insert(address(table), (Arc::clone(table), Arc::clone(&plan)));
+        Ok(plan)
+    }
+
+    /// The catalogue of a table that can hold the source's rows, and whether DDL was needed for it.
+    async fn fitting(
+        &mut self,
+        mode: SchemaMode,
+        table: &Table,
+        target: &TableName,
+    ) -> Result<(Catalogue, bool)> {
+        let mut changed = false;
+        let found = match self.catalogue(target).await? {
+            Some(found) => found,
+            None => {
+                self.create(mode, table, target).await?;
+                changed = true;
+                self.catalogue(target).await?.ok_or_else(|| vanished(target))?
+            }
+        };
+        let difference = Difference::between(table, &found, target, mode);
+        if difference.is_empty() {
+            return Ok((found, changed));
+        }
+        if mode != SchemaMode::Evolve || !difference.is_mendable() {
+            return Err(difference.into_error(table, target));
+        }
+        let sql = difference.alter(target);
+        tracing::info!(table = %target, sql, "the table is changed to hold the source's rows");
+        self.define(&sql, target).await?;
+        let found = self.catalogue(target).await?.ok_or_else(|| vanished(target))?;
+        let rest = Difference::between(table, &found, target, mode);
+        if rest.is_empty() { Ok((found, true)) } else { Err(rest.into_error(table, target)) }
+    }
+
+    async fn create(&mut self, mode: SchemaMode, table: &Table, target: &TableName) -> Result<()> {
+        let sql = definition::create_table(table, target);
+        if mode != SchemaMode::Evolve {
+            return Err(Error::new(
+                Kind::TableMismatch,
+                format!("table {target} is missing at the destination"),
+            )
+            .hint(format!("set schema = \"evolve\", or create it:\n{sql}")));
+        }
+        tracing::info!(table = %target, "the table is created");
+        let question = format!(
+            "SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {}",
+            crate::apply::text(&target.database)
+        );
+        let there = self.session.row::<u8>(&question).await;
+        if there
+            .map_err(|r| r.into_error(format!("the database of {target} could not be looked up")))?
+            .is_none()
+        {
+            self.define(
+                &format!("CREATE DATABASE IF NOT EXISTS {}", cdc_sdk::name::quoted(&target.database)),
+                target,
+            )
+            .await?;
+        }
+        self.define(&sql, target).await
+    }
+
+    async fn define(&mut self, sql: &str, target: &TableName) -> Result<()> {
+        let refused = |r: crate::session::Refusal| {
+            r.into_error(format!("the definition of {target} was refused")).at(brief(sql))
+        };
+        self.session.define(sql).await.map_err(refused)
+    }
+
+    async fn catalogue(&mut self, target: &TableName) -> Result<Option<Catalogue>> {
+        let read = Catalogue::read(&mut self.session, target).await;
+        read.map_err(|r| r.into_error(format!("the catalogue of {target} could not be read")))
+    }
+
+    /// Ends the session.
+    pub async fn close(self) {
+        self.session.close().await;
+    }
+}
+
+fn address(table: &Arc<Table>) -> usize {
+    Arc::as_ptr(table).addr()
+}
+
+fn brief(sql: &str) -> String {
+    sql.chars().take(200).collect()
+}
+
+fn vanished(target: &TableName) -> Error {
+    Error::new(Kind::TableMismatch, format!("table {target} was dropped while it was looked at"))
+        .hint("something else changes the destination's tables: stop it, then start the sink again")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,268 @@
+//! A plan: how the rows of one writer schema are written into one table.
+//!
+//! It holds the constant parts of the statements and, for each column of the
+//! row image, how its value is written. It also knows which unique keys of the
+//! *destination* a row could hit besides its own key; those decide which rows
+//! must be deleted before others are written.
+
+use cdc_sdk::column::ColumnType;
+use cdc_sdk::name::quoted;
+use cdc_sdk::{Error, Kind, Result, Table, TableName};
+
+use super::catalogue::{ActualKey, Catalogue};
+use crate::apply::Form;
+use crate::session::Version;
+
+/// How rows of one schema are written.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// The destination's table.
+    pub target: TableName,
+    /// For each column of the row image: how its value is written; `None`: it is not (generated).
+    pub forms: Vec<Option<Form>>,
+    /// For each column of the row image: how it is compared, for rows without a key.
+    pub comparisons: Vec<Comparison>,
+    /// The columns that say which row is meant, ascending; empty for a table without.
+    pub identity: Vec<usize>,
+    /// Other unique keys, over which a row could hit another one: their columns.
+    pub unique_keys: Vec<Vec<usize>>,
+    /// All columns of those keys, ascending.
+    pub unique_columns: Vec<usize>,
+    /// A unique key stands on what the row image does not show (an expression, a prefix, a generated column).
+    pub opaque_unique: bool,
+    /// The destination has columns of its own, which a delete would lose.
+    pub own_columns: bool,
+    /// The constant parts of the statements.
+    pub sql: Fragments,
+}
+
+/// The constant parts of the statements.
+#[derive(Debug)]
+pub(crate) struct Fragments {
+    /// `INSERT INTO t (columns) VALUES `
+    pub insert: String,
+    /// `REPLACE INTO t (columns) VALUES `
+    pub replace: String,
+    /// What follows the rows of an upsert.
+    pub upsert_tail: String,
+    /// `DELETE FROM t WHERE `, and for a single integer as key also `key IN (`.
+    pub delete: String,
+    /// Whether deleted keys stand in a list. Other keys are compared column by column, since
+    /// a row among several in IN is compared by types that the list as a whole is given:
+    /// an ENUM's number then equals nothing (seen on 9.7.4).
+    pub delete_in_list: bool,
+    /// The key's columns, quoted, each with its place in the row.
+    pub key: Vec<(usize, String)>,
+    /// `DELETE FROM t WHERE `
+    pub remove: String,
+}
+
+/// How a column's value is compared byte for byte.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Comparison {
+    /// What stands to the left of `<=>`.
+    pub left: String,
+    /// What stands around the literal.
+    pub right: Right,
+}
+
+/// What stands around the literal of a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Right {
+    /// The literal as it is.
+    Plain,
+    /// The text's bytes: collations must not make unequal texts equal.
+    TextBytes,
+    /// As a JSON value.
+    Json,
+}
+
+impl Plan {
+    /// Makes the plan of a schema for a table that is known to fit.
+    ///
+    /// # Errors
+    /// [`Kind::TableMismatch`] where the destination has no unique key on what identifies a row.
+    pub fn new(table: &Table, target: TableName, found: &Catalogue, version: Version) -> Result<Self> {
+        let mut identity = table.identity().unwrap_or_default();
+        identity.sort_unstable();
+        let names = column_names(table, &identity);
+        if !identity.is_empty() && !found.has_unique_key(&names) {
+            return Err(Error::new(
+                Kind::TableMismatch,
+                format!("{target} has no unique key on ({}), which identifies a row", names.join(", ")),
+            )
+            .hint(format!(
+                "ALTER TABLE {} ADD UNIQUE KEY ({});",
+                target.sql(),
+                quoted_list(&names)
+            )));
+        }
+        let (unique_keys, opaque) = other_unique_keys(table, found, &names);
+        let mut unique_columns = unique_keys.concat();
+        unique_columns.sort_unstable();
+        unique_columns.dedup();
+        let forms: Vec<Option<Form>> = table.columns.iter().map(|c| form(found, &c.name)).collect();
+        let key_generated = identity.iter().any(|&i| forms.get(i).is_none_or(Option::is_none));
+        let guarded = opaque || !unique_columns.is_empty();
+        let sql = Fragments::new(table, &target, &forms, &identity, guarded, key_generated, version);
+        Ok(Self {
+            comparisons: table.columns.iter().map(|c| comparison(&c.name, &c.ty)).collect(),
+            own_columns: found.columns.iter().any(|c| !c.generated && table.column_index(&c.name).is_none()),
+            opaque_unique: opaque || key_generated,
+            target,
+            forms,
+            identity,
+            unique_keys,
+            unique_columns,
+            sql,
+        })
+    }
+
+    /// Whether a row could hit another one than the one it means.
+    pub fn can_collide(&self) -> bool {
+        self.opaque_unique || !self.unique_columns.is_empty()
+    }
+}
+
+fn column_names<'t>(table: &'t Table, indices: &[usize]) -> Vec<&'t str> {
+    indices.iter().filter_map(|&i| table.columns.get(i)).map(|c| c.name.as_str()).collect()
+}
+
+fn quoted_list(names: &[&str]) -> String {
+    names.iter().map(|n| quoted(n)).collect::<Vec<_>>().join(",")
+}
+
+fn form(found: &Catalogue, name: &str) -> Option<Form> {
+    let actual = found.column(name).filter(|c| !c.generated)?;
+    Some(match &actual.ty {
+        Some(ColumnType::Enum { members }) => Form::of_enum(members),
+        Some(_) | None => Form::default(),
+    })
+}
+
+/// Unique keys besides the identity's, and whether there are some that cannot be seen in a row.
+fn other_unique_keys(table: &Table, found: &Catalogue, identity: &[&str]) -> (Vec<Vec<usize>>, bool) {
+    let others = found.keys.iter().filter(|k| k.unique && !k.is_on(identity));
+    let keys: Vec<Option<Vec<usize>>> = others.map(|key| visible(table, found, key)).collect();
+    let opaque = keys.iter().any(Option::is_none);
+    (keys.into_iter().flatten().collect(), opaque)
+}
+
+/// The key's columns in the row image; `None` if a part of it is not there as it is.
+fn visible(table: &Table, found: &Catalogue, key: &ActualKey) -> Option<Vec<usize>> {
+    key.parts
+        .iter()
+        .map(|part| {
+            let name = part.as_deref()?;
+            found.column(name).filter(|c| !c.generated)?;
+            table.column_index(name)
+        })
+        .collect()
+}
+
+fn comparison(name: &str, ty: &ColumnType) -> Comparison {
+    let name = quoted(name);
+    let (left, right) = match ty {
+        ColumnType::Char { .. } | ColumnType::Varchar { .. } | ColumnType::Text { .. } => {
+            (format!("CAST(CONVERT({name} USING utf8mb4) AS BINARY)"), Right::TextBytes)
+        }
+        ColumnType::Vector { .. } => (format!("CAST({name} AS BINARY)"), Right::Plain),
+        // Compared as a number: the number 0 would else be taken for the year 2000.
+        ColumnType::Year => (format!("{name} + 0"), Right::Plain),
+        ColumnType::Json => (name, Right::Json),
+        ColumnType::Integer { .. }
+        | ColumnType::Decimal { .. }
+        | ColumnType::Float { .. }
+        | ColumnType::Double { .. }
+        | ColumnType::Bit { .. }
+        | ColumnType::Binary { .. }
+        | ColumnType::Varbinary { .. }
+        | ColumnType::Blob { .. }
+        | ColumnType::Enum { .. }
+        | ColumnType::Set { .. }
+        | ColumnType::Date
+        | ColumnType::Time { .. }
+        | ColumnType::Datetime { .. }
+        | ColumnType::Timestamp { .. }
+        | ColumnType::Geometry { .. } => (name, Right::Plain),
+    };
+    Comparison { left, right }
+}
+
+impl Fragments {
+    fn new(
+        table: &Table,
+        target: &TableName,
+        forms: &[Option<Form>],
+        identity: &[usize],
+        guarded: bool,
+        key_generated: bool,
+        version: Version,
+    ) -> Self {
+        let t = target.sql();
+        let written: Vec<&str> = table
+            .columns
+            .iter()
+            .zip(forms)
+            .filter(|(_, f)| f.is_some())
+            .map(|(c, _)| c.name.as_str())
+            .collect();
+        let list = quoted_list(&written);
+        let key = column_names(table, identity);
+        let key_list = quoted_list(&key);
+        let upsert_tail = match identity.is_empty() || key_generated {
+            // Rows that are known to be absent: hitting anything is an error as it is.
+            true => String::new(),
+            false => upsert_tail(target, &written, &key, guarded, version),
+        };
+        let single_integer = match identity {
+            [one] => table.columns.get(*one).is_some_and(|c| matches!(c.ty, ColumnType::Integer { .. })),
+            _ => false,
+        };
+        let list_head = if single_integer { format!("{key_list} IN (") } else { String::new() };
+        Self {
+            insert: format!("INSERT INTO {t} ({list}) VALUES "),
+            replace: format!("REPLACE INTO {t} ({list}) VALUES "),
+            upsert_tail,
+            delete: format!("DELETE FROM {t} WHERE {list_head}"),
+            delete_in_list: single_integer,
+            key: identity.iter().zip(&key).map(|(index, name)| (*index, quoted(name))).collect(),
+            remove: format!("DELETE FROM {t} WHERE "),
+        }
+    }
+}
+
+/// `ON DUPLICATE KEY UPDATE …` over every column, key columns too: of keys that the collation calls
+/// equal the new spelling is stored. The guard makes the statement fail where the row hit is not the row meant;
+/// it stands first, since assignments see those before them.
+fn upsert_tail(
+    target: &TableName,
+    written: &[&str],
+    key: &[&str],
+    guarded: bool,
+    version: Version,
+) -> String {
+    let alias = if target.table == "cdc_new" { "cdc_new_row" } else { "cdc_new" };
+    // The row alias has been there since 8.0.19; VALUES() draws a warning since 8.0.20.
+    let with_alias = version >= (8, 0, 19);
+    let new = |column: &str| match with_alias {
+        true => format!("{alias}.{}", quoted(column)),
+        false => format!("VALUES({})", quoted(column)),
+    };
+    let old = |column: &str| format!("{}.{}", target.sql(), quoted(column));
+    let mut assignments = Vec::with_capacity(written.len());
+    let guard = key.first().filter(|_| guarded);
+    if let Some(first) = guard {
+        let same: Vec<String> = key.iter().map(|k| format!("{} <=> {}", old(k), new(k))).collect();
+        assignments.push(format!(
+            "{} = IF({}, {}, (SELECT 1 UNION SELECT 2))",
+            quoted(first),
+            same.join(" AND "),
+            new(first)
+        ));
+    }
+    let rest = written.iter().filter(|c| guard.is_none_or(|g| g != *c));
+    assignments.extend(rest.map(|c| format!("{} = {}", quoted(c), new(c))));
+    let alias = if with_alias { format!(" AS {alias}") } else { String::new() };
+    format!("{alias} ON DUPLICATE KEY UPDATE {}", assignments.join(","))
+}

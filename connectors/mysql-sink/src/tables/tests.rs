@@ -1,0 +1,172 @@
+use cdc_sdk::Column;
+use cdc_sdk::column::{BlobSize, ColumnType as T, Extra, Width};
+
+use super::catalogue::{Actual, ActualKey, Catalogue};
+use super::difference::Difference;
+use super::*;
+
+fn ty(text: &str) -> T {
+    type_text::parse(text).unwrap()
+}
+
+fn actual(name: &str, text: &str, nullable: bool) -> Actual {
+    let ty = type_text::parse(text);
+    let is_text = ty.as_ref().is_some_and(T::is_text);
+    Actual {
+        name: name.into(),
+        type_text: text.into(),
+        ty,
+        nullable,
+        optional: nullable,
+        generated: false,
+        charset: is_text.then(|| "utf8mb4".into()),
+        collation: is_text.then(|| "utf8mb4_0900_ai_ci".into()),
+    }
+}
+
+fn wanted(name: &str, ty: T, nullable: bool) -> Column {
+    let is_text = ty.is_text();
+    Column {
+        name: name.into(),
+        ty,
+        nullable,
+        charset: is_text.then(|| "utf8mb4".into()),
+        collation: is_text.then(|| "utf8mb4_0900_ai_ci".into()),
+        extra: Extra::default(),
+    }
+}
+
+fn key(name: &str, unique: bool, parts: &[Option<&str>]) -> ActualKey {
+    ActualKey { name: name.into(), unique, parts: parts.iter().map(|p| p.map(str::to_owned)).collect() }
+}
+
+fn people() -> Table {
+    let int = T::Integer { width: Width::Int, unsigned: false };
+    let primary = serde_json::json!({"kind": "primary", "name": "PRIMARY", "parts": [{"column": 0}]});
+    Table {
+        version: Table::VERSION,
+        name: TableName::new("shop", "people"),
+        columns: vec![wanted("id", int, false), wanted("name", T::Varchar { length: 20 }, true)],
+        keys: vec![serde_json::from_value(primary).unwrap()],
+        collation: None,
+        comment: String::new(),
+    }
+}
+
+fn found(columns: Vec<Actual>, keys: Vec<ActualKey>) -> Catalogue {
+    Catalogue { engine: "InnoDB".into(), columns, keys }
+}
+
+fn target() -> TableName {
+    TableName::new("crm", "people")
+}
+
+#[test]
+fn types_as_every_version_spells_them() {
+    assert_eq!(ty("int(10) unsigned zerofill"), T::Integer { width: Width::Int, unsigned: true });
+    assert_eq!(ty("tinyint(1)"), T::Integer { width: Width::Tiny, unsigned: false });
+    assert_eq!(ty("decimal(65,30)"), T::Decimal { precision: 65, scale: 30, unsigned: false });
+    assert_eq!(ty("double unsigned"), T::Double { unsigned: true });
+    assert_eq!(ty("datetime(6)"), T::Datetime { fsp: 6 });
+    assert_eq!(ty("year(4)"), T::Year);
+    assert_eq!(ty("mediumtext"), T::Text { size: BlobSize::Medium });
+    assert_eq!(ty("blob"), T::Blob { size: BlobSize::Normal });
+    assert_eq!(ty("geometrycollection"), ty("geomcollection"));
+    let members = ["a,b", "it's", "c\\d", "Ä"].map(str::to_owned).to_vec();
+    assert_eq!(ty(r"enum('a,b','it''s','c\\d','Ä')"), T::Enum { members: members.clone() });
+    assert_eq!(ty(&T::Set { members: members.clone() }.sql()), T::Set { members });
+    assert_eq!(type_text::parse("uuid"), None);
+    assert_eq!(type_text::parse("enum('a"), None);
+}
+
+#[test]
+fn a_column_holds_what_it_can_hold_unchanged() {
+    let holds = |a: &str, w: &str| fit::holds(&actual("c", a, true), &wanted("c", ty(w), true), false);
+    for (a, w) in [
+        ("bigint", "int unsigned"),
+        ("int", "mediumint unsigned"),
+        ("varchar(20)", "varchar(10)"),
+        ("text", "varchar(10000)"),
+        ("decimal(12,3)", "decimal(10,2)"),
+        ("double", "float"),
+        ("enum('a','b')", "enum('a')"),
+        ("geometry", "point"),
+        ("datetime(6)", "datetime"),
+    ] {
+        assert!(holds(a, w), "{a} holds {w}");
+        assert!(!holds(w, a), "{w} does not hold {a}");
+    }
+    for (a, w) in [
+        ("bigint", "bigint unsigned"),
+        ("binary(4)", "binary(3)"),
+        ("enum('b','a')", "enum('a')"),
+        ("text", "blob"),
+        ("timestamp", "datetime"),
+        ("char(9)", "varchar(9)"),
+    ] {
+        assert!(!holds(a, w), "{a} does not hold {w}");
+    }
+}
+
+#[test]
+fn a_key_needs_a_collation_that_tells_its_values_apart() {
+    let mut strict = wanted("c", T::Varchar { length: 5 }, false);
+    strict.collation = Some("utf8mb4_bin".into());
+    let loose = actual("c", "varchar(5)", false);
+    assert!(fit::holds(&loose, &strict, false));
+    assert!(!fit::holds(&loose, &strict, true));
+    let mut binary = loose.clone();
+    binary.collation = Some("utf8mb4_bin".into());
+    assert!(fit::holds(&binary, &wanted("c", T::Varchar { length: 5 }, false), true));
+    let mut old_name = binary.clone();
+    (old_name.charset, strict.charset) = (Some("utf8".into()), Some("utf8mb3".into()));
+    assert!(fit::holds(&old_name, &strict, false));
+}
+
+#[test]
+fn the_alter_puts_columns_where_the_source_has_them() {
+    let mut table = people();
+    table.columns.insert(1, wanted("mail", T::Varchar { length: 5 }, true));
+    table.columns.insert(0, wanted("first", T::Year, false));
+    let table = Table {
+        keys: serde_json::from_value(serde_json::json!([
+        {"kind": "primary", "name": "PRIMARY", "parts": [{"column": 1}]}]))
+        .unwrap(),
+        ..table
+    };
+    let catalogue = found(
+        vec![actual("id", "int", false), actual("name", "varchar(10)", true)],
+        vec![key("PRIMARY", true, &[Some("id")])],
+    );
+    let difference = Difference::between(&table, &catalogue, &target(), SchemaMode::Evolve);
+    assert!(difference.is_mendable() && !difference.is_empty());
+    assert_eq!(
+        difference.alter(&target()),
+        "ALTER TABLE `crm`.`people` ADD COLUMN `first` year NOT NULL FIRST, \
+         ADD COLUMN `mail` varchar(5) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci NULL AFTER `id`, \
+         MODIFY COLUMN `name` varchar(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci NULL"
+    );
+}
+
+#[test]
+fn a_unique_key_over_an_expression_makes_rows_opaque() {
+    let columns = || vec![actual("id", "int", false), actual("name", "varchar(20)", true)];
+    let primary = || key("PRIMARY", true, &[Some("id")]);
+    let plan = |keys| Plan::new(&people(), target(), &found(columns(), keys), (8, 0, 30)).unwrap();
+    let simple = plan(vec![primary(), key("i", false, &[Some("name")])]);
+    assert!(!simple.can_collide());
+    assert!(simple.sql.upsert_tail.ends_with("UPDATE `id` = cdc_new.`id`,`name` = cdc_new.`name`"));
+    let seen = plan(vec![primary(), key("u", true, &[Some("name")])]);
+    assert_eq!((seen.can_collide(), seen.opaque_unique, &seen.unique_keys), (true, false, &vec![vec![1]]));
+    assert!(
+        seen.sql
+            .upsert_tail
+            .contains("IF(`crm`.`people`.`id` <=> cdc_new.`id`, cdc_new.`id`, (SELECT 1 UNION SELECT 2))")
+    );
+    let opaque = plan(vec![primary(), key("u", true, &[None])]);
+    assert!(opaque.opaque_unique);
+    let none = Plan::new(&people(), target(), &found(columns(), vec![]), (8, 0, 30)).unwrap_err();
+    assert_eq!(none.kind(), Kind::TableMismatch);
+    let old = Plan::new(&people(), target(), &found(columns(), vec![primary()]), (5, 7, 44)).unwrap();
+    assert!(old.sql.upsert_tail.starts_with(" ON DUPLICATE KEY UPDATE `id` = VALUES(`id`)"));
+}

@@ -1,0 +1,113 @@
+//! A replay over a newer destination ends in the state that no replay would have.
+
+use cdc_mysql_sink::{Advance, Batch, Change, End};
+use cdc_mysql_sink::{LedgerAdmin, Rewind, Sink};
+use cdc_sdk::cut::Place;
+use cdc_sdk::{CutId, Kind, OwnedRow};
+
+use crate::world::*;
+
+fn advance(sequence: u64) -> Advance {
+    Advance {
+        cut: CutId { incarnation: 1, sequence },
+        cuts_offset: 100 + i64::try_from(sequence).unwrap(),
+        places: vec![Place {
+            topic: "prefix.t".into(),
+            partition: 0,
+            offset: i64::try_from(sequence).unwrap(),
+        }],
+        position: String::new(),
+        committed_us: 0,
+        snapshot_complete: true,
+    }
+}
+
+async fn replay(sink: &mut Sink, history: &[Vec<Change<OwnedRow>>], from: usize) {
+    for (index, changes) in history.iter().enumerate().skip(from) {
+        let end = End::Commit(advance(u64::try_from(index).unwrap() + 1));
+        sink.apply(Batch { changes: changes.clone(), end }).await.unwrap();
+    }
+}
+
+#[test]
+fn from_every_earlier_cut() {
+    in_world(|world| async move {
+        let people = world.people();
+        let log = world.table("log", vec![int("v")], vec![]);
+        let row = |id, name: &str| vec![n(id), t(name), n(id)];
+        let history = vec![
+            vec![create(&people, row(1, "a")), create(&people, row(2, "b")), create(&log, vec![n(1)])],
+            vec![
+                update(&people, row(1, "a"), row(1, "x")),
+                update(&people, row(2, "b"), row(2, "a")),
+                create(&log, vec![n(1)]),
+            ],
+            vec![delete(&people, row(1, "x")), create(&people, row(3, "x")), delete(&log, vec![n(1)])],
+            vec![update(&people, row(2, "a"), row(2, "b")), create(&people, row(4, "a"))],
+            vec![delete(&people, row(3, "x")), create(&people, row(1, "x"))],
+        ];
+        let state = || async {
+            let mut all = world.texts("SELECT CONCAT_WS(' ', id, name, v) FROM DB.people ORDER BY id").await;
+            all.extend(world.texts("SELECT CAST(v AS CHAR) FROM DB.log").await);
+            all
+        };
+        let mut sink = world.open().await;
+        replay(&mut sink, &history, 0).await;
+        sink.close().await;
+        let wanted = state().await;
+        assert_eq!(wanted, ["1 x 1", "2 b 2", "4 a 4", "1"]);
+        for from in 0..history.len() {
+            let cut =
+                from.checked_sub(1).map(|_| CutId { incarnation: 1, sequence: u64::try_from(from).unwrap() });
+            let to = Rewind { cut, cuts_offset: 7, ..Rewind::default() };
+            LedgerAdmin::rewind(&world.settings, &to, "a test").await.unwrap();
+            let mut sink = world.open().await;
+            assert!(sink.progress().converging());
+            assert_eq!((sink.progress().cut, sink.progress().cuts_offset), (cut, 7));
+            assert!(sink.progress().places.is_empty());
+            replay(&mut sink, &history, from).await;
+            assert!(!sink.progress().converging());
+            sink.close().await;
+            assert_eq!(state().await, wanted, "from {from}");
+        }
+        let audit = format!(
+            "SELECT CONCAT(reason, ': ', from_cut, ' to ', to_cut) FROM `{}`.ledger_audit",
+            world.settings.ledger_database
+        );
+        assert_eq!(world.texts(&audit).await[..2], ["a test: 1.5 to before the first", "a test: 1.5 to 1.1"]);
+        let read = LedgerAdmin::read(&world.settings).await.unwrap().unwrap();
+        assert_eq!(read.high_water, Some(CutId { incarnation: 1, sequence: 5 }));
+    });
+}
+
+#[test]
+fn a_batch_with_keyless_rows_does_not_go_over_the_end_of_what_is_replayed() {
+    in_world(|world| async move {
+        let log = world.table("log", vec![int("v")], vec![]);
+        let people = world.people();
+        let mut sink = world.open().await;
+        replay(&mut sink, &[vec![create(&log, vec![n(1)])], vec![]], 0).await;
+        sink.close().await;
+        LedgerAdmin::rewind(&world.settings, &Rewind::default(), "a test").await.unwrap();
+        let mut sink = world.open().await;
+        let batch = |changes| Batch::<OwnedRow> { changes, end: End::Commit(advance(3)) };
+        let error =
+            sink.apply(batch(vec![create(&log, vec![n(1)]), create(&log, vec![n(2)])])).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Bug, "{error}");
+        // Rows with a key may be written again.
+        sink.apply(batch(vec![create(&people, vec![n(1), t("a"), n(1)])])).await.unwrap();
+        assert!(!sink.progress().converging());
+    });
+}
+
+#[test]
+fn a_snapshot_puts_right_what_has_diverged() {
+    in_world(|world| async move {
+        let people = world.people();
+        let mut sink = world.open().await;
+        world.apply(&mut sink, vec![create(&people, vec![n(1), t("a"), n(1)])]).await.unwrap();
+        world.sql("UPDATE DB.people SET id = 9").await;
+        world.apply(&mut sink, vec![read(&people, vec![n(1), t("A"), n(1)])]).await.unwrap();
+        assert_eq!(world.texts("SELECT CONCAT_WS(' ', id, name) FROM DB.people").await, ["1 A"]);
+    });
+}

@@ -1,0 +1,494 @@
+//! From single events to transactions. No I/O: frames in, [`BinlogEvent`]s out, so
+//! that recorded logs can be run through it as they are.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use cdc_sdk::change::Origin;
+use cdc_sdk::pattern::Selection;
+use cdc_sdk::{Gtid, Position, Result, Table};
+
+use super::collations::Collations;
+use super::event::format::Format;
+use super::event::gtid::Announced;
+use super::event::kind;
+use super::event::query::Query;
+use super::event::rotate::Rotate;
+use super::event::rows::RowsHead;
+use super::event::xa::XaPrepare;
+use super::frame::{Frame, Header};
+use super::place::LogPlace;
+use super::rows::{self, Found};
+use super::shapes::{Shapes, Unknown};
+use super::statement::{Statement, captured};
+use super::tally::Tally;
+use super::{Begin, BinlogEvent, Commit, Ddl};
+use crate::ddl::{Effect, Sense};
+use refusal::{contradiction, corrupt, refused, xa_unsupported};
+
+mod refusal;
+
+/// What does not change while a stream runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Setting {
+    pub selection: Selection,
+    pub collations: Collations,
+    /// `lower_case_table_names` is not 0.
+    pub fold_names: bool,
+}
+
+/// Where in a transaction the stream is.
+#[derive(Debug)]
+enum State {
+    /// Between two.
+    Between,
+    /// Its identifier has come, its first statement not yet.
+    Announced(Announcement),
+    /// In it.
+    Inside(Box<Transaction>),
+    /// In one that was delivered before. `begun`: a BEGIN was seen.
+    Skipping { begun: bool },
+}
+
+#[derive(Debug)]
+struct Announcement {
+    gtid: Option<Gtid>,
+    committed_us: Option<i64>,
+    pos: u64,
+}
+
+#[derive(Debug)]
+struct Transaction {
+    gtid: Option<Gtid>,
+    origin: Origin,
+    tally: Tally,
+    /// Rows of captured tables were handed out.
+    captured: bool,
+}
+
+/// What is to be handed out.
+#[derive(Debug)]
+enum Queued {
+    Event(BinlogEvent),
+    Commit { gtid: Option<Gtid>, committed_us: i64, file: Arc<str>, pos: u64 },
+}
+
+/// Puts events together to transactions.
+#[derive(Debug)]
+pub(crate) struct Assembler {
+    setting: Setting,
+    /// After the last event taken.
+    place: LogPlace,
+    /// Everything before here has been handed out.
+    passed: LogPlace,
+    position: Position,
+    shapes: Shapes,
+    state: State,
+    ready: VecDeque<Queued>,
+    /// Without GTIDs, and over 4 GiB into a file: up to here all was delivered.
+    passed_to: u64,
+    /// The file's format description has come.
+    described: bool,
+    /// Where the last compressed transaction stands.
+    payload_at: u64,
+    /// Its events are being taken.
+    in_payload: bool,
+    /// XA transactions prepared without captured rows, the oldest first.
+    empty_xa: VecDeque<String>,
+}
+
+/// Prepared XA transactions that are kept in mind.
+const EMPTY_XA_MAX: usize = 10_000;
+
+impl Assembler {
+    /// Starts at a position. `reads_from` is where the server was asked to start.
+    pub fn new(setting: Setting, start: Position, reads_from: u64) -> Self {
+        let by_place = start.gtids.is_none() && reads_from < start.pos;
+        let passed_to = if by_place { start.pos } else { 0 };
+        // By GTID the server chooses the file, and may be another server.
+        let file = if start.gtids.is_some() { "" } else { start.file.as_str() };
+        let place = LogPlace::new(file, reads_from);
+        Self {
+            setting,
+            passed: place.clone(),
+            place,
+            position: start,
+            shapes: Shapes::default(),
+            state: State::Between,
+            ready: VecDeque::new(),
+            passed_to,
+            described: false,
+            payload_at: 0,
+            in_payload: false,
+            empty_xa: VecDeque::new(),
+        }
+    }
+
+    /// After the last whole transaction handed out.
+    pub fn position(&self) -> &Position {
+        &self.position
+    }
+
+    /// Everything before here has been handed out. It does not move while events
+    /// wait to be handed out, nor inside a compressed transaction, which has one place
+    /// for all its events.
+    pub fn passed(&self) -> &LogPlace {
+        &self.passed
+    }
+
+    fn settle(&mut self) {
+        if self.ready.is_empty() && !self.in_payload {
+            self.passed.clone_from(&self.place);
+        }
+    }
+
+    /// The next event to hand out; the position moves with a `Commit`.
+    pub fn pop(&mut self) -> Option<BinlogEvent> {
+        let queued = self.ready.pop_front()?;
+        self.settle();
+        match queued {
+            Queued::Event(event) => Some(event),
+            Queued::Commit { gtid, committed_us, file, pos } => {
+                if let (Some(set), Some(gtid)) = (&mut self.position.gtids, &gtid) {
+                    set.insert(gtid);
+                }
+                if *self.position.file != *file {
+                    self.position.file = file.to_string();
+                }
+                self.position.pos = pos;
+                self.position.partial = None;
+                Some(BinlogEvent::Commit(Commit { position: self.position.clone(), committed_us }))
+            }
+        }
+    }
+
+    /// Takes what the catalogue answered.
+    pub fn learn(&mut self, unknown: Unknown, answer: Table) {
+        self.shapes.learn(unknown, answer);
+    }
+
+    /// Tables that a statement has changed: those named, and those of a database.
+    pub fn forget(&mut self, effects: &[Effect]) -> Vec<cdc_sdk::TableName> {
+        let mut names = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::DropDatabase(database) => names.extend(self.shapes.in_database(database)),
+                other => names.extend(other.tables().into_iter().cloned()),
+            }
+        }
+        names.iter().for_each(|name| self.shapes.forget(name));
+        names
+    }
+
+    /// Takes an event. Answers with what the catalogue must be asked before the next.
+    ///
+    /// # Errors
+    /// All that the module's page lists, with file and position.
+    pub fn take(&mut self, frame: Frame) -> Result<Option<Unknown>> {
+        let header = frame.header;
+        let pos = match header.kind {
+            _ if frame.inner => self.payload_at,
+            kind::HEARTBEAT => self.place.end(),
+            _ => self.place.pass(&header),
+        };
+        let passed = self.place.end() <= self.passed_to && header.log_pos != 0;
+        if passed && header.kind != kind::FORMAT_DESCRIPTION {
+            self.idle();
+            return Ok(None);
+        }
+        let unknown =
+            self.dispatch(frame, pos).map_err(|error| error.at(format!("{}:{pos}", self.place.file())))?;
+        self.settle();
+        Ok(unknown)
+    }
+
+    /// Without a format description nobody knows whether there are checksums.
+    fn described(&self, header: &Header) -> Result<()> {
+        let before = matches!(header.kind, kind::FORMAT_DESCRIPTION | kind::HEARTBEAT)
+            || header.kind == kind::ROTATE && header.log_pos == 0;
+        if self.described || before { Ok(()) } else { Err(contradiction("a file has no format description")) }
+    }
+
+    fn dispatch(&mut self, frame: Frame, pos: u64) -> Result<Option<Unknown>> {
+        let header = frame.header;
+        self.described(&header)?;
+        match header.kind {
+            kind::TABLE_MAP => return self.table_map(&frame),
+            kind::WRITE_ROWS
+            | kind::UPDATE_ROWS
+            | kind::DELETE_ROWS
+            | kind::WRITE_ROWS_V1
+            | kind::UPDATE_ROWS_V1
+            | kind::DELETE_ROWS_V1
+            | kind::PARTIAL_UPDATE_ROWS => self.rows(frame, pos)?,
+            kind::GTID | kind::ANONYMOUS_GTID | kind::GTID_TAGGED => self.announced(&frame, pos)?,
+            kind::QUERY => self.query(&frame, pos)?,
+            kind::XID => self.commit()?,
+            kind::XA_PREPARE => self.xa_prepare(&frame)?,
+            kind::ROTATE => self.rotate(&frame)?,
+            kind::HEARTBEAT => {
+                self.place.heartbeat(header.log_pos);
+                self.idle();
+            }
+            kind::FORMAT_DESCRIPTION => {
+                let format = Format::read(frame.body()).map_err(corrupt)?;
+                self.described = true;
+                tracing::debug!(file = %self.place.file(), version = %format.server_version, "binlog file");
+            }
+            kind::PREVIOUS_GTIDS | kind::STOP | kind::HEARTBEAT_V2 => self.idle(),
+            kind::ROWS_QUERY | kind::IGNORABLE | kind::TRANSACTION_CONTEXT | kind::VIEW_CHANGE => {}
+            kind::TRANSACTION_PAYLOAD => self.payload(pos)?,
+            // What belongs to a statement behind it, which is judged itself.
+            kind::INTVAR | kind::RAND | kind::USER_VAR => {}
+            _ => refused(&header)?,
+        }
+        Ok(None)
+    }
+
+    fn idle(&mut self) {
+        self.ready.push_back(Queued::Event(BinlogEvent::Idle));
+    }
+
+    /// A compressed transaction. The client library unpacks it; its events come next,
+    /// from BEGIN to XID, and stand where this one does. Should they not come, the next
+    /// transaction's start is a contradiction.
+    fn payload(&mut self, pos: u64) -> Result<()> {
+        self.payload_at = pos;
+        self.in_payload = true;
+        match self.state {
+            State::Announced(_) | State::Skipping { .. } => Ok(()),
+            State::Between | State::Inside(_) => {
+                Err(contradiction("a compressed transaction inside another"))
+            }
+        }
+    }
+
+    fn rotate(&mut self, frame: &Frame) -> Result<()> {
+        let rotate = Rotate::read(frame.body()).map_err(corrupt)?;
+        if **self.place.file() != *rotate.file {
+            self.passed_to = 0;
+            self.described = false;
+        }
+        self.place.rotate(&rotate.file, rotate.offset);
+        // An announcement is in no file; by GTID it may name an older one.
+        let in_file = frame.header.log_pos != 0;
+        if in_file && matches!(self.state, State::Between) && *self.position.file != *rotate.file {
+            self.position.file = rotate.file;
+            self.position.pos = rotate.offset;
+        }
+        self.idle();
+        Ok(())
+    }
+
+    fn announced(&mut self, frame: &Frame, pos: u64) -> Result<()> {
+        let anonymous = frame.header.kind == kind::ANONYMOUS_GTID;
+        let announced = match frame.header.kind {
+            kind::GTID_TAGGED => Announced::read_tagged(frame.body()),
+            _ => Announced::read(frame.body(), anonymous),
+        };
+        let announced = announced.map_err(corrupt)?;
+        if let State::Announced(_) | State::Inside(_) = self.state {
+            return Err(contradiction("a transaction starts inside another"));
+        }
+        let known = self.position.gtids.as_ref().zip(announced.gtid.as_ref());
+        self.state = if known.is_some_and(|(set, gtid)| set.contains(gtid)) {
+            State::Skipping { begun: false }
+        } else {
+            State::Announced(Announcement { gtid: announced.gtid, committed_us: announced.committed_us, pos })
+        };
+        Ok(())
+    }
+
+    fn query(&mut self, frame: &Frame, pos: u64) -> Result<()> {
+        let query = Query::read(frame.body()).map_err(corrupt)?;
+        let micros = query.context.micros;
+        let statement = Statement::read(&query, &self.setting.collations, self.setting.fold_names);
+        if let State::Skipping { begun } = self.state {
+            self.skip_statement(&statement.sense, begun);
+            return Ok(());
+        }
+        let thread = u64::from(statement.thread);
+        match &statement.sense {
+            Sense::Begin | Sense::XaStart => self.begin(&frame.header, micros, thread, pos),
+            Sense::Commit => self.commit(),
+            Sense::Rollback => {
+                self.no_rows_yet(&statement)?;
+                self.commit()
+            }
+            Sense::RollbackTo => self.no_rows_yet(&statement),
+            Sense::Savepoint | Sense::XaEnd => Ok(()),
+            Sense::Xa { xid } => self.xa_end(&statement, xid, &frame.header, micros, pos),
+            Sense::Dml => self.dml(&statement, &frame.header, micros, pos),
+            Sense::Ddl(_) => self.ddl(statement, &frame.header, micros, pos),
+        }
+    }
+
+    fn skip_statement(&mut self, sense: &Sense, begun: bool) {
+        let ends = match sense {
+            Sense::Begin | Sense::XaStart => {
+                self.state = State::Skipping { begun: true };
+                false
+            }
+            Sense::Commit | Sense::Rollback => true,
+            Sense::Savepoint | Sense::RollbackTo | Sense::XaEnd => false,
+            Sense::Ddl(_) | Sense::Dml | Sense::Xa { .. } => !begun,
+        };
+        if ends {
+            self.state = State::Between;
+            self.in_payload = false;
+            self.idle();
+        }
+    }
+
+    fn begin(&mut self, header: &Header, micros: u32, thread: u64, pos: u64) -> Result<()> {
+        let started_us = i64::from(header.timestamp) * 1_000_000 + i64::from(micros);
+        let announcement = match std::mem::replace(&mut self.state, State::Between) {
+            State::Between => Announcement { gtid: None, committed_us: None, pos },
+            State::Announced(announcement) => announcement,
+            State::Inside(_) | State::Skipping { .. } => {
+                return Err(contradiction("a transaction starts inside another"));
+            }
+        };
+        let origin = Origin {
+            ts_us: announcement.committed_us.filter(|us| *us > 0).unwrap_or(started_us),
+            server_id: header.server_id,
+            gtid: announcement.gtid.as_ref().map(ToString::to_string),
+            file: self.place.file().to_string(),
+            pos: announcement.pos,
+            thread: Some(thread),
+        };
+        self.ready.push_back(Queued::Event(BinlogEvent::Begin(Begin { origin: origin.clone() })));
+        let tally = Tally::begin(self.position.partial);
+        self.state =
+            State::Inside(Box::new(Transaction { gtid: announcement.gtid, origin, tally, captured: false }));
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        self.in_payload = false;
+        match std::mem::replace(&mut self.state, State::Between) {
+            State::Inside(transaction) => {
+                transaction.tally.finish()?;
+                self.ready.push_back(Queued::Commit {
+                    gtid: transaction.gtid,
+                    committed_us: transaction.origin.ts_us,
+                    file: self.place.file().clone(),
+                    pos: self.place.end(),
+                });
+                Ok(())
+            }
+            State::Skipping { .. } => {
+                self.idle();
+                Ok(())
+            }
+            State::Between | State::Announced(_) => {
+                Err(contradiction("a transaction ends that has not started"))
+            }
+        }
+    }
+
+    /// A rollback is in the log only where rows of tables without transactions stand
+    /// beside others; which of the rows it takes back cannot be told.
+    fn no_rows_yet(&self, statement: &Statement) -> Result<()> {
+        match &self.state {
+            State::Inside(transaction) if transaction.tally.seen.rows > 0 => {
+                Err(refusal::rolled_back_in_part(&statement.excerpt()))
+            }
+            State::Inside(_) | State::Between | State::Announced(_) | State::Skipping { .. } => Ok(()),
+        }
+    }
+
+    /// What was prepared without captured rows does not matter whatever becomes of it.
+    fn xa_prepare(&mut self, frame: &Frame) -> Result<()> {
+        let prepare = XaPrepare::read(frame.body()).map_err(corrupt)?;
+        let matters = matches!(&self.state, State::Inside(transaction) if transaction.captured);
+        if prepare.one_phase {
+            return self.commit();
+        }
+        if matters {
+            return Err(xa_unsupported(&format!("XA PREPARE {}", prepare.xid)));
+        }
+        if self.empty_xa.len() >= EMPTY_XA_MAX {
+            self.empty_xa.pop_front();
+        }
+        self.empty_xa.push_back(prepare.xid);
+        self.commit()
+    }
+
+    /// `XA COMMIT` or `XA ROLLBACK` of what was prepared before.
+    fn xa_end(
+        &mut self,
+        statement: &Statement,
+        xid: &str,
+        header: &Header,
+        micros: u32,
+        pos: u64,
+    ) -> Result<()> {
+        let known = self.empty_xa.iter().position(|empty| empty == xid);
+        let known = known.ok_or_else(|| xa_unsupported(&statement.excerpt()))?;
+        self.empty_xa.remove(known);
+        self.begin(header, micros, u64::from(statement.thread), pos)?;
+        self.commit()
+    }
+
+    fn dml(&mut self, statement: &Statement, header: &Header, micros: u32, pos: u64) -> Result<()> {
+        statement.refuse_dml(&self.setting.selection)?;
+        if matches!(self.state, State::Inside(_)) {
+            return Ok(());
+        }
+        self.begin(header, micros, u64::from(statement.thread), pos)?;
+        self.commit()
+    }
+
+    /// A statement that changes tables commits by itself, unless it stands in a
+    /// transaction (`CREATE TABLE … SELECT` does).
+    fn ddl(&mut self, statement: Statement, header: &Header, micros: u32, pos: u64) -> Result<()> {
+        let alone = !matches!(self.state, State::Inside(_));
+        if alone {
+            self.begin(header, micros, u64::from(statement.thread), pos)?;
+        }
+        let State::Inside(transaction) = &self.state else { return Ok(()) };
+        let Sense::Ddl(effects) = statement.sense else { return Ok(()) };
+        let effects = captured(effects, &self.setting.selection);
+        if !effects.is_empty() {
+            let origin = Origin { pos, ..transaction.origin.clone() };
+            let ddl = Ddl { statement: statement.text, database: statement.database, effects, origin };
+            self.ready.push_back(Queued::Event(BinlogEvent::Ddl(ddl)));
+        }
+        if alone { self.commit() } else { Ok(()) }
+    }
+
+    fn table_map(&mut self, frame: &Frame) -> Result<Option<Unknown>> {
+        match self.state {
+            State::Inside(_) => {
+                self.shapes.map(frame.body(), &self.setting.selection, &self.setting.collations)
+            }
+            State::Skipping { .. } => Ok(None),
+            State::Between | State::Announced(_) => Err(contradiction("rows outside of a transaction")),
+        }
+    }
+
+    fn rows(&mut self, frame: Frame, pos: u64) -> Result<()> {
+        let transaction = match &mut self.state {
+            State::Inside(transaction) => transaction,
+            State::Skipping { .. } => return Ok(()),
+            State::Between | State::Announced(_) => {
+                return Err(contradiction("rows outside of a transaction"));
+            }
+        };
+        let head = RowsHead::read(frame.header.kind, frame.body()).map_err(corrupt)?;
+        let mapped = self
+            .shapes
+            .get(head.table_id)
+            .ok_or_else(|| contradiction("rows of a table that is not told"))?;
+        let origin = (self.place.file(), pos);
+        if let Found::Rows(rows) = rows::read(frame, &head, mapped, &mut transaction.tally, origin)? {
+            transaction.captured = true;
+            self.ready.push_back(Queued::Event(BinlogEvent::Rows(rows)));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

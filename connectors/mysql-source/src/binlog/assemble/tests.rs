@@ -1,0 +1,5 @@
+//! Recorded logs, whole and damaged.
+
+mod golden;
+mod replay;
+mod resume;

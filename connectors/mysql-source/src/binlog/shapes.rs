@@ -1,0 +1,159 @@
+//! The shapes of tables, kept so that the same TABLE_MAP again costs a comparison.
+//!
+//! The server writes a TABLE_MAP before each statement's rows, mostly the same
+//! bytes as before. They are compared as a whole; only other bytes are read. Bounded:
+//! numbers of tables change whenever the server opens a table anew, so what is kept
+//! by number is dropped by halves, and what is kept by name is the captured tables'.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cdc_sdk::pattern::Selection;
+use cdc_sdk::{Error, Kind, Result, Table, TableName};
+
+use super::collations::Collations;
+use super::event::table_map::TableMap;
+use super::reader::Malformed;
+use super::shape::{self, Drawn, Shape};
+use crate::decode::Extent;
+
+/// Numbers kept in each half.
+const HALF_MAX: usize = 8192;
+
+/// What a TABLE_MAP says, read once.
+#[derive(Debug)]
+pub(crate) struct Mapped {
+    /// The TABLE_MAP without the table's number.
+    raw: Box<[u8]>,
+    /// The table.
+    pub name: TableName,
+    /// Where each column takes its bytes.
+    pub extents: Vec<Extent>,
+    /// How many columns are JSON.
+    pub json: usize,
+    /// How its rows are read; `None` if it is not captured.
+    pub shape: Option<Arc<Shape>>,
+}
+
+/// A captured table not seen in this shape before: the catalogue is to be asked.
+#[derive(Debug)]
+pub(crate) struct Unknown {
+    id: u64,
+    mapped: Mapped,
+    /// The table as the log tells it.
+    pub table: Table,
+    layouts: Vec<crate::decode::Layout>,
+}
+
+/// A captured table as last seen.
+#[derive(Debug)]
+struct Known {
+    mapped: Arc<Mapped>,
+    shape: Arc<Shape>,
+    /// A statement has changed it since: the catalogue must be asked again.
+    stale: bool,
+}
+
+/// What is known of the tables in the log.
+#[derive(Debug, Default)]
+pub(crate) struct Shapes {
+    recent: HashMap<u64, Arc<Mapped>>,
+    older: HashMap<u64, Arc<Mapped>>,
+    known: HashMap<TableName, Known>,
+}
+
+impl Shapes {
+    /// The table of this number.
+    pub fn get(&self, id: u64) -> Option<&Arc<Mapped>> {
+        self.recent.get(&id).or_else(|| self.older.get(&id))
+    }
+
+    /// Takes a TABLE_MAP. Answers with what the catalogue must be asked about.
+    ///
+    /// # Errors
+    /// Those of [`shape::draw`]; [`Kind::BinlogCorrupt`] without a place.
+    pub fn map(
+        &mut self,
+        body: &[u8],
+        selection: &Selection,
+        collations: &Collations,
+    ) -> Result<Option<Unknown>> {
+        let (id, raw) = TableMap::split(body).map_err(corrupt)?;
+        if let Some(mapped) = self.get(id).filter(|mapped| *mapped.raw == *raw) {
+            if !self.recent.contains_key(&id) {
+                let mapped = mapped.clone();
+                self.keep(id, mapped);
+            }
+            return Ok(None);
+        }
+        let map = TableMap::read(raw).map_err(corrupt)?;
+        let same = self.known.get(&map.name).filter(|k| !k.stale && *k.mapped.raw == *raw);
+        if let Some(known) = same {
+            let mapped = known.mapped.clone();
+            self.keep(id, mapped);
+            return Ok(None);
+        }
+        let extents = map.columns.iter().map(|column| shape::extent(column.kind)).collect();
+        let json = map.columns.iter().filter(|column| column.kind.is_json()).count();
+        let selected = selection.selects(&map.name);
+        let mapped = Mapped { raw: raw.into(), name: map.name.clone(), extents, json, shape: None };
+        if !selected {
+            self.keep(id, Arc::new(mapped));
+            return Ok(None);
+        }
+        let Drawn { table, layouts } = shape::draw(&map, collations)?;
+        Ok(Some(Unknown { id, mapped, table, layouts }))
+    }
+
+    /// Takes what the catalogue answered.
+    pub fn learn(&mut self, unknown: Unknown, answer: Table) {
+        let Unknown { id, mut mapped, table, layouts } = unknown;
+        let table = if fits(&answer, &table) {
+            answer
+        } else {
+            tracing::debug!(table = %table.name, "the catalogue shows another shape than the log; the log's is used");
+            table
+        };
+        let (shape_id, table) = crate::shape::intern(table);
+        let same = self.known.get(&table.name).map(|k| &k.shape);
+        let same = same.filter(|s| s.id == shape_id && s.layouts == layouts).cloned();
+        let shape = same.unwrap_or_else(|| Arc::new(Shape { id: shape_id, table, layouts }));
+        mapped.shape = Some(shape.clone());
+        let mapped = Arc::new(mapped);
+        let name = mapped.name.clone();
+        self.known.insert(name, Known { mapped: mapped.clone(), shape, stale: false });
+        self.keep(id, mapped);
+    }
+
+    /// The tables of a database that have been seen.
+    pub fn in_database(&self, database: &str) -> Vec<TableName> {
+        self.known.keys().filter(|name| name.database == database).cloned().collect()
+    }
+
+    /// A table may have changed: the catalogue is asked again at its next TABLE_MAP.
+    pub fn forget(&mut self, name: &TableName) {
+        if let Some(known) = self.known.get_mut(name) {
+            known.stale = true;
+        }
+        self.recent.retain(|_, mapped| mapped.name != *name);
+        self.older.retain(|_, mapped| mapped.name != *name);
+    }
+
+    fn keep(&mut self, id: u64, mapped: Arc<Mapped>) {
+        if self.recent.len() >= HALF_MAX {
+            self.older = std::mem::take(&mut self.recent);
+        }
+        self.recent.insert(id, mapped);
+    }
+}
+
+/// Whether the catalogue's table has the columns of the log's. It may be newer.
+fn fits(answer: &Table, table: &Table) -> bool {
+    answer.name == table.name
+        && answer.columns.len() == table.columns.len()
+        && answer.columns.iter().zip(&table.columns).all(|(a, b)| a.name == b.name && a.ty == b.ty)
+}
+
+fn corrupt(why: Malformed) -> Error {
+    Error::new(Kind::BinlogCorrupt, format!("a TABLE_MAP event cannot be read: {}", why.0))
+}

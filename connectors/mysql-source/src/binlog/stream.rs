@@ -1,0 +1,120 @@
+//! The stream as its caller sees it.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use cdc_sdk::pattern::Selection;
+use cdc_sdk::{Position, Result, Table, TableName};
+use mysql_async::Conn;
+
+use super::assemble::{Assembler, Setting};
+use super::collations::Collations;
+use super::shapes::Unknown;
+use super::transport::Transport;
+use super::{BinlogEvent, Enrich, Request};
+
+/// The server's log from a position on.
+///
+/// After an error it is done: open another one at the last position committed.
+pub struct Stream {
+    transport: Transport,
+    assembler: Assembler,
+    catalogue: Box<dyn Catalogue>,
+    /// A table that the catalogue is still to be asked about.
+    unknown: Option<Unknown>,
+}
+
+impl Stream {
+    /// Asks the server for its log: by GTID set where `request.start` has one, else by
+    /// file and position. `conn` becomes the stream's; its options must allow packets
+    /// of 1 GiB. `collations` are those of the same server.
+    ///
+    /// # Errors
+    /// [`cdc_sdk::Kind::Purged`], [`cdc_sdk::Kind::Diverged`],
+    /// [`cdc_sdk::Kind::OtherServer`] where the position is not to be had; what a
+    /// connection can run into. Some of it shows only at the first [`Stream::next`].
+    pub async fn open(
+        conn: Conn,
+        request: Request,
+        selection: Selection,
+        collations: Collations,
+        catalogue: impl Enrich,
+    ) -> Result<Self> {
+        let (transport, server, reads_from) = Transport::open(conn, &request).await?;
+        let setting = Setting { selection, collations, fold_names: server.fold_names };
+        let start = Position { server_uuid: server.uuid, ..request.start };
+        let assembler = Assembler::new(setting, start, reads_from);
+        Ok(Self { transport, assembler, catalogue: Box::new(catalogue), unknown: None })
+    }
+
+    /// The next event. May be dropped while it waits: nothing is lost.
+    ///
+    /// # Errors
+    /// [`cdc_sdk::Kind::MysqlUnreachable`] for a connection that broke;
+    /// [`cdc_sdk::Kind::BinlogCorrupt`], [`cdc_sdk::Kind::BinlogUnsupported`],
+    /// [`cdc_sdk::Kind::RowMismatch`], [`cdc_sdk::Kind::TypeUnsupported`],
+    /// [`cdc_sdk::Kind::ResumeMismatch`] for what is in the log; what the catalogue
+    /// answers.
+    pub async fn next(&mut self) -> Result<BinlogEvent> {
+        loop {
+            if let Some(event) = self.assembler.pop() {
+                self.forget_changed(&event);
+                return Ok(event);
+            }
+            if let Some(unknown) = &self.unknown {
+                let answer = self.catalogue.enriched(unknown.table.clone()).await?;
+                if let Some(unknown) = self.unknown.take() {
+                    self.assembler.learn(unknown, answer);
+                }
+            }
+            let frame = self.transport.next().await?;
+            self.unknown = self.assembler.take(frame)?;
+        }
+    }
+
+    /// After the last whole transaction that was handed out.
+    pub fn position(&self) -> &Position {
+        self.assembler.position()
+    }
+
+    /// A file and an offset in it: all that stands before was handed out by
+    /// [`Stream::next`], be it as [`BinlogEvent::Idle`]. Before the first event the
+    /// file may be "".
+    pub fn place(&self) -> (&str, u64) {
+        let place = self.assembler.passed();
+        (place.file(), place.end())
+    }
+
+    fn forget_changed(&mut self, event: &BinlogEvent) {
+        if let BinlogEvent::Ddl(ddl) = event {
+            for name in self.assembler.forget(&ddl.effects) {
+                self.catalogue.forgotten(&name);
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stream").field("position", self.position()).field("place", &self.place()).finish()
+    }
+}
+
+/// [`Enrich`] behind a pointer, so that the stream's type does not name it.
+trait Catalogue: Send + Sync {
+    fn enriched(&self, from_map: Table) -> Pin<Box<dyn Future<Output = Result<Table>> + Send + '_>>;
+    fn forgotten(&self, name: &TableName);
+}
+
+impl<E: Enrich> Catalogue for E {
+    fn enriched(&self, from_map: Table) -> Pin<Box<dyn Future<Output = Result<Table>> + Send + '_>> {
+        Box::pin(self.enrich(from_map))
+    }
+
+    fn forgotten(&self, name: &TableName) {
+        self.forget(name);
+    }
+}
+
+#[cfg(test)]
+mod tests;

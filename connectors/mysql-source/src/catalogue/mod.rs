@@ -1,0 +1,125 @@
+//! The server's catalogue (`information_schema`) as the vocabulary's [`Table`].
+//!
+//! Decoding never depends on it: the binlog carries names, types and character
+//! sets with every table map. The catalogue adds what the binlog lacks (defaults,
+//! generated columns, keys other than the primary) and tells the snapshot what to
+//! select. It speaks of *now*, the binlog of *then*; so what it says is taken whole
+//! only where both agree column by column, and then a table read by the snapshot
+//! and one met in the binlog are equal. Where they differ, the binlog is right and
+//! the catalogue adds to the columns that both know.
+//!
+//! **Invariant:** nothing read here is kept. A table is read when a new shape of
+//! it is met and when a snapshot of it begins, which is rare.
+
+mod declared;
+mod expression;
+mod merge;
+mod read;
+
+use std::sync::Arc;
+
+use cdc_sdk::endpoint::Endpoint;
+use cdc_sdk::pattern::Selection;
+use cdc_sdk::{Fate, Result, Table, TableName};
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+use tokio::sync::Mutex;
+
+use crate::binlog::Enrich;
+use crate::session::{connect, within};
+
+/// Databases that are the server's own.
+const SYSTEM_DATABASES: [&str; 4] = ["mysql", "sys", "performance_schema", "information_schema"];
+/// How often a read is tried again on a new connection.
+const ATTEMPTS: u32 = 3;
+
+/// A table that the snapshot may have to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub name: TableName,
+    /// How many rows the engine estimates.
+    pub rows_estimated: u64,
+    /// How many bytes a row has on average, as the engine estimates; 0 where it does not know.
+    pub row_bytes: u64,
+    /// Its engine, `InnoDB` as a rule.
+    pub engine: String,
+}
+
+/// Reads the catalogue over one connection of its own, opened when it is needed.
+#[derive(Clone)]
+pub struct Catalogue(Arc<Inner>);
+
+struct Inner {
+    endpoint: Endpoint,
+    conn: Mutex<Option<Conn>>,
+}
+
+impl Catalogue {
+    /// A catalogue that has not connected yet.
+    pub fn new(endpoint: Endpoint) -> Self {
+        Self(Arc::new(Inner { endpoint, conn: Mutex::new(None) }))
+    }
+
+    /// A table as it is now; `None` where there is none of that name (or a view).
+    ///
+    /// # Errors
+    /// What the server answers; a column of a type not known here.
+    pub async fn table(&self, name: &TableName) -> Result<Option<Table>> {
+        let mut slot = self.0.conn.lock().await;
+        let mut attempt = 1;
+        loop {
+            let mut conn = match slot.take() {
+                Some(conn) => conn,
+                None => connect(&self.0.endpoint).await?,
+            };
+            match read::table(&mut conn, name).await {
+                Ok(table) => {
+                    *slot = Some(conn);
+                    return Ok(table);
+                }
+                Err(e) if attempt < ATTEMPTS && e.fate() == Fate::Retry => attempt += 1,
+                Err(e) => return Err(e),
+            }
+        }
+    }
+}
+
+impl Enrich for Catalogue {
+    async fn enrich(&self, from_map: Table) -> Result<Table> {
+        Ok(match self.table(&from_map.name).await? {
+            Some(known) => merge::merged(from_map, known),
+            None => from_map,
+        })
+    }
+
+    /// Nothing is kept.
+    fn forget(&self, _name: &TableName) {}
+}
+
+/// All tables that a selection takes, by name, over this connection.
+///
+/// # Errors
+/// What the server answers.
+pub(crate) async fn list(conn: &mut Conn, selection: &Selection) -> Result<Vec<Listed>> {
+    let query = "SELECT TABLE_SCHEMA, TABLE_NAME, COALESCE(TABLE_ROWS, 0), COALESCE(AVG_ROW_LENGTH, 0), \
+                 COALESCE(ENGINE, '') FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE'";
+    let rows: Vec<(String, String, u64, u64, String)> =
+        within("listing the tables", conn.query(query)).await?;
+    let mut tables: Vec<Listed> = rows
+        .into_iter()
+        .filter(|row| !SYSTEM_DATABASES.contains(&row.0.as_str()))
+        .map(|(database, table, rows_estimated, row_bytes, engine)| Listed {
+            name: TableName::new(database, table),
+            rows_estimated,
+            row_bytes,
+            engine,
+        })
+        .filter(|listed| selection.selects(&listed.name))
+        .collect();
+    tables.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(tables)
+}
+
+#[cfg(test)]
+mod tests;

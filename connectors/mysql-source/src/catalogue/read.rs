@@ -1,0 +1,161 @@
+//! One table out of `information_schema`: three small queries, each by the
+//! table's full name, which the server answers from its dictionary.
+
+use cdc_sdk::column::{Extra, Generated};
+use cdc_sdk::table::{Key, KeyKind, KeyOn, KeyPart, Table};
+use cdc_sdk::{Column, ColumnType, Error, Kind, Result, TableName};
+use mysql_async::prelude::{FromValue, Queryable};
+use mysql_async::{Conn, Row};
+
+use super::declared::column_type;
+use super::expression::plain_expression;
+use crate::session::within;
+
+/// A table as the catalogue holds it now; `None` where it has none of that name.
+///
+/// # Errors
+/// What the server answers; [`Kind::TypeUnsupported`] for a type not known here.
+pub(super) async fn table(conn: &mut Conn, name: &TableName) -> Result<Option<Table>> {
+    let doing = format!("reading the catalogue of {name}");
+    let key = || (name.database.as_str(), name.table.as_str());
+    let general = "SELECT TABLE_COLLATION, TABLE_COMMENT FROM information_schema.TABLES \
+                   WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND TABLE_TYPE = 'BASE TABLE'";
+    let Some(general) = within::<Option<Row>>(&doing, conn.exec_first(general, key())).await? else {
+        return Ok(None);
+    };
+    let srid = if conn.server_version() >= (8, 0, 0) { "SRS_ID" } else { "NULL" };
+    let columns = format!(
+        "SELECT COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE, CHARACTER_SET_NAME, COLLATION_NAME, COLUMN_DEFAULT, EXTRA, \
+         COLUMN_COMMENT, GENERATION_EXPRESSION, {srid} FROM information_schema.COLUMNS \
+         WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION"
+    );
+    let rows: Vec<Row> = within(&doing, conn.exec(columns, key())).await?;
+    let columns = rows.iter().map(|row| column(name, row)).collect::<Result<Vec<_>>>()?;
+    let expression = if conn.server_version() >= (8, 0, 13) { "EXPRESSION" } else { "NULL" };
+    let keys = format!(
+        "SELECT INDEX_NAME, NON_UNIQUE, COLUMN_NAME, SUB_PART, COLLATION, INDEX_TYPE, {expression} \
+         FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? \
+         ORDER BY INDEX_NAME <> 'PRIMARY', NON_UNIQUE, INDEX_NAME, SEQ_IN_INDEX"
+    );
+    let parts: Vec<Row> = within(&doing, conn.exec(keys, key())).await?;
+    let keys = keys_of(name, &columns, &parts)?;
+    Ok(Some(Table {
+        version: Table::VERSION,
+        name: name.clone(),
+        columns,
+        keys,
+        collation: text(&general, 0),
+        comment: text(&general, 1).unwrap_or_default(),
+    }))
+}
+
+/// A field that may be NULL, or absent.
+fn field<T: FromValue>(row: &Row, index: usize) -> Option<T> {
+    row.get_opt::<Option<T>, _>(index)?.ok()?
+}
+
+fn text(row: &Row, index: usize) -> Option<String> {
+    field::<Vec<u8>>(row, index).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn column(table: &TableName, row: &Row) -> Result<Column> {
+    let name = text(row, 0).unwrap_or_default();
+    let declared = text(row, 1).unwrap_or_default();
+    let ty = column_type(&declared).ok_or_else(|| {
+        Error::new(
+            Kind::TypeUnsupported,
+            format!("{table}, column {name}: the type {declared} is not supported"),
+        )
+        .hint("leave the table out: [capture] exclude")
+    })?;
+    let shown = text(row, 6).unwrap_or_default();
+    let words = shown.to_ascii_uppercase();
+    let default = text(row, 5).map(|value| default_sql(&ty, &value, &words));
+    let extra = Extra {
+        default,
+        on_update: words.find("ON UPDATE ").and_then(|at| words.get(at + 10..)).map(|t| t.trim().to_owned()),
+        generated: generated(&words, text(row, 8).unwrap_or_default()),
+        auto_increment: words.contains("AUTO_INCREMENT"),
+        invisible: words.split_whitespace().any(|word| word == "INVISIBLE"),
+        srid: field(row, 9),
+        comment: text(row, 7).unwrap_or_default(),
+    };
+    let is_text = ty.is_text();
+    Ok(Column {
+        name,
+        ty,
+        nullable: text(row, 2).is_some_and(|t| t.eq_ignore_ascii_case("YES")),
+        charset: text(row, 3).filter(|_| is_text),
+        collation: text(row, 4).filter(|_| is_text),
+        extra,
+    })
+}
+
+fn generated(words: &str, expression: String) -> Option<Generated> {
+    if expression.is_empty() || !words.contains(" GENERATED") {
+        return None;
+    }
+    Some(Generated { expression: plain_expression(&expression), stored: words.contains("STORED GENERATED") })
+}
+
+/// The default as SQL takes it. The catalogue prints literals bare, BIT and
+/// BINARY ones ready for use, and marks expressions in `EXTRA` (8.0.13 and later).
+pub(super) fn default_sql(ty: &ColumnType, value: &str, words: &str) -> String {
+    let temporal = matches!(ty, ColumnType::Timestamp { .. } | ColumnType::Datetime { .. });
+    if temporal && value.to_ascii_uppercase().starts_with("CURRENT_TIMESTAMP") {
+        return value.to_owned();
+    }
+    if words.contains("DEFAULT_GENERATED") {
+        return format!("({})", plain_expression(value));
+    }
+    match ty {
+        ColumnType::Bit { .. } => value.to_owned(),
+        ColumnType::Binary { .. } | ColumnType::Varbinary { .. } if value.starts_with("0x") => {
+            value.to_owned()
+        }
+        ColumnType::Integer { .. } | ColumnType::Decimal { .. } | ColumnType::Year => value.to_owned(),
+        ColumnType::Float { .. } | ColumnType::Double { .. } => value.to_owned(),
+        _ => format!("'{}'", value.replace('\\', "\\\\").replace('\'', "''")),
+    }
+}
+
+fn keys_of(table: &TableName, columns: &[Column], rows: &[Row]) -> Result<Vec<Key>> {
+    let mut keys: Vec<Key> = Vec::new();
+    for row in rows {
+        let name = text(row, 0).unwrap_or_default();
+        let part = key_part(table, columns, row)?;
+        match keys.last_mut().filter(|key| key.name == name) {
+            Some(key) => key.parts.push(part),
+            None => keys.push(Key { kind: key_kind(&name, row), name, parts: vec![part] }),
+        }
+    }
+    Ok(keys)
+}
+
+fn key_kind(name: &str, row: &Row) -> KeyKind {
+    let ty = text(row, 5).unwrap_or_default();
+    match (name, ty.as_str(), field::<u64>(row, 1)) {
+        ("PRIMARY", _, _) => KeyKind::Primary,
+        (_, "FULLTEXT", _) => KeyKind::Fulltext,
+        (_, "SPATIAL", _) => KeyKind::Spatial,
+        (_, _, Some(0)) => KeyKind::Unique,
+        _ => KeyKind::Index,
+    }
+}
+
+fn key_part(table: &TableName, columns: &[Column], row: &Row) -> Result<KeyPart> {
+    let on = match (text(row, 2), text(row, 6)) {
+        (Some(name), _) => columns.iter().position(|c| c.name.eq_ignore_ascii_case(&name)).map(KeyOn::Column),
+        (None, Some(expression)) => Some(KeyOn::Expression(plain_expression(&expression))),
+        (None, None) => None,
+    };
+    let on = on.ok_or_else(|| {
+        Error::new(Kind::MysqlUnreachable, format!("{table}: the catalogue changed while it was read"))
+    })?;
+    let spatial = text(row, 5).is_some_and(|ty| ty == "SPATIAL");
+    Ok(KeyPart {
+        on,
+        prefix: field(row, 3).filter(|_| !spatial),
+        descending: text(row, 4).is_some_and(|order| order == "D"),
+    })
+}

@@ -1,0 +1,82 @@
+use cdc_sdk::column::{Extra, Width};
+use cdc_sdk::table::{Key, KeyKind, KeyOn, KeyPart};
+use cdc_sdk::{Column, ColumnType, Table, TableName};
+
+use super::merge::merged;
+use super::read::default_sql;
+
+fn column(name: &str) -> Column {
+    Column {
+        name: name.into(),
+        ty: ColumnType::Integer { width: Width::Int, unsigned: false },
+        nullable: false,
+        charset: None,
+        collation: None,
+        extra: Extra::default(),
+    }
+}
+
+fn key(kind: KeyKind, name: &str, columns: &[usize]) -> Key {
+    let parts = columns.iter().map(|&c| KeyPart { on: KeyOn::Column(c), prefix: None, descending: false });
+    Key { kind, name: name.into(), parts: parts.collect() }
+}
+
+fn table(columns: &[&str], keys: Vec<Key>) -> Table {
+    Table {
+        version: Table::VERSION,
+        name: TableName::new("shop", "orders"),
+        columns: columns.iter().map(|c| column(c)).collect(),
+        keys,
+        collation: None,
+        comment: String::new(),
+    }
+}
+
+#[test]
+fn where_both_agree_the_catalogue_is_taken_whole() {
+    let map = table(&["a", "b"], vec![key(KeyKind::Primary, "PRIMARY", &[0])]);
+    let mut known = map.clone();
+    known.keys.push(key(KeyKind::Unique, "uq", &[1]));
+    known.columns[1].extra.default = Some("5".into());
+    known.comment = "all orders".into();
+    assert_eq!(merged(map, known.clone()), known);
+}
+
+#[test]
+fn where_they_differ_the_columns_of_the_binlog_stand() {
+    let map = table(&["a", "b"], vec![key(KeyKind::Primary, "PRIMARY", &[0])]);
+    let mut known = table(
+        &["new", "b", "a"],
+        vec![
+            key(KeyKind::Primary, "PRIMARY", &[2]),
+            key(KeyKind::Unique, "uq", &[1]),
+            key(KeyKind::Index, "k", &[0]),
+        ],
+    );
+    known.columns[2].extra.comment = "its number".into();
+    let both = merged(map.clone(), known);
+    assert_eq!(both.columns[0].extra.comment, "its number");
+    assert_eq!(both.columns[1], map.columns[1]);
+    assert_eq!(both.keys, [map.keys[0].clone(), key(KeyKind::Unique, "uq", &[1])]);
+}
+
+#[test]
+fn a_primary_key_that_moved_since_is_not_taken_over() {
+    let map = table(&["a", "b"], vec![key(KeyKind::Primary, "PRIMARY", &[0])]);
+    let known = table(&["a", "b"], vec![key(KeyKind::Primary, "PRIMARY", &[1])]);
+    assert_eq!(merged(map.clone(), known), map);
+}
+
+#[test]
+fn defaults_become_sql() {
+    let int = ColumnType::Integer { width: Width::Int, unsigned: false };
+    let text = ColumnType::Varchar { length: 10 };
+    assert_eq!(default_sql(&int, "5", ""), "5");
+    assert_eq!(default_sql(&text, "it's \\ x", ""), "'it''s \\\\ x'");
+    assert_eq!(default_sql(&text, "concat(\\'a\\\\\\'b\\')", "DEFAULT_GENERATED"), "(concat('a\\'b'))");
+    assert_eq!(default_sql(&ColumnType::Bit { bits: 5 }, "b'101'", ""), "b'101'");
+    assert_eq!(default_sql(&ColumnType::Binary { length: 3 }, "0x61", ""), "0x61");
+    let stamp = ColumnType::Timestamp { fsp: 3 };
+    assert_eq!(default_sql(&stamp, "CURRENT_TIMESTAMP(3)", "DEFAULT_GENERATED"), "CURRENT_TIMESTAMP(3)");
+    assert_eq!(default_sql(&ColumnType::Date, "2020-01-01", ""), "'2020-01-01'");
+}

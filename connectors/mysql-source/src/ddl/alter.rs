@@ -1,0 +1,257 @@
+//! ALTER TABLE: its parts one by one, the worst of them deciding.
+
+use cdc_sdk::TableName;
+
+use super::Effect;
+use super::lexer::Token;
+use super::statement::{Parser, is_word};
+
+/// What a part does to the table, the harmless first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Weight {
+    Metadata,
+    Reshape,
+    Rewrite(&'static str),
+    Unknown,
+}
+
+/// What one part does, and what beside.
+struct Part {
+    weight: Weight,
+    also: Option<Effect>,
+}
+
+impl From<Weight> for Part {
+    fn from(weight: Weight) -> Self {
+        Self { weight, also: None }
+    }
+}
+
+/// The effects of `ALTER TABLE name …`.
+pub(crate) fn effects(parser: &Parser<'_, '_>, name: &TableName) -> Vec<Effect> {
+    let mut weight = Weight::Metadata;
+    let mut beside = Vec::new();
+    for tokens in parts(parser.rest()) {
+        let part = part(&mut parser.of(tokens), name);
+        weight = weight.max(part.weight);
+        beside.extend(part.also);
+    }
+    let table = name.clone();
+    let effect = match weight {
+        Weight::Metadata => Effect::Metadata(table),
+        Weight::Reshape => Effect::Reshape(table),
+        Weight::Rewrite(why) => Effect::Rewrite { table, why },
+        Weight::Unknown => Effect::Unknown { table: Some(table) },
+    };
+    std::iter::once(effect).chain(beside).collect()
+}
+
+/// Splits at the commas outside of parentheses.
+fn parts<'t, 'a>(tokens: &'t [Token<'a>]) -> Vec<&'t [Token<'a>]> {
+    let mut depth = 0usize;
+    tokens
+        .split(|token| {
+            match token {
+                Token::Symbol('(') => depth += 1,
+                Token::Symbol(')') => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            depth == 0 && *token == Token::Symbol(',')
+        })
+        .collect()
+}
+
+/// What changes neither rows nor columns: kinds of partitions that keep their rows,
+/// ways to run the statement, options of the table.
+const HARMLESS: [&str; 48] = [
+    "PARTITION",
+    "REMOVE",
+    "COALESCE",
+    "REORGANIZE",
+    "REBUILD",
+    "OPTIMIZE",
+    "ANALYZE",
+    "CHECK",
+    "ALGORITHM",
+    "LOCK",
+    "FORCE",
+    "ORDER",
+    "ENABLE",
+    "DISABLE",
+    "WITH",
+    "WITHOUT",
+    "DEFAULT",
+    "CHARACTER",
+    "CHARSET",
+    "COLLATE",
+    "ENGINE",
+    "AUTO_INCREMENT",
+    "AUTOEXTEND_SIZE",
+    "AVG_ROW_LENGTH",
+    "CHECKSUM",
+    "COMMENT",
+    "COMPRESSION",
+    "CONNECTION",
+    "DATA",
+    "INDEX",
+    "DELAY_KEY_WRITE",
+    "ENCRYPTION",
+    "ENGINE_ATTRIBUTE",
+    "INSERT_METHOD",
+    "KEY_BLOCK_SIZE",
+    "MAX_ROWS",
+    "MIN_ROWS",
+    "PACK_KEYS",
+    "PASSWORD",
+    "ROW_FORMAT",
+    "SECONDARY_ENGINE",
+    "SECONDARY_ENGINE_ATTRIBUTE",
+    "START",
+    "SECONDARY_LOAD",
+    "STATS_AUTO_RECALC",
+    "STATS_PERSISTENT",
+    "STATS_SAMPLE_PAGES",
+    "TABLESPACE",
+];
+
+fn part(parser: &mut Parser<'_, '_>, name: &TableName) -> Part {
+    let first = parser.peek();
+    if parser.rest().is_empty() {
+        return Weight::Metadata.into();
+    }
+    parser.step();
+    match first.as_str() {
+        "ADD" => add(parser).into(),
+        "DROP" => drop_part(parser).into(),
+        "MODIFY" | "CHANGE" => Weight::Rewrite("MODIFY and CHANGE may convert values").into(),
+        "ALTER" => alter_part(parser).into(),
+        "RENAME" => rename(parser, name),
+        "CONVERT" => convert(parser).into(),
+        "EXCHANGE" => exchange(parser),
+        "TRUNCATE" => Weight::Rewrite("TRUNCATE PARTITION removes rows").into(),
+        "DISCARD" | "IMPORT" => Weight::Rewrite("a tablespace was taken away or brought in").into(),
+        "REPAIR" => Weight::Unknown.into(),
+        other if HARMLESS.contains(&other) => option(parser).into(),
+        // UNION = (…) makes a MERGE table of other tables: other rows.
+        _ => Weight::Unknown.into(),
+    }
+}
+
+/// A table option. Several may follow each other without commas, so those that
+/// change rows are looked for among them.
+fn option(parser: &Parser<'_, '_>) -> Weight {
+    let names = |keyword: &str| parser.rest().iter().any(|token| is_word(token, keyword));
+    if names("BLACKHOLE") {
+        Weight::Rewrite("the BLACKHOLE engine keeps no rows")
+    } else if names("UNION") {
+        Weight::Unknown
+    } else {
+        Weight::Metadata
+    }
+}
+
+fn add(parser: &mut Parser<'_, '_>) -> Weight {
+    match parser.peek().as_str() {
+        "INDEX" | "KEY" | "FULLTEXT" | "SPATIAL" | "FOREIGN" | "CHECK" | "PARTITION" => Weight::Metadata,
+        // A row's identity may change, and with it the key of its events.
+        "UNIQUE" | "PRIMARY" => Weight::Reshape,
+        "CONSTRAINT" => {
+            let identity = parser.rest().iter().any(|t| is_word(t, "PRIMARY") || is_word(t, "UNIQUE"));
+            if identity { Weight::Reshape } else { Weight::Metadata }
+        }
+        _ => add_column(parser),
+    }
+}
+
+/// `ADD [COLUMN] name …` or `ADD [COLUMN] (name …, name …)`.
+fn add_column(parser: &mut Parser<'_, '_>) -> Weight {
+    parser.accept("COLUMN");
+    let tokens = parser.rest();
+    let inner = tokens
+        .strip_prefix(&[Token::Symbol('(')])
+        .map(|t| t.strip_suffix(&[Token::Symbol(')')]).unwrap_or(t));
+    let Some(inner) = inner else { return column(tokens) };
+    parts(inner).into_iter().map(column).max().unwrap_or(Weight::Unknown)
+}
+
+/// What the rows that are there get in a new column.
+fn column(tokens: &[Token<'_>]) -> Weight {
+    const CLOCKS: [&str; 4] = ["CURRENT_TIMESTAMP", "NOW", "LOCALTIME", "LOCALTIMESTAMP"];
+    // The name itself may be any word.
+    let tokens = tokens.get(1..).unwrap_or_default();
+    let mut depth = 0usize;
+    for (index, token) in tokens.iter().enumerate() {
+        match token {
+            Token::Symbol('(') => depth += 1,
+            Token::Symbol(')') => depth = depth.saturating_sub(1),
+            _ if depth > 0 => {}
+            _ if is_word(token, "AUTO_INCREMENT") || is_word(token, "SERIAL") => {
+                return Weight::Rewrite("existing rows get numbers of their own in the new column");
+            }
+            _ if is_word(token, "AS") || is_word(token, "GENERATED") => {
+                return Weight::Rewrite("existing rows get computed values in the new column");
+            }
+            _ if is_word(token, "DEFAULT") => match tokens.get(index + 1) {
+                Some(Token::Symbol('(')) => {
+                    return Weight::Rewrite("existing rows get the value of an expression in the new column");
+                }
+                Some(next) if CLOCKS.iter().any(|clock| is_word(next, clock)) => {
+                    return Weight::Rewrite("existing rows get the time of the statement in the new column");
+                }
+                Some(_) => {}
+                None => return Weight::Unknown,
+            },
+            _ => {}
+        }
+    }
+    Weight::Reshape
+}
+
+fn drop_part(parser: &mut Parser<'_, '_>) -> Weight {
+    match parser.peek().as_str() {
+        "PARTITION" => Weight::Rewrite("DROP PARTITION removes rows"),
+        "INDEX" | "KEY" | "FOREIGN" | "CHECK" | "CONSTRAINT" => Weight::Metadata,
+        _ => Weight::Reshape,
+    }
+}
+
+/// `ALTER [COLUMN] name SET …`, `ALTER INDEX …`, `ALTER CHECK …`.
+fn alter_part(parser: &mut Parser<'_, '_>) -> Weight {
+    let visibility = parser.rest().iter().any(|t| is_word(t, "VISIBLE") || is_word(t, "INVISIBLE"));
+    if visibility && parser.peek() != "INDEX" { Weight::Reshape } else { Weight::Metadata }
+}
+
+fn rename(parser: &mut Parser<'_, '_>, name: &TableName) -> Part {
+    match parser.peek().as_str() {
+        "COLUMN" => return Weight::Reshape.into(),
+        "INDEX" | "KEY" => return Weight::Metadata.into(),
+        _ => {}
+    }
+    if !parser.accept("TO") {
+        parser.accept("AS");
+    }
+    match parser.table() {
+        Some(to) => Part { weight: Weight::Metadata, also: Some(Effect::Rename { from: name.clone(), to }) },
+        None => Weight::Unknown.into(),
+    }
+}
+
+/// `CONVERT TO CHARACTER SET …`: every text fits utf8mb4; other sets may lack letters.
+fn convert(parser: &Parser<'_, '_>) -> Weight {
+    let lossless = parser.rest().iter().any(|token| match token {
+        Token::Word(word) => word.to_ascii_lowercase().starts_with("utf8mb4"),
+        Token::Name(_) | Token::Text | Token::Symbol(_) => false,
+    });
+    if lossless { Weight::Reshape } else { Weight::Rewrite("CONVERT TO CHARACTER SET may change texts") }
+}
+
+/// `EXCHANGE PARTITION p WITH TABLE other …`.
+fn exchange(parser: &mut Parser<'_, '_>) -> Part {
+    const WHY: &str = "EXCHANGE PARTITION swaps rows between tables";
+    while !parser.rest().is_empty() && !parser.accept("TABLE") {
+        parser.step();
+    }
+    let also =
+        parser.table().map_or(Effect::Unknown { table: None }, |table| Effect::Rewrite { table, why: WHY });
+    Part { weight: Weight::Rewrite(WHY), also: Some(also) }
+}

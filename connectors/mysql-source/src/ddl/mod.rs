@@ -1,0 +1,73 @@
+//! What a statement in the log means for the tables that are captured.
+//!
+//! There is no SQL parser here. A lexer takes strings, names and comments apart, so
+//! that words inside them are not taken for keywords, and a classifier looks at the
+//! keywords that decide. What it does not know for certain is [`Effect::Unknown`],
+//! never harmless: the pipeline then reads the table again, or stops.
+
+mod alter;
+mod lexer;
+mod statement;
+
+use cdc_sdk::TableName;
+
+pub use lexer::Dialect;
+pub use statement::{Sense, classify};
+
+/// What a statement does to a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It was made.
+    Create(TableName),
+    /// All its rows went.
+    Truncate(TableName),
+    /// It is gone.
+    Drop(TableName),
+    /// All tables of a database are gone.
+    DropDatabase(String),
+    /// It has another name; its rows are the same.
+    Rename {
+        /// What it was called.
+        from: TableName,
+        /// What it is called now.
+        to: TableName,
+    },
+    /// Its columns changed, and existing rows keep their values or get one that the
+    /// declaration tells: the stream goes on with the new shape.
+    Reshape(TableName),
+    /// Its rows changed without row events.
+    Rewrite {
+        /// The table.
+        table: TableName,
+        /// What changed them.
+        why: &'static str,
+    },
+    /// Indexes, comments, options: rows and columns are as they were, but what the
+    /// catalogue tells beside must be read again.
+    Metadata(TableName),
+    /// It cannot be told.
+    Unknown {
+        /// The table, where that can be told.
+        table: Option<TableName>,
+    },
+}
+
+impl Effect {
+    /// The tables whose catalogue entry is not what it was.
+    pub fn tables(&self) -> Vec<&TableName> {
+        match self {
+            Self::Create(name)
+            | Self::Truncate(name)
+            | Self::Drop(name)
+            | Self::Reshape(name)
+            | Self::Rewrite { table: name, .. }
+            | Self::Metadata(name) => vec![name],
+            Self::Rename { from, to } => vec![from, to],
+            Self::Unknown { table } => table.iter().collect(),
+            Self::DropDatabase(_) => Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

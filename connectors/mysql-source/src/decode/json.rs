@@ -1,0 +1,11 @@
+//! JSON as MySQL stores it (`sql-common/json_binary.h`) to the text that the server
+//! prints for it.
+
+mod double;
+mod print;
+mod scalar;
+
+pub(crate) use print::print;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,29 @@
+//! MySQL as a source: from the server's binlog and tables to changes and rows.
+//!
+//! Modules in the order of the data: what is told ([`settings`]), how the server
+//! is reached ([`session`]), what its tables are ([`catalogue`], [`shape`]), what
+//! changes ([`binlog`], [`decode`], [`ddl`]), what was there before ([`snapshot`]),
+//! and both woven into one sequence of events ([`source`]).
+
+pub mod settings;
+
+pub mod session;
+
+pub mod catalogue;
+pub mod shape;
+
+pub mod binlog;
+pub mod ddl;
+pub mod decode;
+
+pub mod snapshot;
+
+pub mod source;
+
+pub use binlog::{Begin, Commit, Rows};
+pub use ddl::Effect;
+pub use session::{Leader, check};
+pub use settings::{OnUnsafeDdl, Settings, SnapshotMode};
+pub use shape::ShapeId;
+pub use snapshot::{Chunk, ChunkRow, SnapshotProgress, TableProgress, TableState};
+pub use source::{DdlEvent, Event, Source, Start, Target};

@@ -1,0 +1,79 @@
+use super::*;
+use crate::settings::tests::settings;
+
+fn good() -> Facts {
+    let variables = [
+        ("log_bin", "ON"),
+        ("binlog_format", "ROW"),
+        ("binlog_row_image", "FULL"),
+        ("binlog_row_metadata", "FULL"),
+        ("binlog_row_value_options", ""),
+        ("binlog_transaction_compression", "OFF"),
+        ("gtid_mode", "ON"),
+        ("enforce_gtid_consistency", "ON"),
+        ("binlog_expire_logs_seconds", "2592000"),
+        ("server_id", "1"),
+    ];
+    Facts {
+        version: (9, 7, 4),
+        variables: variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
+    }
+}
+
+fn with(name: &str, value: &str) -> Vec<Finding> {
+    let mut facts = good();
+    facts.variables.insert(name.into(), value.into());
+    server(&facts, &settings("shop"))
+}
+
+#[test]
+fn a_fit_server_has_no_findings() {
+    assert_eq!(server(&good(), &settings("shop")), []);
+}
+
+#[test]
+fn each_setting_is_named_with_what_mends_it() {
+    for (name, bad) in [
+        ("log_bin", "OFF"),
+        ("binlog_format", "STATEMENT"),
+        ("binlog_row_image", "MINIMAL"),
+        ("binlog_row_metadata", "MINIMAL"),
+        ("binlog_row_value_options", "PARTIAL_JSON"),
+        ("binlog_transaction_compression", "ON"),
+        ("gtid_mode", "OFF"),
+        ("server_id", "0"),
+    ] {
+        let findings = with(name, bad);
+        assert_eq!(findings.len(), 1, "{name}");
+        assert!(findings.iter().all(|f| f.blocks && f.mend.contains(name)), "{findings:?}");
+    }
+}
+
+#[test]
+fn all_that_is_wrong_comes_at_once() {
+    let mut facts = good();
+    facts.variables.insert("binlog_format".into(), "MIXED".into());
+    facts.variables.insert("binlog_row_image".into(), "NOBLOB".into());
+    facts.version = (5, 6, 51);
+    assert_eq!(server(&facts, &settings("shop")).len(), 3);
+}
+
+#[test]
+fn without_gtids_it_runs_where_the_lock_is_allowed() {
+    let mut facts = good();
+    facts.variables.insert("gtid_mode".into(), "OFF".into());
+    let allowed = Settings { allow_global_read_lock: true, ..settings("shop") };
+    assert!(server(&facts, &allowed).iter().all(|f| !f.blocks));
+}
+
+#[test]
+fn short_retention_is_a_warning() {
+    assert!(with("binlog_expire_logs_seconds", "3600").iter().any(|f| !f.blocks));
+    assert_eq!(with("binlog_expire_logs_seconds", "0"), []);
+}
+
+#[test]
+fn our_number_must_not_be_the_servers() {
+    let ours = settings("shop").server_id();
+    assert!(with("server_id", &ours.to_string()).iter().any(|f| f.blocks && f.mend.contains("server_id")));
+}

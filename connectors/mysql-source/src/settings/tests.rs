@@ -1,0 +1,49 @@
+use super::*;
+use cdc_sdk::endpoint::{Secret, Tls};
+
+pub(crate) fn settings(name: &str) -> Settings {
+    Settings {
+        name: name.into(),
+        endpoint: Endpoint {
+            host: "127.0.0.1".into(),
+            port: 3306,
+            user: "cdc".into(),
+            password: Secret::default(),
+            tls: Tls::default(),
+        },
+        server_id: None,
+        selection: Selection { include: Vec::new(), exclude: Vec::new() },
+        snapshot: SnapshotMode::Initial,
+        chunk_rows: 1000,
+        chunk_bytes: 1 << 20,
+        readers: 2,
+        snapshot_rows_per_second: None,
+        allow_global_read_lock: false,
+        on_unsafe_ddl: OnUnsafeDdl::Snapshot,
+        heartbeat: Duration::from_secs(10),
+    }
+}
+
+#[test]
+fn a_derived_server_id_is_stable_and_large() {
+    assert_eq!(settings("shop").server_id(), settings("shop").server_id());
+    assert_ne!(settings("shop").server_id(), settings("crm").server_id());
+    for number in 0..2000 {
+        assert!(settings(&format!("s{number}")).server_id() >= 1 << 16);
+    }
+}
+
+#[test]
+fn a_given_server_id_wins() {
+    let given = Settings { server_id: Some(7), ..settings("shop") };
+    assert_eq!(given.server_id(), 7);
+}
+
+#[test]
+fn lock_names_fit_and_differ() {
+    let long = settings(&"x".repeat(80)).lock_name();
+    let longer = settings(&"x".repeat(81)).lock_name();
+    assert_eq!(long.chars().count(), 64);
+    assert_ne!(long, longer);
+    assert_ne!(settings("Shop").lock_name(), settings("shop").lock_name());
+}

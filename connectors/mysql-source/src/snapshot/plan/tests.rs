@@ -1,0 +1,383 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use cdc_sdk::{OwnedValue, Value};
+use mysql_async::consts::ColumnType as WireType;
+use mysql_async::{Column as WireColumn, Row as Answer, Value as Cell};
+
+use super::*;
+use crate::shape::ShapeId;
+use crate::snapshot::block::{Block, RowReading};
+use crate::snapshot::packed::pack;
+use crate::snapshot::query::{Paging, tests::orders};
+
+const TABLE: &str = "t";
+
+fn name(table: &str) -> TableName {
+    TableName::new("shop", table)
+}
+
+/// A table (id, state, name) by `id`, or without a key.
+fn prepared(keyed: bool) -> Prepared {
+    let mut table = orders(&[(0, false)], None);
+    table.name = name(TABLE);
+    if !keyed {
+        table.keys.clear();
+    }
+    let reading = RowReading::of(&table).unwrap_or_else(|e| unreachable!("{e}"));
+    Prepared {
+        paging: Paging::of(&table),
+        reading: Arc::new(reading),
+        table: Arc::new(table),
+        shape: ShapeId(1),
+    }
+}
+
+fn limits() -> Limits {
+    Limits { chunk_rows: 100, chunk_bytes: 1 << 20, readers: 2, locked: false, server_id: 7 }
+}
+
+fn end(pos: u64) -> LogEnd {
+    LogEnd { file: "binlog.000001".into(), pos }
+}
+
+fn block(prepared: &Prepared, ids: &[i64]) -> Block {
+    let columns: Arc<[WireColumn]> = (0..3).map(|_| WireColumn::new(WireType::MYSQL_TYPE_LONGLONG)).collect();
+    let mut block = Block::default();
+    for id in ids {
+        let cells = vec![Cell::Int(*id), Cell::UInt(1), Cell::Bytes(b"x".to_vec())];
+        let row: Answer = mysql_common::row::new_row(cells, columns.clone());
+        let identity = prepared.paging.as_ref().map_or(&[][..], |p| &p.columns);
+        block.push(&prepared.reading, identity, row).unwrap_or_else(|e| unreachable!("{e}"));
+    }
+    block
+}
+
+fn read(ids: &[i64], high: u64, last: bool) -> ChunkRead {
+    let last_key = ids.last().map(|id| KeyBound { columns: vec!["id".into()], values: vec![int(*id)] });
+    ChunkRead { block: block(&prepared(true), ids), high: end(high), last_key, last, read_us: 1 }
+}
+
+fn int(id: i64) -> OwnedValue {
+    OwnedValue::Plain(Value::Int(id))
+}
+
+fn key(id: i64) -> Vec<u8> {
+    let mut key = Vec::new();
+    pack(&mut key, Value::Int(id));
+    key
+}
+
+fn ids(chunk: &Chunk) -> Vec<i64> {
+    let mut ids = Vec::new();
+    for row in chunk.rows() {
+        let visited = cdc_sdk::Row::visit(&row, |index, value| {
+            if let (0, Value::Int(id)) = (index, value) {
+                ids.push(id);
+            }
+            Ok(())
+        });
+        assert!(visited.is_ok());
+    }
+    ids
+}
+
+fn gtid(number: u64) -> Gtid {
+    let text = format!("3e11fa47-71ca-11e1-9e33-c80aa9429562:{number}");
+    text.parse().unwrap_or_else(|e| unreachable!("{e}"))
+}
+
+/// A plan with the table prepared.
+fn ready(keyed: bool) -> Plan {
+    let mut plan = Plan::new(limits());
+    plan.put(name(TABLE), TableState::Pending, 1000, 0);
+    let Some((id, Work::Prepare(table))) = plan.next_work(Instant::now()) else {
+        unreachable!("no preparation")
+    };
+    plan.prepared(&table, id, Ok(prepared(keyed)));
+    plan
+}
+
+fn chunk(plan: &mut Plan) -> Option<(ReadId, Option<KeyBound>)> {
+    match plan.next_work(Instant::now()) {
+        Some((id, Work::Chunk(_, after, _))) => Some((id, after)),
+        Some((_, other)) => unreachable!("{other:?}"),
+        None => None,
+    }
+}
+
+fn must(chunk: Option<(ReadId, Option<KeyBound>)>) -> (ReadId, Option<KeyBound>) {
+    chunk.unwrap_or_else(|| unreachable!("no chunk to read"))
+}
+
+fn take(plan: &mut Plan, pos: u64) -> Option<Chunk> {
+    plan.take_ready("binlog.000001", pos).unwrap_or_else(|e| unreachable!("{e}"))
+}
+
+#[test]
+fn a_chunk_waits_for_its_high_mark() {
+    let mut plan = ready(true);
+    let (id, after) = must(chunk(&mut plan));
+    assert_eq!(after, None);
+    plan.chunk_read(&name(TABLE), id, read(&[1, 2], 500, true));
+    assert!(take(&mut plan, 499).is_none());
+    let chunk = take(&mut plan, 500).unwrap_or_else(|| unreachable!());
+    assert_eq!(ids(&chunk), [1, 2]);
+    assert!(chunk.first && chunk.last);
+    assert_eq!(chunk.progress.state, TableState::Done { rows: 2 });
+    assert_eq!((chunk.origin.pos, chunk.origin.server_id), (500, 7));
+    assert!(plan.is_complete());
+}
+
+#[test]
+fn what_is_touched_is_dropped_before_and_after_the_read() {
+    let mut plan = ready(true);
+    let (id, _) = must(chunk(&mut plan));
+    let table = name(TABLE);
+    assert!(plan.watches(&table, Some(&gtid(5))));
+    plan.touch(&table, Some(&gtid(5)), &key(1));
+    plan.chunk_read(&table, id, read(&[1, 2, 3], 500, true));
+    plan.touch(&table, Some(&gtid(6)), &key(3));
+    plan.touch(&table, Some(&gtid(6)), &key(99));
+    assert_eq!(take(&mut plan, 600).map(|c| ids(&c)), Some(vec![2]));
+    assert!(!plan.watches(&table, Some(&gtid(7))));
+}
+
+#[test]
+fn what_the_chunk_shows_for_certain_need_not_be_dropped() {
+    let mut plan = ready(true);
+    let (id, _) = must(chunk(&mut plan));
+    let table = name(TABLE);
+    plan.low_mark(&table, id, "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5".parse().unwrap_or_default());
+    assert!(!plan.watches(&table, Some(&gtid(5))));
+    plan.touch(&table, Some(&gtid(5)), &key(1));
+    plan.touch(&table, Some(&gtid(6)), &key(2));
+    plan.touch(&table, None, &key(3));
+    plan.chunk_read(&table, id, read(&[1, 2, 3], 500, true));
+    assert_eq!(take(&mut plan, 500).map(|c| ids(&c)), Some(vec![1]));
+}
+
+#[test]
+fn one_chunk_is_read_while_another_waits_and_they_come_in_order() {
+    let mut plan = ready(true);
+    let table = name(TABLE);
+    let (first, _) = must(chunk(&mut plan));
+    assert!(chunk(&mut plan).is_none(), "the next chunk's start is not known yet");
+    plan.chunk_read(&table, first, read(&[1, 2], 500, false));
+    let (second, after) = must(chunk(&mut plan));
+    assert_eq!(after.map(|bound| bound.values), Some(vec![int(2)]));
+    plan.chunk_read(&table, second, read(&[3], 400, true));
+    assert!(chunk(&mut plan).is_none());
+    assert!(take(&mut plan, 450).is_none(), "the second overtook the first");
+    let one = take(&mut plan, 500).unwrap_or_else(|| unreachable!());
+    assert!(
+        matches!(&one.progress.state, TableState::Reading { after: Some(b), rows: 2 } if b.values == [int(2)])
+    );
+    assert!(one.first && !one.last);
+    let two = take(&mut plan, 500).unwrap_or_else(|| unreachable!());
+    assert!(!two.first && two.last);
+    assert_eq!(two.progress.state, TableState::Done { rows: 3 });
+}
+
+#[test]
+fn a_flood_is_read_again_with_the_stream_held() {
+    let mut plan = ready(true);
+    let table = name(TABLE);
+    let (id, _) = must(chunk(&mut plan));
+    (0..60_000).for_each(|n| plan.touch(&table, None, &key(n)));
+    plan.chunk_read(&table, id, read(&[1, 2], 500, true));
+    assert!(take(&mut plan, 500).is_none());
+    assert!(!plan.holds_stream());
+    let (again, after) = must(chunk(&mut plan));
+    assert_eq!(after, None);
+    assert!(plan.holds_stream());
+    plan.chunk_read(&table, again, read(&[1, 2], 700, true));
+    assert!(!plan.holds_stream());
+    // Now no key need be remembered: rows are dropped where they lie.
+    (2..60_000).for_each(|n| plan.touch(&table, None, &key(n)));
+    assert_eq!(take(&mut plan, 700).map(|c| ids(&c)), Some(vec![1]));
+}
+
+#[test]
+fn an_alteration_discards_what_is_open() {
+    let mut plan = ready(true);
+    let table = name(TABLE);
+    let (id, _) = must(chunk(&mut plan));
+    plan.altered(&table);
+    plan.chunk_read(&table, id, read(&[1], 500, true));
+    assert!(take(&mut plan, 900).is_none(), "a chunk of the old shape came");
+    assert!(
+        matches!(plan.next_work(Instant::now()), Some((_, Work::Prepare(_)))),
+        "it is not looked up again"
+    );
+}
+
+#[test]
+fn a_table_with_another_key_begins_again() {
+    let mut plan = Plan::new(limits());
+    let after = KeyBound { columns: vec!["old".into()], values: vec![int(5)] };
+    plan.put(name(TABLE), TableState::Reading { after: Some(after), rows: 9 }, 0, 0);
+    let Some((id, Work::Prepare(table))) = plan.next_work(Instant::now()) else { unreachable!() };
+    plan.prepared(&table, id, Ok(prepared(true)));
+    assert_eq!(must(chunk(&mut plan)).1, None);
+}
+
+#[test]
+fn failures_are_tried_again_and_then_told() {
+    let mut plan = ready(true);
+    let table = name(TABLE);
+    let mut tries = 0;
+    let error = loop {
+        let (id, work) = plan.next_work(Instant::now()).unwrap_or_else(|| unreachable!());
+        if let Work::Prepare(_) = work {
+            plan.prepared(&table, id, Ok(prepared(true)));
+            // Looking the table up is no progress.
+            continue;
+        }
+        tries += 1;
+        let error = Error::new(Kind::MysqlUnreachable, "gone");
+        if let Err(e) = plan.failed(&table, id, Failed { error, too_slow: true, again: Instant::now() }) {
+            break e;
+        }
+        assert!(tries < 100, "it is tried for ever");
+    };
+    assert_eq!(error.kind(), Kind::MysqlUnreachable);
+    assert!(error.what().contains("shop.t"));
+}
+
+#[test]
+fn a_failed_table_waits() {
+    let mut plan = ready(true);
+    let table = name(TABLE);
+    let (id, _) = must(chunk(&mut plan));
+    let now = Instant::now();
+    let again = now + Duration::from_secs(5);
+    let failed = Failed { error: Error::new(Kind::MysqlUnreachable, "gone"), too_slow: false, again };
+    assert!(plan.failed(&table, id, failed).is_ok());
+    assert!(plan.next_work(now).is_none());
+    assert_eq!(plan.next_retry(now), Some(again));
+    assert!(plan.next_work(again).is_some());
+}
+
+#[test]
+fn a_table_that_is_gone_is_done_once_the_stream_has_passed() {
+    let mut plan = Plan::new(limits());
+    plan.put(name(TABLE), TableState::Pending, 0, 0);
+    let Some((id, Work::Prepare(table))) = plan.next_work(Instant::now()) else { unreachable!() };
+    plan.prepared(&table, id, Err(end(300)));
+    assert!(plan.take_gone("binlog.000001", 299).is_none());
+    let gone = plan.take_gone("binlog.000001", 300).map(|progress| progress.state);
+    assert_eq!(gone, Some(TableState::Done { rows: 0 }));
+    assert!(plan.is_complete());
+}
+
+#[test]
+fn tables_are_read_by_as_many_readers_as_there_are() {
+    let mut plan = Plan::new(limits());
+    for number in 0..5 {
+        plan.put(name(&number.to_string()), TableState::Pending, 10, 0);
+    }
+    let works: Vec<_> = std::iter::from_fn(|| plan.next_work(Instant::now())).collect();
+    assert_eq!(works.len(), 2);
+    assert_eq!((plan.summary().tables_total, plan.summary().rows_estimated), (5, 50));
+}
+
+#[test]
+fn chunks_shrink_to_their_bytes() {
+    let mut plan = Plan::new(Limits { chunk_bytes: 1000, ..limits() });
+    plan.put(name(TABLE), TableState::Pending, 1000, 250);
+    let Some((id, Work::Prepare(table))) = plan.next_work(Instant::now()) else { unreachable!() };
+    plan.prepared(&table, id, Ok(prepared(true)));
+    let Some((_, Work::Chunk(_, _, rows_max))) = plan.next_work(Instant::now()) else { unreachable!() };
+    assert_eq!(rows_max, 4);
+}
+
+#[test]
+fn rows_without_identity_are_hidden_until_their_view() {
+    let mut plan = ready(false);
+    let table = prepared(false).table;
+    assert!(plan.hides(&table));
+    assert!(!plan.hides(&prepared(true).table));
+    plan.remove(&name(TABLE));
+    assert!(!plan.hides(&table));
+}
+
+fn open_view(plan: &mut Plan, high: u64) -> (ReadId, tokio::sync::mpsc::Sender<Result<ViewBatch>>) {
+    let Some((id, Work::View(tables))) = plan.next_work(Instant::now()) else { unreachable!("no view") };
+    assert_eq!(tables.len(), 1);
+    let (sender, batches) = tokio::sync::mpsc::channel(1);
+    let low = "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5".parse().unwrap_or_default();
+    plan.view_open(id, ViewOpen { low: Some(low), high: end(high), batches });
+    (id, sender)
+}
+
+#[test]
+fn a_view_that_was_touched_is_opened_again() {
+    let mut plan = ready(false);
+    let _sender = open_view(&mut plan, 500);
+    plan.touch_view(&name(TABLE), Some(&gtid(3)));
+    plan.touch_view(&name("other"), Some(&gtid(9)));
+    plan.touch_view(&name(TABLE), Some(&gtid(6)));
+    assert!(plan.meet_view("binlog.000001", 500, Instant::now()).is_ok());
+    assert!(plan.served().is_none());
+    let _sender = open_view(&mut plan, 600);
+    plan.touch_view(&name(TABLE), Some(&gtid(4)));
+    assert!(plan.meet_view("binlog.000001", 599, Instant::now()).is_ok());
+    assert!(!plan.holds_stream());
+    assert!(plan.meet_view("binlog.000001", 600, Instant::now()).is_ok());
+    assert!(plan.holds_stream() && plan.served().is_some());
+}
+
+#[test]
+fn a_view_is_handed_out_whole() {
+    let mut plan = ready(false);
+    let _sender = open_view(&mut plan, 500);
+    assert!(plan.meet_view("binlog.000001", 500, Instant::now()).is_ok());
+    let batch = |last| ViewBatch {
+        prepared: prepared(false),
+        block: block(&prepared(false), &[1, 1]),
+        last,
+        read_us: 1,
+    };
+    let first = plan.take_batch(batch(false)).unwrap_or_else(|e| unreachable!("{e}"));
+    assert!(first.first && !first.last);
+    assert_eq!(first.progress.state, TableState::Reading { after: None, rows: 2 });
+    let last = plan.take_batch(batch(true)).unwrap_or_else(|e| unreachable!("{e}"));
+    assert!(!last.first && last.last);
+    assert!(plan.end_view().is_ok());
+    assert!(!plan.holds_stream() && plan.is_complete());
+}
+
+#[test]
+fn a_view_that_breaks_off_is_an_error() {
+    let mut plan = ready(false);
+    let _sender = open_view(&mut plan, 500);
+    assert!(plan.meet_view("binlog.000001", 500, Instant::now()).is_ok());
+    assert!(plan.end_view().is_err());
+}
+
+#[test]
+fn a_table_that_is_never_quiet_is_given_up() {
+    let mut plan = ready(false);
+    let error = loop {
+        let _sender = open_view(&mut plan, 500);
+        plan.touch_view(&name(TABLE), None);
+        if let Err(error) = plan.meet_view("binlog.000001", 500, Instant::now()) {
+            break error;
+        }
+    };
+    assert_eq!(error.kind(), Kind::Snapshot);
+    assert!(error.hint_text().is_some_and(|hint| hint.contains("PRIMARY KEY")));
+}
+
+#[test]
+fn what_must_go_first_is_remembered_until_it_went() {
+    let mut plan = ready(true);
+    plan.restart(&name(TABLE));
+    let torn = TableState::Reading { after: None, rows: 0 };
+    assert_eq!(plan.all_progress().first().map(|p| p.state.clone()), Some(torn));
+    assert!(chunk(&mut plan).is_none(), "a chunk was registered before the truncation");
+    assert_eq!(plan.take_restarts(), [name(TABLE)]);
+    assert_eq!(plan.all_progress().first().map(|p| p.state.clone()), Some(TableState::Pending));
+    assert!(chunk(&mut plan).is_some());
+}

@@ -1,0 +1,86 @@
+use cdc_sdk::column::{Extra, Width};
+use cdc_sdk::table::{Key, KeyOn, KeyPart};
+use cdc_sdk::{OwnedValue, TableName, Value};
+
+use super::*;
+
+fn column(name: &str, ty: ColumnType) -> Column {
+    let text = ty.is_text();
+    Column {
+        name: name.into(),
+        ty,
+        nullable: false,
+        charset: text.then(|| "latin1".into()),
+        collation: text.then(|| "latin1_bin".into()),
+        extra: Extra::default(),
+    }
+}
+
+pub(crate) fn orders(parts: &[(usize, bool)], prefix: Option<u32>) -> Table {
+    let part = |&(c, descending)| KeyPart { on: KeyOn::Column(c), prefix, descending };
+    Table {
+        version: Table::VERSION,
+        name: TableName::new("shop", "or`ders"),
+        columns: vec![
+            column("id", ColumnType::Integer { width: Width::Int, unsigned: false }),
+            column("state", ColumnType::Enum { members: vec!["a".into()] }),
+            column("name", ColumnType::Varchar { length: 9 }),
+        ],
+        keys: vec![Key {
+            kind: KeyKind::Primary,
+            name: "PRIMARY".into(),
+            parts: parts.iter().map(part).collect(),
+        }],
+        collation: None,
+        comment: String::new(),
+    }
+}
+
+fn sql(table: &Table, after: Option<Vec<Value<'_>>>) -> Result<String> {
+    let paging = Paging::of(table).ok_or_else(|| Error::new(Kind::Bug, "no identity"))?;
+    let bound = after.map(|values| KeyBound {
+        columns: paging.names(table),
+        values: values.into_iter().map(OwnedValue::from).collect(),
+    });
+    chunk(table, &paging, bound.as_ref(), 100)
+}
+
+#[test]
+fn the_first_chunk_has_no_condition() -> Result<()> {
+    assert_eq!(
+        sql(&orders(&[(0, false)], None), None)?,
+        "SELECT `id`, CAST(`state` AS UNSIGNED), `name` FROM `shop`.`or``ders` FORCE INDEX (`PRIMARY`) \
+         ORDER BY `id` LIMIT 100"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_key_of_several_columns_becomes_ranges() -> Result<()> {
+    let text = sql(
+        &orders(&[(2, false), (0, true), (1, false)], None),
+        Some(vec![Value::Bytes(b"x"), Value::Int(-3), Value::Enum(1)]),
+    )?;
+    let name = "_latin1 X'78' COLLATE latin1_bin";
+    assert!(text.ends_with(&format!(
+        " WHERE (`name` > {name}) OR (`name` = {name} AND `id` < -3) OR \
+         (`name` = {name} AND `id` = -3 AND CAST(`state` AS UNSIGNED) > 1) \
+         ORDER BY `name`, `id` DESC, `state` LIMIT 100"
+    )));
+    Ok(())
+}
+
+#[test]
+fn an_index_over_prefixes_is_not_forced() -> Result<()> {
+    assert!(!sql(&orders(&[(2, false)], Some(3)), None)?.contains("FORCE"));
+    Ok(())
+}
+
+#[test]
+fn a_bound_of_another_key_is_refused() {
+    let table = orders(&[(0, false)], None);
+    let paging = Paging::of(&table);
+    let bound = KeyBound { columns: vec!["name".into()], values: vec![OwnedValue::Text("x".into())] };
+    let refused = paging.map(|p| chunk(&table, &p, Some(&bound), 1).is_err());
+    assert_eq!(refused, Some(true));
+}

@@ -1,0 +1,122 @@
+//! What a statement means for the snapshot and for the rows downstream.
+
+use cdc_sdk::{Error, Kind, Result, TableName};
+
+use super::{DdlEvent, Source, pending};
+use crate::binlog::Ddl;
+use crate::ddl::Effect;
+use crate::settings::OnUnsafeDdl;
+use crate::snapshot::{TableProgress, TableState};
+
+impl Source {
+    /// Enters a statement into the plan, and says what follows from it downstream.
+    pub(super) fn ddl(&mut self, ddl: Ddl) -> Result<DdlEvent> {
+        let effects: Vec<Effect> =
+            ddl.effects.iter().flat_map(|effect| self.by_table(effect, &ddl.database)).collect();
+        let mut event = DdlEvent {
+            statement: ddl.statement,
+            database: ddl.database,
+            effects,
+            emptied: Vec::new(),
+            progress: Vec::new(),
+            origin: ddl.origin,
+        };
+        for effect in event.effects.clone() {
+            self.apply(&effect, &mut event)?;
+        }
+        Ok(event)
+    }
+
+    /// An effect as effects on captured tables, one each.
+    fn by_table(&self, effect: &Effect, database: &str) -> Vec<Effect> {
+        let known = |of: &str| -> Vec<TableName> {
+            self.plan.names().filter(|name| of.is_empty() || name.database == of).cloned().collect()
+        };
+        match effect {
+            Effect::DropDatabase(name) => known(name).into_iter().map(Effect::Drop).collect(),
+            Effect::Unknown { table: None } => {
+                known(database).into_iter().map(|table| Effect::Unknown { table: Some(table) }).collect()
+            }
+            Effect::Create(_)
+            | Effect::Truncate(_)
+            | Effect::Drop(_)
+            | Effect::Rename { .. }
+            | Effect::Reshape(_)
+            | Effect::Rewrite { .. }
+            | Effect::Metadata(_)
+            | Effect::Unknown { table: Some(_) } => {
+                let selected = effect.tables().into_iter().any(|name| self.settings.selection.selects(name));
+                selected.then(|| effect.clone()).into_iter().collect()
+            }
+        }
+    }
+
+    fn apply(&mut self, effect: &Effect, event: &mut DdlEvent) -> Result<()> {
+        match effect {
+            Effect::Create(table) => self.created(table, event),
+            Effect::Truncate(table) => {
+                self.plan.altered(table);
+                event.emptied.push(table.clone());
+            }
+            Effect::Drop(table) => self.dropped(table, event),
+            Effect::Rename { from, to } => {
+                if self.settings.selection.selects(from) {
+                    self.dropped(from, event);
+                }
+                if self.settings.selection.selects(to) {
+                    self.read_again(to, event);
+                }
+            }
+            Effect::Reshape(table) | Effect::Metadata(table) => self.plan.altered(table),
+            Effect::Rewrite { table, why } => self.rewritten(table, why, event)?,
+            Effect::Unknown { table: Some(table) } => {
+                self.rewritten(table, "it is not known to leave rows as they are", event)?;
+            }
+            // Taken apart in `by_table`.
+            Effect::Unknown { table: None } | Effect::DropDatabase(_) => {}
+        }
+        Ok(())
+    }
+
+    /// A table that begins in the stream needs no snapshot: its rows are there. One
+    /// that was found at the start, ahead of the stream, stays to be read.
+    fn created(&mut self, table: &TableName, event: &mut DdlEvent) {
+        if self.plan.knows(table) {
+            self.plan.altered(table);
+            return;
+        }
+        let state = TableState::Done { rows: 0 };
+        self.plan.put(table.clone(), state.clone(), 0, 0);
+        event.progress.push(TableProgress { table: table.clone(), state });
+    }
+
+    /// Stored as done: should a table of this name come again, its rows are in the stream.
+    fn dropped(&mut self, table: &TableName, event: &mut DdlEvent) {
+        self.plan.remove(table);
+        event.emptied.push(table.clone());
+        event.progress.push(TableProgress { table: table.clone(), state: TableState::Done { rows: 0 } });
+    }
+
+    fn rewritten(&mut self, table: &TableName, why: &str, event: &mut DdlEvent) -> Result<()> {
+        match self.settings.on_unsafe_ddl {
+            OnUnsafeDdl::Snapshot => {
+                self.read_again(table, event);
+                Ok(())
+            }
+            OnUnsafeDdl::Stop => {
+                Err(Error::new(Kind::UnsafeDdl, format!("{table}: a statement changed rows without row events: {why}"))
+                    .detail(format!("{} (at {}:{})", event.statement, event.origin.file, event.origin.pos))
+                    .hint("let the table be read again: [capture] on_unsafe_ddl = \"snapshot\"; or leave it out: [capture] exclude"))
+            }
+        }
+    }
+
+    /// The rows downstream go, and the table is read anew.
+    fn read_again(&mut self, table: &TableName, event: &mut DdlEvent) {
+        if self.plan.knows(table) {
+            event.emptied.push(table.clone());
+        }
+        self.plan.put(table.clone(), TableState::Pending, 0, 0);
+        event.progress.push(pending(table));
+    }
+}

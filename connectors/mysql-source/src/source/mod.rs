@@ -1,0 +1,338 @@
+//! The stream and the snapshot, woven into one sequence of events.
+//!
+//! One task owns the stream and the snapshot's plan, so that "registered with the
+//! stream" is one step of one loop: no lock, no race. Readers are tasks of their own
+//! that only report. In each turn the loop hands out what is due, gives idle
+//! readers work, and then waits for whichever comes first: a report, rows of a
+//! view, or the stream's next event.
+//!
+//! **Invariant:** chunks, [`Event::SnapshotComplete`] and new registrations happen
+//! only between two transactions.
+
+mod ddl;
+mod open;
+mod readers;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cdc_sdk::change::Origin;
+use cdc_sdk::{Gtid, Position, Result, Table, TableName};
+
+use crate::binlog::{Begin, BinlogEvent, Commit, Rows, Stream};
+use crate::catalogue::Catalogue;
+use crate::ddl::Effect;
+use crate::session::{LogEnd, connect, log_end};
+use crate::settings::Settings;
+use crate::shape::{self, ShapeId};
+use crate::snapshot::plan::Plan;
+use crate::snapshot::view::ViewBatch;
+use crate::snapshot::{Chunk, SnapshotProgress, TableProgress};
+use readers::Readers;
+
+/// Pause before a view that was touched is opened again.
+const VIEW_PAUSE: Duration = Duration::from_millis(50);
+
+/// From where to begin.
+#[derive(Clone, Debug)]
+pub enum Start {
+    /// At the first start: from now on, with a snapshot by the settings.
+    Fresh,
+    /// After what was delivered.
+    Resume {
+        /// The position of the last cut.
+        position: Position,
+        /// What was stored of the tables.
+        snapshot: Vec<TableProgress>,
+    },
+}
+
+/// What comes next. A transaction is `Begin`, any number of `Rows` and `Ddl`, `Commit`.
+/// The others come only between transactions.
+#[derive(Debug)]
+pub enum Event {
+    /// A transaction starts.
+    Begin(Begin),
+    /// Rows of one captured table changed.
+    Rows(Box<Rows>),
+    /// A statement changed captured tables. Also made up by the snapshot, without a
+    /// statement, where a table that is read anew must be emptied first; then a
+    /// [`Event::Commit`] follows, without a `Begin`.
+    Ddl(DdlEvent),
+    /// The transaction is committed.
+    Commit(Commit),
+    /// Rows that the snapshot read.
+    Chunk(Box<Chunk>),
+    /// All captured tables have been read. Comes once more when a table had to be
+    /// read again, and after each start where nothing is left to read.
+    SnapshotComplete,
+    /// Nothing, but the stream lives.
+    Idle,
+}
+
+/// A statement that changed captured tables, and what follows from it.
+#[derive(Clone, Debug)]
+pub struct DdlEvent {
+    /// The statement; empty where there was none.
+    pub statement: String,
+    /// The session's default database.
+    pub database: String,
+    /// What it did, to captured tables only, table by table (no `DropDatabase`, and
+    /// `Unknown` with its table).
+    pub effects: Vec<Effect>,
+    /// Tables whose rows downstream must go before anything that follows.
+    pub emptied: Vec<TableName>,
+    /// What is to be stored of the tables, in the same Kafka transaction.
+    pub progress: Vec<TableProgress>,
+    /// The statement's transaction and place.
+    pub origin: Origin,
+}
+
+/// A place in the binlog that is to be reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target(LogEnd);
+
+/// The transaction that is being handed out.
+#[derive(Debug)]
+struct Transaction {
+    gtid: Option<Gtid>,
+}
+
+/// A MySQL server's changes, and the rows that were there before.
+pub struct Source {
+    settings: Arc<Settings>,
+    stream: Stream,
+    catalogue: Catalogue,
+    plan: Plan,
+    readers: Readers,
+    /// Events to hand out before anything else.
+    out: VecDeque<Event>,
+    transaction: Option<Transaction>,
+    /// Whether the consumer was told that the snapshot is complete.
+    told_complete: bool,
+}
+
+impl Source {
+    /// The next event. May be dropped while it waits: nothing is lost.
+    ///
+    /// # Errors
+    /// Those of the stream ([`Stream::next`]); those of the snapshot's readers after
+    /// several tries; [`cdc_sdk::Kind::UnsafeDdl`] where the settings say to stop.
+    /// After an error the source is done: open another one where it was last stored.
+    pub async fn next(&mut self) -> Result<Event> {
+        loop {
+            if self.transaction.is_none() && self.out.is_empty() {
+                self.between()?;
+            }
+            if let Some(event) = self.out.pop_front() {
+                return Ok(event);
+            }
+            match self.happens().await? {
+                Happening::Event(event) => self.take(event)?,
+                Happening::Report(report) => self.readers.take(*report, &mut self.plan)?,
+                Happening::Rows(batch) => self.serve(batch)?,
+                Happening::Time => {}
+            }
+        }
+    }
+
+    /// Waits for whatever comes first. Loses nothing when dropped: each branch
+    /// gives up what it took only by completing.
+    async fn happens(&mut self) -> Result<Happening> {
+        let timer = self.readers.wake_at(&self.plan, Instant::now());
+        let held = self.plan.holds_stream();
+        let sleep = async {
+            match timer {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            event = self.stream.next(), if !held => event.map(Happening::Event),
+            report = self.readers.next_report() => report.map(|r| Happening::Report(Box::new(r))),
+            batch = served(&mut self.plan) => batch.transpose().map(Happening::Rows),
+            () = sleep => Ok(Happening::Time),
+        }
+    }
+
+    /// Between two transactions: what is due goes out, and idle readers get work.
+    fn between(&mut self) -> Result<()> {
+        if self.told_complete && self.plan.is_complete() {
+            return Ok(());
+        }
+        let (file, pos) = self.stream.place();
+        let place = LogEnd { file: file.to_owned(), pos };
+        if let Some(chunk) = self.plan.take_ready(&place.file, place.pos)? {
+            self.out.push_back(Event::Chunk(Box::new(chunk)));
+            return Ok(());
+        }
+        if let Some(gone) = self.plan.take_gone(&place.file, place.pos) {
+            self.made_up(Vec::new(), vec![gone]);
+            return Ok(());
+        }
+        self.plan.meet_view(&place.file, place.pos, Instant::now() + VIEW_PAUSE)?;
+        let restarts = self.plan.take_restarts();
+        if !restarts.is_empty() {
+            let progress = restarts.iter().map(pending).collect();
+            self.made_up(restarts, progress);
+            return Ok(());
+        }
+        self.readers.dispatch(&mut self.plan, self.stream.position());
+        if !self.plan.is_complete() {
+            self.told_complete = false;
+        } else if !self.told_complete {
+            self.told_complete = true;
+            self.out.push_back(Event::SnapshotComplete);
+        }
+        Ok(())
+    }
+
+    /// Events that no statement stands behind: tables to be emptied, progress to be stored.
+    fn made_up(&mut self, emptied: Vec<TableName>, progress: Vec<TableProgress>) {
+        let position = self.stream.position().clone();
+        let origin = Origin { file: position.file.clone(), pos: position.pos, ..Origin::default() };
+        self.out.push_back(Event::Ddl(DdlEvent {
+            statement: String::new(),
+            database: String::new(),
+            effects: emptied.iter().cloned().map(Effect::Truncate).collect(),
+            emptied,
+            progress,
+            origin,
+        }));
+        self.out.push_back(Event::Commit(Commit { position, committed_us: 0 }));
+    }
+
+    fn take(&mut self, event: BinlogEvent) -> Result<()> {
+        let event = match event {
+            BinlogEvent::Begin(begin) => {
+                let gtid = begin.origin.gtid.as_deref().map(str::parse).transpose()?;
+                self.transaction = Some(Transaction { gtid });
+                Event::Begin(begin)
+            }
+            BinlogEvent::Rows(rows) => {
+                self.watch(&rows)?;
+                if self.plan.hides(&rows.table) {
+                    return Ok(());
+                }
+                Event::Rows(rows)
+            }
+            BinlogEvent::Ddl(ddl) => Event::Ddl(self.ddl(ddl)?),
+            BinlogEvent::Commit(commit) => {
+                self.transaction = None;
+                Event::Commit(commit)
+            }
+            BinlogEvent::Idle => Event::Idle,
+        };
+        self.out.push_back(event);
+        Ok(())
+    }
+
+    /// Shows the rows to the chunks that are open.
+    fn watch(&mut self, rows: &Rows) -> Result<()> {
+        let gtid = self.transaction.as_ref().and_then(|t| t.gtid.clone());
+        let name = &rows.table.name;
+        self.plan.touch_view(name, gtid.as_ref());
+        if !self.plan.watches(name, gtid.as_ref()) {
+            return Ok(());
+        }
+        let Some(mut keys) = self.plan.key_maker(&rows.table) else {
+            // Another shape than the chunks have: a statement lies between.
+            self.plan.altered(name);
+            return Ok(());
+        };
+        let mut cursor = rows.cursor();
+        while let Some(change) = cursor.next_row()? {
+            for image in [change.before, change.after].into_iter().flatten() {
+                self.plan.touch(name, gtid.as_ref(), keys.key(&image)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows of a view, or its end.
+    fn serve(&mut self, batch: Option<ViewBatch>) -> Result<()> {
+        match batch {
+            Some(batch) => {
+                let chunk = self.plan.take_batch(batch)?;
+                self.out.push_back(Event::Chunk(Box::new(chunk)));
+                Ok(())
+            }
+            None => self.plan.end_view(),
+        }
+    }
+
+    /// How far the snapshot is.
+    pub fn progress(&self) -> SnapshotProgress {
+        self.plan.summary()
+    }
+
+    /// The state of every captured table, to be stored at the start.
+    pub fn all_progress(&self) -> Vec<TableProgress> {
+        self.plan.all_progress()
+    }
+
+    /// After the last whole transaction that was handed out.
+    pub fn position(&self) -> &Position {
+        self.stream.position()
+    }
+
+    /// The end of the server's binlog now.
+    ///
+    /// # Errors
+    /// What a connection can run into.
+    pub async fn end(&self) -> Result<Target> {
+        let mut conn = connect(&self.settings.endpoint).await?;
+        log_end(&mut conn).await.map(Target)
+    }
+
+    /// Whether everything up to the target has been handed out, the snapshot included.
+    pub fn reached(&self, target: &Target) -> bool {
+        let (file, pos) = self.stream.place();
+        let idle = self.out.is_empty() && self.transaction.is_none();
+        idle && self.told_complete && self.plan.is_complete() && target.0.is_passed_by(file, pos)
+    }
+
+    /// A captured table's shape as it was last met; looked up where it was not met yet.
+    /// `None`: not captured, or not there.
+    ///
+    /// # Errors
+    /// Those of the catalogue.
+    pub async fn shape_of(&self, name: &TableName) -> Result<Option<(ShapeId, Arc<Table>)>> {
+        if !self.settings.selection.selects(name) {
+            return Ok(None);
+        }
+        match shape::latest(name) {
+            Some(known) => Ok(Some(known)),
+            None => Ok(self.catalogue.table(name).await?.map(shape::intern)),
+        }
+    }
+}
+
+/// What the loop waited for.
+enum Happening {
+    Event(BinlogEvent),
+    Report(Box<crate::snapshot::reader::Report>),
+    Rows(Option<ViewBatch>),
+    Time,
+}
+
+async fn served(plan: &mut Plan) -> Option<Result<ViewBatch>> {
+    match plan.served() {
+        Some(view) => view.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn pending(table: &TableName) -> TableProgress {
+    TableProgress { table: table.clone(), state: crate::snapshot::TableState::Pending }
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Source")
+            .field("stream", &self.stream)
+            .field("progress", &self.progress())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,210 @@
+//! How a source begins: what is stored is held against the server before a byte
+//! of its binlog is read.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cdc_sdk::{Error, GtidSet, Kind, Position, Result, TableName};
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+
+use super::readers::Readers;
+use super::{Source, Start};
+use crate::binlog::{Collation, Collations, Request, Stream};
+use crate::catalogue::{Catalogue, list};
+use crate::session::{Server, connect, log_end, wait_for, within};
+use crate::settings::{Settings, SnapshotMode};
+use crate::snapshot::plan::{Limits, Plan};
+use crate::snapshot::reader::Shared;
+use crate::snapshot::{TableProgress, TableState};
+
+/// How long the engine may take to show what was delivered from its binlog.
+const SHOW_WAIT: Duration = Duration::from_secs(10);
+
+/// Where to begin, once it is sure that this can be had.
+struct Beginning {
+    position: Position,
+    progress: Vec<TableProgress>,
+    /// What was delivered before does not connect to what comes: all of it goes.
+    anew: bool,
+}
+
+impl Source {
+    /// Opens the stream at the start, and plans the snapshot. Nothing is read yet.
+    ///
+    /// # Errors
+    /// [`Kind::Purged`], [`Kind::Diverged`], [`Kind::OtherServer`]: the position is not to be had
+    /// there, with the ways out. [`Kind::Unfit`]: the snapshot needs a setting. What a
+    /// connection can run into.
+    pub async fn open(settings: Settings, start: Start) -> Result<Self> {
+        let settings = Arc::new(settings);
+        let mut conn = connect(&settings.endpoint).await?;
+        // First the position, then the tables: what is made in between is in the stream.
+        let server = Server::ask(&mut conn).await?;
+        let beginning = begin(&mut conn, &server, &settings, start).await?;
+        let plan = plan(&mut conn, &server, &settings, &beginning).await?;
+        let collations = collations(&mut conn).await?;
+        let catalogue = Catalogue::new(settings.endpoint.clone());
+        let request = Request {
+            server_id: settings.server_id(),
+            start: beginning.position,
+            heartbeat: settings.heartbeat,
+        };
+        let stream =
+            Stream::open(conn, request, settings.selection.clone(), collations, catalogue.clone()).await?;
+        let readers = Readers::new(|reports| Shared {
+            settings: settings.clone(),
+            server_uuid: server.uuid.as_str().into(),
+            catalogue: catalogue.clone(),
+            reports,
+        });
+        Ok(Self {
+            settings,
+            stream,
+            catalogue,
+            plan,
+            readers,
+            out: VecDeque::new(),
+            transaction: None,
+            told_complete: false,
+        })
+    }
+}
+
+async fn begin(conn: &mut Conn, server: &Server, settings: &Settings, start: Start) -> Result<Beginning> {
+    let (position, progress) = match start {
+        Start::Fresh => {
+            let position = server.position(&log_end(conn).await?);
+            return Ok(Beginning { position, progress: Vec::new(), anew: false });
+        }
+        Start::Resume { position, snapshot } => (position, snapshot),
+    };
+    match verify(conn, server, &position).await {
+        Ok(()) => Ok(Beginning { position, progress, anew: false }),
+        Err(e) if e.kind() == Kind::Purged && settings.snapshot == SnapshotMode::WhenNeeded => {
+            tracing::warn!(error = %e, "the binlog at the position is gone; all tables are read anew");
+            let position = server.position(&log_end(conn).await?);
+            Ok(Beginning { position, progress: Vec::new(), anew: true })
+        }
+        Err(e) => Err(e),
+    }
+}
+
+async fn verify(conn: &mut Conn, server: &Server, position: &Position) -> Result<()> {
+    match &position.gtids {
+        Some(gtids) => verify_gtids(conn, server, gtids).await,
+        None => verify_file(conn, server, position).await,
+    }
+}
+
+async fn verify_gtids(conn: &mut Conn, server: &Server, gtids: &GtidSet) -> Result<()> {
+    if !server.gtids {
+        return Err(Error::new(
+            Kind::OtherServer,
+            "the position is a set of GTIDs, and this server has gtid_mode off",
+        )
+        .hint("connect to a server with gtid_mode = ON, or start anew under another name"));
+    }
+    let missing = server.purged.minus(gtids);
+    if !missing.is_empty() {
+        return Err(Error::new(Kind::Purged, "the binlog after the source's position is no longer on the server")
+            .detail(format!("the source stands at {gtids}; purged and not delivered: {missing}"))
+            .hint("connect to a server that still has it; or read everything anew: [capture] snapshot = \"when_needed\""));
+    }
+    // The binlog is ahead of what the engine shows: what was delivered may be about to show.
+    wait_for(conn, gtids, SHOW_WAIT).await?;
+    let executed = Server::ask(conn).await?.executed;
+    let unknown = gtids.minus(&executed);
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Diverged, "the source has delivered transactions that this server does not have")
+        .detail(format!("delivered and not on the server: {unknown}"))
+        .hint("connect to the server that has them; if they were lost in a failover, start anew under another name, with a new snapshot"))
+}
+
+async fn verify_file(conn: &mut Conn, server: &Server, position: &Position) -> Result<()> {
+    if position.server_uuid != server.uuid {
+        return Err(Error::new(
+            Kind::OtherServer,
+            "the position has no GTIDs, so it is of one server, and this is another",
+        )
+        .detail(format!("position of {}; this is {}", position.server_uuid, server.uuid))
+        .hint("connect to that server, or start anew under another name"));
+    }
+    let files: Vec<mysql_async::Row> = within("listing the binlogs", conn.query("SHOW BINARY LOGS")).await?;
+    let size = files.iter().find_map(|row| {
+        let name = row.get_opt::<String, _>(0)?.ok()?;
+        (name == position.file).then(|| row.get_opt::<u64, _>(1)?.ok()).flatten()
+    });
+    match size {
+        Some(size) if position.pos <= size => Ok(()),
+        Some(size) => Err(Error::new(
+            Kind::Diverged,
+            format!("{} ends at {size}, and the source stands at {}", position.file, position.pos),
+        )
+        .hint("the server lost the end of its binlog (sync_binlog = 1 prevents that); start anew under another name")),
+        None => Err(Error::new(Kind::Purged, format!("{} is no longer on the server", position.file))
+            .hint("read everything anew: [capture] snapshot = \"when_needed\"; keep binlogs longer (binlog_expire_logs_seconds)")),
+    }
+}
+
+async fn plan(conn: &mut Conn, server: &Server, settings: &Settings, beginning: &Beginning) -> Result<Plan> {
+    let listed = list(conn, &settings.selection).await?;
+    let locked = beginning.position.gtids.is_none();
+    let server_id: Option<u32> =
+        within("asking the server's number", conn.query_first("SELECT @@server_id")).await?;
+    let mut plan = Plan::new(Limits {
+        chunk_rows: u64::from(settings.chunk_rows),
+        chunk_bytes: settings.chunk_bytes,
+        readers: usize::try_from(settings.readers).unwrap_or(usize::MAX),
+        locked,
+        server_id: server_id.unwrap_or(0),
+    });
+    let mut stored: HashMap<TableName, TableState> =
+        beginning.progress.iter().map(|p| (p.table.clone(), p.state.clone())).collect();
+    for table in listed {
+        let found = stored.remove(&table.name);
+        let unread = if settings.snapshot == SnapshotMode::NoData {
+            TableState::Done { rows: 0 }
+        } else {
+            TableState::Pending
+        };
+        let known = found.unwrap_or(unread);
+        // What was read in a view cannot be gone on with.
+        let torn = matches!(&known, TableState::Reading { after, .. } if locked || after.is_none());
+        let state = if torn { TableState::Pending } else { known };
+        plan.put(table.name.clone(), state, table.rows_estimated, table.row_bytes);
+        if torn || beginning.anew {
+            plan.restart(&table.name);
+        }
+    }
+    // Tables that are not there any more: the stream will tell of their end, if it is ahead.
+    for (name, state) in stored.into_iter().filter(|(name, _)| settings.selection.selects(name)) {
+        plan.put(name, state, 0, 0);
+    }
+    if locked && !plan.is_complete() && !settings.allow_global_read_lock {
+        return Err(needs_lock(server));
+    }
+    Ok(plan)
+}
+
+fn needs_lock(server: &Server) -> Error {
+    let why =
+        if server.gtids { "the position has no GTIDs" } else { "the server runs without GTIDs (gtid_mode)" };
+    Error::new(Kind::Unfit, format!("{why}: a snapshot needs a global read lock of milliseconds")).hint(
+        "allow it: [capture] allow_global_read_lock = true; or SET PERSIST gtid_mode = ON, step by step",
+    )
+}
+
+/// The server's collations, by which the binlog names character sets.
+async fn collations(conn: &mut Conn) -> Result<Collations> {
+    let query = "SELECT k.ID, k.COLLATION_NAME, k.CHARACTER_SET_NAME, c.MAXLEN FROM information_schema.COLLATIONS k \
+                 JOIN information_schema.CHARACTER_SETS c ON c.CHARACTER_SET_NAME = k.CHARACTER_SET_NAME";
+    let rows: Vec<(u32, String, String, u8)> = within("reading the collations", conn.query(query)).await?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, name, charset, maxlen)| (id, Collation { name, charset, maxlen }))
+        .collect())
+}

@@ -1,0 +1,18 @@
+//! The source against a real server, while others write.
+//!
+//! Needs the servers of the stack: their addresses come from the environment
+//! (`CDC_TEST_SOURCE_MYSQL`, as `.stack/env` gives them). Without it every test
+//! says loudly that it did not run. Each test has its own database.
+
+mod kit;
+
+mod accounts;
+mod catalogue;
+mod concurrent_writers;
+mod keyless_tables;
+mod leadership;
+mod private_servers;
+mod restarts;
+mod statements;
+mod transfers;
+mod values;

@@ -1,0 +1,231 @@
+//! Errors: what went wrong, where, and what to do.
+//!
+//! Each [`Kind`] has a code that users can look up (`cdc explain E014`) and a
+//! [`Fate`]: what the pipeline does with it. Both are matched without a `_` arm,
+//! so that a new kind does not compile until it has them.
+
+use std::fmt;
+
+/// A result with this crate's error.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What a pipeline does with an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Try again from the last committed state, a bounded number of times.
+    Retry,
+    /// The one event is at fault: to the dead letters where the user chose that, else stop.
+    Quarantine,
+    /// Stop: a person must act.
+    Halt,
+}
+
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $fate:ident;)+) => {
+        /// What kind of error.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Kind {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Kind {
+            /// Every kind, in the order of the codes.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// The code that users see.
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$name => $code,)+ }
+            }
+
+            /// What the pipeline does with it.
+            pub const fn fate(self) -> Fate {
+                match self { $(Self::$name => Fate::$fate,)+ }
+            }
+
+            /// What it means and what to do, for `cdc explain`.
+            pub const fn explanation(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc, "\n"),+),)+ }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The command line was wrong. `cdc --help` shows what there is, with examples.
+    Usage = "E001", Halt;
+    /// The settings are wrong. All that is wrong is listed at once, with line and nearest name.
+    Settings = "E002", Halt;
+    /// The servers are not fit for the pipeline. Run the statements shown, then `cdc check`.
+    Unfit = "E003", Halt;
+    /// A position, offset or GTID set could not be read. Positions are never guessed at.
+    BadPosition = "E004", Halt;
+
+    /// A MySQL server could not be reached, or the connection to it broke. It is tried again.
+    MysqlUnreachable = "E010", Retry;
+    /// A MySQL server refused the account, or the account lacks a privilege.
+    MysqlDenied = "E012", Halt;
+    /// A statement that should always work was refused by the server.
+    MysqlRefused = "E013", Halt;
+    /// The binlog at the source's position is no longer on the server. Take a new snapshot;
+    /// keep binlogs longer (`binlog_expire_logs_seconds`).
+    Purged = "E014", Halt;
+    /// The position names transactions that this server never had: it is another server, or one
+    /// that lost transactions in a failover. Nothing is read, since what was delivered is not there.
+    Diverged = "E015", Halt;
+    /// Without GTIDs a position belongs to one server, and this is another one.
+    OtherServer = "E016", Halt;
+
+    /// A binlog event's checksum is wrong, or its bytes contradict themselves.
+    BinlogCorrupt = "E020", Halt;
+    /// The binlog holds something that this version does not read.
+    BinlogUnsupported = "E021", Halt;
+    /// A row and its table's metadata do not fit each other.
+    RowMismatch = "E022", Halt;
+    /// A column's type or character set is not supported yet.
+    TypeUnsupported = "E023", Halt;
+    /// A statement changed rows without row events, and the settings say to stop.
+    UnsafeDdl = "E024", Halt;
+    /// After a restart inside a transaction, the rows skipped are not those delivered before.
+    ResumeMismatch = "E025", Halt;
+    /// The snapshot of a table could not be taken.
+    Snapshot = "E026", Halt;
+
+    /// Kafka could not be reached or did not answer in time. It is tried again.
+    KafkaUnreachable = "E030", Retry;
+    /// Kafka refused a request for good: an authorisation, a limit or a setting.
+    KafkaRefused = "E031", Halt;
+    /// Another instance of the same name has taken over; this one stands by.
+    Fenced = "E032", Retry;
+    /// A topic is not as it was pinned: it has gone, or its partition count has changed.
+    TopicChanged = "E033", Halt;
+    /// There are data topics without cuts, or a ledger without them: the cuts topic was lost.
+    CutsMissing = "E034", Halt;
+    /// Records that a cut names are not in the topic any more, or not in their order.
+    EventsMissing = "E035", Halt;
+    /// A stored record (cut, state, ledger, header) has a version that this program does not know.
+    UnknownVersion = "E036", Halt;
+
+    /// The schema registry could not be reached. It is tried again.
+    RegistryUnreachable = "E040", Retry;
+    /// The schema registry refused a schema: its compatibility rule forbids the change.
+    SchemaRefused = "E041", Halt;
+    /// A value could not be written as its schema says.
+    Encode = "E042", Halt;
+    /// A message could not be read with its schema.
+    Decode = "E043", Quarantine;
+
+    /// The destination refused a row.
+    RowRefused = "E050", Quarantine;
+    /// The destination rolled the transaction back (deadlock, lock wait). It is tried again.
+    Conflict = "E051", Retry;
+    /// The destination holds rows that contradict the source: another writer, or a unique key that differs.
+    Divergence = "E052", Halt;
+    /// The destination's table does not fit the source's, and the settings forbid changing it.
+    TableMismatch = "E053", Halt;
+    /// The ledger has moved under this sink: another instance has taken over.
+    LedgerMoved = "E054", Retry;
+    /// The ledger belongs to another topic prefix, or contradicts the cuts.
+    LedgerMismatch = "E055", Halt;
+
+    /// There is nothing to follow yet: the source has not written its first cut.
+    NothingYet = "E060", Retry;
+    /// A pipeline did not answer at the address of `[http] listen`. It does not run, or listens elsewhere.
+    NoAnswer = "E061", Retry;
+
+    /// The program contradicts itself: a defect. Please report it with the text shown.
+    Bug = "E099", Halt;
+}
+
+/// An error with what the user needs: what, where, what to do.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: Kind,
+    what: String,
+    detail: Option<String>,
+    hint: Option<String>,
+    cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of this kind; `what` names the table, key or position.
+    pub fn new(kind: Kind, what: impl Into<String>) -> Self {
+        Self(Box::new(Inner { kind, what: what.into(), detail: None, hint: None, cause: None }))
+    }
+
+    /// Adds the facts behind it.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.0.detail = Some(detail.into());
+        self
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the error that it comes from.
+    #[must_use]
+    pub fn caused_by(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.0.cause = Some(cause.into());
+        self
+    }
+
+    /// Puts where it happened before what happened.
+    #[must_use]
+    pub fn at(mut self, place: impl fmt::Display) -> Self {
+        self.0.what = format!("{place}: {}", self.0.what);
+        self
+    }
+
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// What the pipeline does with it.
+    pub fn fate(&self) -> Fate {
+        self.0.kind.fate()
+    }
+
+    /// What went wrong, in a line.
+    pub fn what(&self) -> &str {
+        &self.0.what
+    }
+
+    /// What to do.
+    pub fn hint_text(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error[{}]: {}", self.0.kind.code(), self.0.what)?;
+        if let Some(detail) = &self.0.detail {
+            write!(f, "\n  detail: {detail}")?;
+        }
+        if let Some(cause) = &self.0.cause {
+            write!(f, "\n  cause:  {cause}")?;
+        }
+        if let Some(hint) = &self.0.hint {
+            write!(f, "\n  hint:   {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.cause.as_ref().map(|c| c.as_ref() as &(dyn std::error::Error + 'static))
+    }
+}

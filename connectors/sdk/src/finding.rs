@@ -1,0 +1,33 @@
+//! What a check found wrong, with the statement that mends it.
+
+use std::fmt;
+
+/// One thing that must be mended before a pipeline can run, or that should be known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Whether the pipeline refuses to run with it; otherwise it is a warning.
+    pub blocks: bool,
+    /// What is wrong, with the value seen.
+    pub what: String,
+    /// The statement or setting that mends it.
+    pub mend: String,
+}
+
+impl Finding {
+    /// Something that a run refuses.
+    pub fn blocking(what: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { blocks: true, what: what.into(), mend: mend.into() }
+    }
+
+    /// Something that a run reports and lives with.
+    pub fn warning(what: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { blocks: false, what: what.into(), mend: mend.into() }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let label = if self.blocks { "must" } else { "warn" };
+        write!(f, "[{label}] {}\n       {}", self.what, self.mend)
+    }
+}

@@ -1,0 +1,283 @@
+//! How the messages of one writer schema are read.
+//!
+//! A plan is made once for each schema id. Reading a message with it finds where
+//! `before` and `after` lie and nothing more; a row is walked when it is visited.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cdc_sdk::{Error, Kind, Op, Result, Table, TableName};
+use cdc_sdk::{Key, KeyKind, KeyPart};
+use serde_json::Value as Json;
+
+use super::datum::{Input, malformed};
+use super::event::{AvroRow, Decoded, unframed};
+use super::form::ColumnPlan;
+use super::infer;
+use super::schema::TABLE_PROPERTY;
+use super::shape::{ShapeId, Shapes, fields, inner_namespace, refused};
+
+/// How to read the messages of one writer schema.
+#[derive(Debug)]
+pub struct Plan {
+    table: Arc<Table>,
+    carries_table: bool,
+    pub(super) columns: Vec<ColumnPlan>,
+    /// The record `Value`.
+    row: ShapeId,
+    envelope: Vec<(Part, ShapeId)>,
+    source: Vec<(SourcePart, ShapeId)>,
+    shapes: Shapes,
+}
+
+/// What a field of the envelope is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Before,
+    After,
+    Source,
+    Op,
+    Other,
+}
+
+/// What a field of `source` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SourcePart {
+    Millis,
+    Micros,
+    Gtid,
+    Other,
+}
+
+impl Plan {
+    /// Makes the plan of a value schema: of ours, which carries the table, or of
+    /// Debezium's. The table's keys are unknown for the latter.
+    ///
+    /// # Errors
+    /// [`Kind::Decode`] if it is no envelope, [`Kind::UnknownVersion`] for a table of a newer
+    /// version, [`Kind::TypeUnsupported`] for a column that cannot be read.
+    pub fn parse(value_schema: &str) -> Result<Self> {
+        Self::parse_with_key(value_schema, None)
+    }
+
+    /// As [`Plan::parse`]; the columns of a key schema become the primary key where
+    /// the value schema does not carry the table.
+    ///
+    /// # Errors
+    /// As [`Plan::parse`].
+    pub fn parse_with_key(value_schema: &str, key_schema: Option<&str>) -> Result<Self> {
+        let json = parse_json(value_schema)?;
+        let mut shapes = Shapes::default();
+        shapes.add(&json, "")?;
+        let mut plan = Self::from_envelope(&json, shapes)?;
+        if let (Some(key), false) = (key_schema, plan.carries_table) {
+            plan.set_key(&parse_json(key)?)?;
+        }
+        Ok(plan)
+    }
+
+    /// The table whose rows these are.
+    pub fn table(&self) -> &Arc<Table> {
+        &self.table
+    }
+
+    /// Whether the schema carried the table (ours), or it was guessed (Debezium's).
+    pub fn carries_table(&self) -> bool {
+        self.carries_table
+    }
+
+    fn from_envelope(json: &Json, mut shapes: Shapes) -> Result<Self> {
+        let space = inner_namespace(json, "");
+        let mut envelope = Vec::new();
+        let (mut row, mut source) = (None, Vec::new());
+        for field in fields(json)? {
+            let ty = field.get("type").unwrap_or(&Json::Null);
+            let part = part(field.get("name").and_then(Json::as_str).unwrap_or_default());
+            let record = record_of(ty);
+            if let (Part::Before, Some(record)) = (part, record) {
+                row = Some((record, shapes.add(record, &space)?));
+            }
+            if let (Part::Source, Some(record)) = (part, record) {
+                source = source_parts(record, &space, &mut shapes)?;
+            }
+            envelope.push((part, shapes.add(ty, &space)?));
+        }
+        let (record, row) = row.ok_or_else(|| refused("the envelope has no field 'before' with a record"))?;
+        let complete = [Part::After, Part::Source, Part::Op];
+        if !complete.iter().all(|part| envelope.iter().any(|(p, _)| p == part)) || source.is_empty() {
+            return Err(refused("the envelope lacks one of 'after', 'source', 'op'"));
+        }
+        let (table, columns, carries_table) = columns_of(record, json)?;
+        Ok(Self { table: Arc::new(table), carries_table, columns, row, envelope, source, shapes })
+    }
+
+    fn set_key(&mut self, key: &Json) -> Result<()> {
+        let index = |field: &Json| {
+            let name = field.get("name").and_then(Json::as_str).unwrap_or_default();
+            let found = self.table.columns.iter().position(|c| c.name == name);
+            found.ok_or_else(|| refused(format!("the key's field '{name}' is no column")))
+        };
+        let columns: Vec<usize> = fields(key)?.iter().map(index).collect::<Result<_>>()?;
+        let part =
+            |column| KeyPart { on: cdc_sdk::table::KeyOn::Column(column), prefix: None, descending: false };
+        let parts = columns.into_iter().map(part).collect();
+        let table = Arc::make_mut(&mut self.table);
+        table.keys = vec![Key { kind: KeyKind::Primary, name: "PRIMARY".to_owned(), parts }];
+        Ok(())
+    }
+
+    /// Reads a message's value, frame included. Tombstones have none and never come here.
+    ///
+    /// # Errors
+    /// [`Kind::Decode`] if it was not written with this schema.
+    pub fn decode(self: &Arc<Self>, value: &Bytes) -> Result<Decoded> {
+        self.decode_parts(value).map_err(|e| e.at(format!("an event of {}", self.table.name)))
+    }
+
+    fn decode_parts(self: &Arc<Self>, value: &Bytes) -> Result<Decoded> {
+        let mut input = Input::new(unframed(value)?);
+        let (mut op, mut rows) = (None, [None, None]);
+        let mut origin = (0, None);
+        for (part, shape) in &self.envelope {
+            match part {
+                Part::Before => rows[0] = self.row(*shape, value, &mut input)?,
+                Part::After => rows[1] = self.row(*shape, value, &mut input)?,
+                Part::Source => origin = self.origin(&mut input)?,
+                Part::Op => op = self.shapes.read_text(*shape, &mut input)?,
+                Part::Other => self.shapes.skip(*shape, &mut input)?,
+            }
+        }
+        if input.left() > 0 {
+            return Err(malformed(format!("{} bytes follow the value", input.left())));
+        }
+        let letter = op.unwrap_or_default();
+        let op = Op::from_letter(letter).ok_or_else(|| malformed(format!("'{letter}' is no op")))?;
+        let [before, after] = rows;
+        let (source_ts_us, gtid) = origin;
+        let decoded = Decoded { op, before, after, source_ts_us, gtid };
+        if decoded.is_whole() {
+            Ok(decoded)
+        } else {
+            Err(malformed(format!("op '{letter}' without its row")))
+        }
+    }
+
+    fn row(
+        self: &Arc<Self>,
+        shape: ShapeId,
+        value: &Bytes,
+        input: &mut Input<'_>,
+    ) -> Result<Option<AvroRow>> {
+        if !self.shapes.is_there(shape, input)? {
+            return Ok(None);
+        }
+        let from = value.len() - input.left();
+        self.shapes.skip(self.row, input)?;
+        let to = value.len() - input.left();
+        Ok(Some(AvroRow::new(value.slice(from..to), Arc::clone(self))))
+    }
+
+    fn origin(&self, input: &mut Input<'_>) -> Result<(i64, Option<String>)> {
+        let (mut millis, mut micros, mut gtid) = (None, None, None);
+        for (part, shape) in &self.source {
+            match part {
+                SourcePart::Millis => millis = self.shapes.read_long(*shape, input)?,
+                SourcePart::Micros => micros = self.shapes.read_long(*shape, input)?,
+                SourcePart::Gtid => gtid = self.shapes.read_text(*shape, input)?,
+                SourcePart::Other => self.shapes.skip(*shape, input)?,
+            }
+        }
+        let micros = micros.or_else(|| millis.map(|ms| ms.saturating_mul(1000)));
+        Ok((micros.unwrap_or(0), gtid.map(str::to_owned)))
+    }
+}
+
+fn parse_json(schema: &str) -> Result<Json> {
+    serde_json::from_str(schema).map_err(|e| refused("a schema is not JSON").caused_by(e))
+}
+
+fn part(name: &str) -> Part {
+    match name {
+        "before" => Part::Before,
+        "after" => Part::After,
+        "source" => Part::Source,
+        "op" => Part::Op,
+        _ => Part::Other,
+    }
+}
+
+/// The record in a field's type: the type itself, or the branch that is one.
+fn record_of(ty: &Json) -> Option<&Json> {
+    let is_record = |json: &&Json| json.get("type").and_then(Json::as_str) == Some("record");
+    match ty {
+        Json::Array(branches) => branches.iter().find(is_record),
+        other => Some(other).filter(is_record),
+    }
+}
+
+fn source_parts(record: &Json, space: &str, shapes: &mut Shapes) -> Result<Vec<(SourcePart, ShapeId)>> {
+    let space = inner_namespace(record, space);
+    let part = |field: &Json| {
+        let part = match field.get("name").and_then(Json::as_str).unwrap_or_default() {
+            "ts_ms" => SourcePart::Millis,
+            "ts_us" => SourcePart::Micros,
+            "gtid" => SourcePart::Gtid,
+            _ => SourcePart::Other,
+        };
+        Ok((part, shapes.add(field.get("type").unwrap_or(&Json::Null), &space)?))
+    };
+    fields(record)?.iter().map(part).collect()
+}
+
+/// The table, how its columns are read, and whether the schema carried it.
+fn columns_of(record: &Json, envelope: &Json) -> Result<(Table, Vec<ColumnPlan>, bool)> {
+    let row = fields(record)?;
+    let Some(carried) = record.get(TABLE_PROPERTY) else {
+        let columns = row.iter().map(|field| infer::column(field, None)).collect::<Result<Vec<_>>>()?;
+        let (columns, plans) = columns.into_iter().unzip();
+        return Ok((guessed_table(envelope, columns), plans, false));
+    };
+    let table = carried_table(carried)?;
+    let names = super::name::fields(&table.columns);
+    let fit =
+        row.iter().map(|f| f.get("name").and_then(Json::as_str)).eq(names.iter().map(|n| Some(n.as_str())));
+    if !fit {
+        return Err(refused(format!("the columns of table {} are not the fields of its schema", table.name)));
+    }
+    let plan = |(field, column)| infer::column(field, Some(column)).map(|(_, plan)| plan);
+    let plans = row.iter().zip(&table.columns).map(plan).collect::<Result<_>>();
+    let plans = plans.map_err(|e| e.at(format!("table {}", table.name)))?;
+    Ok((table, plans, true))
+}
+
+fn carried_table(json: &Json) -> Result<Table> {
+    let version = json.get("version").and_then(Json::as_u64);
+    if version != Some(u64::from(Table::VERSION)) {
+        let what = format!("a schema carries its table in version {version:?}");
+        return Err(Error::new(Kind::UnknownVersion, what)
+            .detail(format!("this program reads version {}", Table::VERSION))
+            .hint("run the version of cdc that wrote it, or a newer one"));
+    }
+    serde_json::from_value(json.clone())
+        .map_err(|e| refused("the table that a schema carries cannot be read").caused_by(e))
+}
+
+/// Debezium's envelope is called `<prefix>.<database>.<table>.Envelope`; what stands
+/// last before that is the table. Letters that Avro forbids are gone from it.
+fn guessed_table(envelope: &Json, columns: Vec<cdc_sdk::Column>) -> Table {
+    let text = |property: &str| envelope.get(property).and_then(Json::as_str).unwrap_or_default();
+    let name = text("connect.name").strip_suffix(".Envelope").unwrap_or_else(|| text("namespace"));
+    let (rest, table) = name.rsplit_once('.').unwrap_or(("", name));
+    let database = rest.rsplit_once('.').map_or(rest, |(_, database)| database);
+    Table {
+        version: Table::VERSION,
+        name: TableName::new(database, table),
+        columns,
+        keys: Vec::new(),
+        collation: None,
+        comment: String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

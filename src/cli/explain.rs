@@ -1,0 +1,58 @@
+//! `cdc explain E014`: what an error code means and what to do.
+
+use std::fmt::Write;
+
+use cdc_sdk::{Error, Fate, Kind, Result};
+
+use super::outcome::Outcome;
+use super::output;
+
+/// Prints one code, or all of them.
+pub(super) fn run(code: Option<&str>) -> Result<Outcome> {
+    match code {
+        Some(code) => output::text(&one(find(code)?)),
+        None => output::text(&all()),
+    }
+}
+
+/// The kind with this code; letter case and the `E` do not matter.
+fn find(code: &str) -> Result<Kind> {
+    let digits = code.trim().trim_start_matches(['E', 'e']);
+    let same = |kind: &&Kind| kind.code().trim_start_matches('E') == format!("{digits:0>3}");
+    Kind::ALL.iter().find(same).copied().ok_or_else(|| {
+        Error::new(Kind::Usage, format!("there is no error code '{code}'")).hint("all of them: cdc explain")
+    })
+}
+
+fn one(kind: Kind) -> String {
+    format!("{} {kind:?}\n{}\n{}\n", kind.code(), indented(kind.explanation()), indented(fate(kind.fate())))
+}
+
+fn all() -> String {
+    let mut text = String::new();
+    for kind in Kind::ALL {
+        let first = kind.explanation().lines().next().unwrap_or_default().trim();
+        // A text in memory takes everything.
+        let _ = writeln!(text, "{}  {first}", kind.code());
+    }
+    text
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {}\n", line.trim())).collect()
+}
+
+fn fate(fate: Fate) -> &'static str {
+    match fate {
+        Fate::Retry => {
+            "It may pass: a pipeline tries again by itself. If it gives up, it exits with 4: start it again."
+        }
+        Fate::Quarantine => {
+            "One event is at fault. The pipeline stops there, loses nothing, and exits with 3."
+        }
+        Fate::Halt => "The pipeline stops, loses nothing, and exits with 3 (2 for wrong use or settings).",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,37 @@
+//! `cdc source` and `cdc sink`: a pipeline, watched, until it ends.
+
+use cdc_sdk::Result;
+
+use super::args::RunArgs;
+use super::outcome::Outcome;
+use super::pipeline::{self, RunOptions};
+use crate::config::{SinkConfig, SourceConfig};
+use crate::observe::{ProgressLine, SinkView, SourceView, State, Stop, Watch};
+
+/// Runs a source.
+pub(super) async fn source(args: &RunArgs, line: &ProgressLine) -> Result<Outcome> {
+    let config = SourceConfig::load(&args.config)?;
+    let stop = Stop::on_signals()?;
+    let view = SourceView::new(&config.name);
+    let watch = Watch::start(view.view(), config.http, line).await?;
+    let ended = pipeline::source::run(config, options(args), stop, view.clone()).await;
+    view.state(State::Stopped);
+    watch.end();
+    ended.map(|()| Outcome::Done)
+}
+
+/// Runs a sink.
+pub(super) async fn sink(args: &RunArgs, line: &ProgressLine) -> Result<Outcome> {
+    let config = SinkConfig::load(&args.config)?;
+    let stop = Stop::on_signals()?;
+    let view = SinkView::new(&config.name);
+    let watch = Watch::start(view.view(), config.http, line).await?;
+    let ended = pipeline::sink::run(config, options(args), stop, view.clone()).await;
+    view.state(State::Stopped);
+    watch.end();
+    ended.map(|()| Outcome::Done)
+}
+
+fn options(args: &RunArgs) -> RunOptions {
+    RunOptions { until_caught_up: args.until_caught_up }
+}

@@ -1,0 +1,173 @@
+//! `sink.toml`.
+
+use std::net::SocketAddr;
+
+use cdc_sdk::Result;
+use cdc_sdk::endpoint::Endpoint;
+use cdc_sdk::pattern::{Pattern, Route};
+
+use super::document::{Document, Section, Surroundings};
+use super::servers::{self, KafkaConfig, RegistryConfig};
+
+/// What a sink runs with.
+#[derive(Clone, Debug)]
+pub struct SinkConfig {
+    /// Who this sink is: the name of its ledger rows and of its consumer group.
+    pub name: String,
+    /// The prefix of the topics that it follows.
+    pub topic_prefix: String,
+    /// The server that is written.
+    pub mysql: Endpoint,
+    /// Where events come from.
+    pub kafka: KafkaConfig,
+    /// Where their schemas come from.
+    pub registry: RegistryConfig,
+    /// How they are applied.
+    pub apply: ApplyConfig,
+    /// Where tables go, the first match wins; without a match under their own names.
+    pub routes: Vec<Route>,
+    /// Where to listen for metrics and status; `None`: nowhere.
+    pub http: Option<SocketAddr>,
+    /// Bounds.
+    pub limits: SinkLimits,
+}
+
+/// How events are applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApplyConfig {
+    /// What a reader of the destination may rely on.
+    pub consistency: Consistency,
+    /// What is done about the destination's tables.
+    pub schema: SchemaPolicy,
+    /// The database that holds the ledger.
+    pub ledger_database: String,
+}
+
+/// What a reader of the destination may rely on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Consistency {
+    /// All tables together are a state that the source had.
+    #[default]
+    Transaction,
+    /// Each row alone is a state that it had on the source.
+    Key,
+}
+
+/// What is done about the destination's tables.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SchemaPolicy {
+    /// They are created and evolved.
+    #[default]
+    Evolve,
+    /// They are compared, and a difference stops the sink.
+    Check,
+    /// Nothing.
+    None,
+}
+
+/// Bounds of a sink.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SinkLimits {
+    /// Memory for events under way, in bytes.
+    pub memory_bytes: u64,
+    /// Connections that write at the same time.
+    pub writers: u16,
+}
+
+const SECTIONS: &[&str] = &["mysql", "kafka", "registry", "apply", "route", "http", "limits"];
+
+const MIB: i64 = 1024 * 1024;
+
+impl SinkConfig {
+    /// Text → settings.
+    pub(super) fn parse(text: &str, around: &Surroundings) -> Result<Self> {
+        let mut document = Document::parse(text, around);
+        let name = servers::name(&mut document.root());
+        let topic_prefix = topic_prefix(&mut document.root());
+        // A source's `server_id` is taken here too, so that both may share a [mysql]; it has no meaning.
+        let (mysql, _) = servers::mysql(&mut document);
+        let kafka = servers::kafka(&mut document);
+        let registry = servers::registry(&mut document);
+        let apply = apply(&mut document);
+        let routes = document.root().sections("route", route);
+        let http = servers::http(&mut document);
+        let limits = limits(&mut document);
+        document.root().close_naming(&["name", "topic_prefix"], SECTIONS);
+        document.finish(Self { name, topic_prefix, mysql, kafka, registry, apply, routes, http, limits })
+    }
+}
+
+fn topic_prefix(root: &mut Section<'_, '_>) -> String {
+    let prefix = root.required_text("topic_prefix");
+    if !prefix.is_empty() {
+        servers::check_prefix(root, "topic_prefix", &prefix);
+    }
+    prefix
+}
+
+fn apply(document: &mut Document<'_>) -> ApplyConfig {
+    let consistencies = [("transaction", Consistency::Transaction), ("key", Consistency::Key)];
+    let schemas =
+        [("evolve", SchemaPolicy::Evolve), ("check", SchemaPolicy::Check), ("none", SchemaPolicy::None)];
+    let mut root = document.root();
+    let mut section = root.section("apply");
+    let ledger = section.text("ledger_database").unwrap_or_else(|| "cdc".to_owned());
+    // MySQL manual, "Identifier Length Limits" and "Schema Object Names".
+    if ledger.is_empty() || ledger.chars().count() > 64 || ledger.ends_with(' ') || ledger.contains('\0') {
+        section
+            .wrong("ledger_database", "is not the name of a database: 1 to 64 letters, no space at the end");
+    }
+    let config = ApplyConfig {
+        consistency: section.choice("consistency", &consistencies).unwrap_or_default(),
+        schema: section.choice("schema", &schemas).unwrap_or_default(),
+        ledger_database: ledger,
+    };
+    section.close();
+    config
+}
+
+fn route(mut section: Section<'_, '_>) -> Option<Route> {
+    let from = pattern(&mut section, "from");
+    let to = pattern(&mut section, "to");
+    let route = match (from, to) {
+        (Some(from), Some(to)) => match Route::new(from, to) {
+            Ok(route) => Some(route),
+            Err(error) => {
+                let why = match error.hint_text() {
+                    Some(hint) => format!("{}: {hint}", error.what()),
+                    None => error.what().to_owned(),
+                };
+                section.wrong("to", why);
+                None
+            }
+        },
+        (Some(_) | None, _) => None,
+    };
+    section.close();
+    route
+}
+
+fn pattern(section: &mut Section<'_, '_>, key: &'static str) -> Option<Pattern> {
+    let text = section.required_text(key);
+    if text.is_empty() {
+        return None;
+    }
+    match Pattern::parse(&text) {
+        Ok(pattern) => Some(pattern),
+        Err(error) => {
+            section.wrong(key, error.what());
+            None
+        }
+    }
+}
+
+fn limits(document: &mut Document<'_>) -> SinkLimits {
+    let mut root = document.root();
+    let mut section = root.section("limits");
+    let limits = SinkLimits {
+        memory_bytes: section.number("memory_bytes", 64 * MIB..=i64::MAX).unwrap_or(256 * 1024 * 1024),
+        writers: section.number("writers", 1..=64).unwrap_or(2),
+    };
+    section.close();
+    limits
+}

@@ -1,0 +1,209 @@
+//! How MySQL's values are written, by Debezium's option names.
+
+use std::collections::BTreeMap;
+
+use cdc_sdk::{Error, Kind, Result};
+
+/// All modes together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Modes {
+    /// `decimal.handling.mode`
+    pub decimal: DecimalMode,
+    /// `bigint.unsigned.handling.mode`
+    pub bigint_unsigned: BigintMode,
+    /// `time.precision.mode`
+    pub time: TimeMode,
+    /// `binary.handling.mode`
+    pub binary: BinaryMode,
+    /// `tombstones.on.delete`: a null value follows a delete, so that compaction forgets the key.
+    pub tombstones_on_delete: bool,
+    /// `column.propagate.source.type`: the exact column types as schema parameters.
+    pub propagate_source_type: bool,
+    /// `provide.transaction.metadata`: the block `transaction` and the transaction topic.
+    pub provide_transaction_metadata: bool,
+    /// Whether the table travels in its value schema (`cdc.table`), and texts of
+    /// ENUM and SET are told apart where Debezium's are the same. Off in the profile `debezium`.
+    pub carry_table: bool,
+}
+
+/// How DECIMAL is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecimalMode {
+    /// Bytes, exact.
+    Precise,
+    /// Text, exact.
+    Text,
+    /// A double: loses digits.
+    Double,
+}
+
+/// How BIGINT UNSIGNED is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BigintMode {
+    /// decimal(20,0).
+    Precise,
+    /// A long, which turns negative above 2^63 - 1. Our reader turns it back.
+    Long,
+}
+
+/// How DATE, TIME and DATETIME are written. TIMESTAMP is always a text in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeMode {
+    /// Ours: see the table of the module.
+    Exact,
+    /// Days, µs, and ms or µs by the number of fractional digits; zero dates are lost.
+    AdaptiveTimeMicroseconds,
+    /// Kafka Connect's types: days and ms; microseconds and zero dates are lost.
+    Connect,
+    /// ISO 8601 texts in UTC; zero dates are lost.
+    IsoString,
+    /// Days, µs, µs; zero dates are lost.
+    Microseconds,
+    /// Days, ns, ns; zero dates are lost, and years from 1677 to 2262 only.
+    Nanoseconds,
+}
+
+/// How BINARY, VARBINARY and BLOB are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BinaryMode {
+    /// Bytes.
+    Bytes,
+    /// Base64 text.
+    Base64,
+    /// Base64 text with the alphabet for URLs.
+    Base64UrlSafe,
+    /// Text of hexadecimal digits.
+    Hex,
+}
+
+impl Default for Modes {
+    fn default() -> Self {
+        Self {
+            decimal: DecimalMode::Precise,
+            bigint_unsigned: BigintMode::Precise,
+            time: TimeMode::Exact,
+            binary: BinaryMode::Bytes,
+            tombstones_on_delete: true,
+            propagate_source_type: true,
+            provide_transaction_metadata: false,
+            carry_table: true,
+        }
+    }
+}
+
+/// The options that [`Modes::from_options`] knows.
+const OPTIONS: [&str; 8] = [
+    "profile",
+    "decimal.handling.mode",
+    "bigint.unsigned.handling.mode",
+    "time.precision.mode",
+    "binary.handling.mode",
+    "tombstones.on.delete",
+    "column.propagate.source.type",
+    "provide.transaction.metadata",
+];
+
+impl Modes {
+    /// Debezium's own defaults (`"profile" = "debezium"`).
+    pub fn debezium() -> Self {
+        Self {
+            bigint_unsigned: BigintMode::Long,
+            time: TimeMode::AdaptiveTimeMicroseconds,
+            propagate_source_type: false,
+            carry_table: false,
+            ..Self::default()
+        }
+    }
+
+    /// Reads the section `[debezium]`. `profile` chooses what the others start from:
+    /// `exact` (ours) or `debezium`.
+    ///
+    /// # Errors
+    /// [`Kind::Settings`] that lists every unknown name and value at once.
+    pub fn from_options(options: &BTreeMap<String, String>) -> Result<Self> {
+        let mut wrong = Vec::new();
+        let mut modes = match options.get("profile").map(String::as_str) {
+            None | Some("exact") => Self::default(),
+            Some("debezium") => Self::debezium(),
+            Some(other) => {
+                wrong.push(unknown_value("profile", other, &["exact", "debezium"]));
+                Self::default()
+            }
+        };
+        for (name, value) in options {
+            if let Err(why) = modes.set(name, value) {
+                wrong.push(why);
+            }
+        }
+        if wrong.is_empty() {
+            return Ok(modes);
+        }
+        Err(Error::new(Kind::Settings, wrong.join("; "))
+            .hint(format!("options read: {}", OPTIONS.join(", "))))
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        match name {
+            "profile" => {}
+            "decimal.handling.mode" => self.decimal = choose(name, value, &DECIMAL)?,
+            "bigint.unsigned.handling.mode" => self.bigint_unsigned = choose(name, value, &BIGINT)?,
+            "time.precision.mode" => self.time = choose(name, value, &TIME)?,
+            "binary.handling.mode" => self.binary = choose(name, value, &BINARY)?,
+            "tombstones.on.delete" => self.tombstones_on_delete = choose(name, value, &SWITCH)?,
+            "column.propagate.source.type" => self.propagate_source_type = choose(name, value, &COLUMNS)?,
+            "provide.transaction.metadata" => {
+                self.provide_transaction_metadata = choose(name, value, &SWITCH)?;
+            }
+            unknown => return Err(unknown_name(unknown)),
+        }
+        Ok(())
+    }
+}
+
+const DECIMAL: [(&str, DecimalMode); 3] =
+    [("precise", DecimalMode::Precise), ("string", DecimalMode::Text), ("double", DecimalMode::Double)];
+const BIGINT: [(&str, BigintMode); 2] = [("precise", BigintMode::Precise), ("long", BigintMode::Long)];
+const TIME: [(&str, TimeMode); 6] = [
+    ("exact", TimeMode::Exact),
+    ("adaptive_time_microseconds", TimeMode::AdaptiveTimeMicroseconds),
+    ("connect", TimeMode::Connect),
+    ("isostring", TimeMode::IsoString),
+    ("microseconds", TimeMode::Microseconds),
+    ("nanoseconds", TimeMode::Nanoseconds),
+];
+const BINARY: [(&str, BinaryMode); 4] = [
+    ("bytes", BinaryMode::Bytes),
+    ("base64", BinaryMode::Base64),
+    ("base64-url-safe", BinaryMode::Base64UrlSafe),
+    ("hex", BinaryMode::Hex),
+];
+const SWITCH: [(&str, bool); 2] = [("true", true), ("false", false)];
+/// Debezium takes a list of regular expressions; here it is all columns or none.
+const COLUMNS: [(&str, bool); 2] = [(".*", true), ("", false)];
+
+fn choose<T: Copy>(name: &str, value: &str, choices: &[(&str, T)]) -> Result<T, String> {
+    let found = choices.iter().find(|(text, _)| text.eq_ignore_ascii_case(value.trim()));
+    found.map(|(_, mode)| *mode).ok_or_else(|| {
+        let texts: Vec<&str> = choices.iter().map(|(text, _)| *text).collect();
+        unknown_value(name, value, &texts)
+    })
+}
+
+fn unknown_value(name: &str, value: &str, choices: &[&str]) -> String {
+    format!("\"{name}\" cannot be \"{value}\" (it can be \"{}\")", choices.join("\", \""))
+}
+
+fn unknown_name(name: &str) -> String {
+    let nearest = OPTIONS
+        .iter()
+        .map(|option| (strsim::jaro_winkler(name, option), option))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .filter(|(likeness, _)| *likeness > 0.7);
+    match nearest {
+        Some((_, option)) => format!("\"{name}\" is not known; did you mean \"{option}\"?"),
+        None => format!("\"{name}\" is not known"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

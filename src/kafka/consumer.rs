@@ -1,0 +1,213 @@
+//! A reader of committed records that assigns its partitions itself.
+//!
+//! `group.id` is set because librdkafka demands one for an assignment; no group is
+//! joined and nothing is committed to it. Offsets that are looked up are those of
+//! `read_committed`: the end is the last stable offset.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cdc_sdk::cut::Place;
+use cdc_sdk::{Error, Kind, Result};
+use rdkafka::ClientConfig;
+use rdkafka::consumer::base_consumer::PartitionQueue;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use super::fault;
+use super::link::Link;
+use super::settings::{Role, Settings};
+use super::topic;
+
+/// Error events taken from the main queue in one go.
+const EVENTS_MAX: usize = 64;
+
+/// Pause before a leader that was not ready is asked again.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// A client of librdkafka that reads.
+pub(super) struct Consumer {
+    inner: Arc<BaseConsumer<Link>>,
+    settings: Settings,
+}
+
+impl Consumer {
+    /// A reader; `tune` sets what this kind of reader needs beside the common properties.
+    pub fn open(settings: &Settings, tune: impl FnOnce(&mut ClientConfig)) -> Result<Self> {
+        let mut config = settings.config(Role::Reader)?;
+        tune(&mut config);
+        let link = Link::new(&settings.bootstrap_servers);
+        let inner = config.create_with_context(link).map_err(|cause| settings.refused(&cause))?;
+        Ok(Self { inner: Arc::new(inner), settings: settings.clone() })
+    }
+
+    pub fn inner(&self) -> &Arc<BaseConsumer<Link>> {
+        &self.inner
+    }
+
+    pub fn link(&self) -> &Link {
+        self.inner.client().context()
+    }
+
+    pub fn patience(&self) -> Duration {
+        self.settings.patience
+    }
+
+    /// An error of rdkafka while doing something, with the reason that came beside it.
+    pub fn fault(&self, cause: &KafkaError, doing: &str) -> Error {
+        self.fault_of(fault::code_of(cause), doing)
+    }
+
+    /// As [`Self::fault`], of a code.
+    pub fn fault_of(&self, code: Code, doing: &str) -> Error {
+        self.drain_events();
+        self.link().fault(code, doing)
+    }
+
+    /// Where the committed records of these partitions end or begin, in the order asked.
+    ///
+    /// # Errors
+    /// [`Kind::TopicChanged`] where one does not exist.
+    pub fn offsets<'a>(
+        &self,
+        partitions: impl IntoIterator<Item = (&'a str, i32)>,
+        side: Offset,
+    ) -> Result<Vec<Place>> {
+        let mut asked = TopicPartitionList::new();
+        let mut order = Vec::new();
+        for (name, partition) in partitions {
+            topic::check_name(name)?;
+            add(&mut asked, name, partition, side)?;
+            order.push((name.to_owned(), partition));
+        }
+        if order.is_empty() {
+            return Ok(Vec::new());
+        }
+        let doing = match order.as_slice() {
+            [(name, partition)] => format!("looking up the offsets of {name}/{partition}"),
+            many => format!("looking up the offsets of {} partitions", many.len()),
+        };
+        let found = self.look_up(asked, &doing)?;
+        order.into_iter().map(|(name, partition)| self.place(&found, name, partition)).collect()
+    }
+
+    /// Where to read from so as to miss no record of that time (ms since 1970) or later; `None`
+    /// where all are older. Markers have times too, those of their commits, so older records may follow.
+    pub fn offset_for_time(&self, name: &str, partition: i32, ms: i64) -> Result<Option<i64>> {
+        let doing = format!("looking up a time in {name}/{partition}");
+        let mut asked = TopicPartitionList::new();
+        add(&mut asked, name, partition, Offset::Offset(ms.max(0)))?;
+        let found = self.look_up(asked, &doing)?;
+        let element = found.find_partition(name, partition);
+        let element = element.ok_or_else(|| self.fault_of(Code::UnknownPartition, &doing))?;
+        match element.offset() {
+            Offset::Offset(offset) => Ok(Some(offset)),
+            Offset::End | Offset::Invalid => Ok(None),
+            other => Err(Error::new(Kind::Bug, format!("{doing}: Kafka answered {other:?}"))),
+        }
+    }
+
+    /// Looks up until every partition's leader answers, as after a broker's restart it may not at once.
+    fn look_up(&self, asked: TopicPartitionList, doing: &str) -> Result<TopicPartitionList> {
+        let deadline = Instant::now() + self.settings.patience;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let answer = self.inner.offsets_for_times(asked.clone(), left);
+            let answer =
+                answer.and_then(|found| match found.elements().iter().find_map(|e| e.error().err()) {
+                    Some(cause) => Err(cause),
+                    None => Ok(found),
+                });
+            match answer {
+                Ok(found) => {
+                    self.link().answered();
+                    return Ok(found);
+                }
+                Err(cause) if Instant::now() >= deadline => return Err(self.fault(&cause, doing)),
+                Err(cause) if fault::is_mended_by_library(fault::code_of(&cause)) => {
+                    std::thread::sleep(LOOK_AGAIN);
+                }
+                Err(cause) => return Err(self.fault(&cause, doing)),
+            }
+        }
+    }
+
+    fn place(&self, found: &TopicPartitionList, topic: String, partition: i32) -> Result<Place> {
+        let doing = format!("looking up offsets of {topic}/{partition}");
+        let element = found.find_partition(&topic, partition);
+        let element = element.ok_or_else(|| self.fault_of(Code::UnknownPartition, &doing))?;
+        match element.offset() {
+            Offset::Offset(offset) => Ok(Place { topic, partition, offset }),
+            other => Err(Error::new(Kind::Bug, format!("{doing}: Kafka answered {other:?}"))),
+        }
+    }
+
+    /// How many partitions a topic has; `None` where there is no such topic.
+    pub fn partition_count(&self, name: &str) -> Result<Option<i32>> {
+        topic::check_name(name)?;
+        let doing = format!("looking up topic {name}");
+        let metadata = self.inner.fetch_metadata(Some(name), self.settings.patience);
+        let metadata = metadata.map_err(|cause| self.fault(&cause, &doing))?;
+        self.link().answered();
+        let Some(found) = metadata.topics().iter().find(|t| t.name() == name) else { return Ok(None) };
+        match found.error().map(Code::from) {
+            None => Ok(i32::try_from(found.partitions().len()).ok()),
+            Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => Ok(None),
+            Some(code) => Err(self.fault_of(code, &doing)),
+        }
+    }
+
+    /// A queue for one partition alone. Taken before the partition is assigned, so that no
+    /// record of it ever reaches the main queue: librdkafka makes the partition's object here
+    /// and, since the application set where its queue goes, leaves that alone when fetching
+    /// starts (`rd_kafka_queue_get_partition`, `RD_KAFKA_Q_F_FWD_APP` in
+    /// `rd_kafka_toppar_op_fetch_start`).
+    pub fn split(&self, name: &str, partition: i32) -> Result<PartitionQueue<Link>> {
+        topic::check_name(name)?;
+        let queue = self.inner.split_partition_queue(name, partition);
+        queue.ok_or_else(|| self.fault_of(Code::UnknownPartition, &format!("reading {name}/{partition}")))
+    }
+
+    /// Takes error and log events from the main queue, where no record may be.
+    ///
+    /// # Errors
+    /// [`Kind::Bug`] where a record is there all the same: skipping it would lose it.
+    pub fn tend(&self) -> Result<()> {
+        for _ in 0..EVENTS_MAX {
+            // A log event, taken in, looks like an empty queue.
+            if let Some(Ok(_)) = self.inner.poll(Duration::ZERO) {
+                return Err(Error::new(Kind::Bug, "a record came outside its partition's queue"));
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`Self::tend`] where the caller fails anyway.
+    fn drain_events(&self) {
+        if let Err(error) = self.tend() {
+            tracing::error!(target: "cdc::kafka", "{error}");
+        }
+    }
+
+    /// Fails where the brokers have been out of reach for longer than the settings' patience.
+    /// librdkafka reconnects by itself and does not say so; hence a bad line is asked once more.
+    pub fn check_line(&self, doing: &str) -> Result<()> {
+        let Some(since) = self.link().bad_since() else { return Ok(()) };
+        if since.elapsed() < self.settings.patience {
+            return Ok(());
+        }
+        let answer = self.inner.fetch_metadata(Some("__consumer_offsets"), self.settings.patience / 4);
+        answer.map_err(|cause| self.fault(&cause, doing))?;
+        self.link().answered();
+        Ok(())
+    }
+}
+
+/// Adds a partition to a list.
+pub(super) fn add(list: &mut TopicPartitionList, topic: &str, partition: i32, offset: Offset) -> Result<()> {
+    list.add_partition_offset(topic, partition, offset).map_err(|cause| {
+        Error::new(Kind::BadPosition, format!("{topic}/{partition} has no offset {offset:?}"))
+            .caused_by(cause)
+    })
+}

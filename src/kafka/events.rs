@@ -1,0 +1,352 @@
+//! Events, read by partition: each partition has a queue of its own, so that the
+//! caller takes records in the order that the cuts dictate and none waits behind
+//! another.
+//!
+//! **Memory.** librdkafka stops fetching a partition once its queue holds
+//! `queued.max.messages.kbytes` (it applies to each split queue) or
+//! `queued.min.messages`, and a response brings at most `fetch.message.max.bytes` of
+//! each partition, compressed, and at least one batch. These are set from the budget, and
+//! so is how many partitions are live, that is, fetched, at a time. Of more partitions, those
+//! read longest ago are let go: what was fetched of them is dropped and fetched again from
+//! where the caller stands. Beyond the budget comes what no setting can split: a record
+//! larger than a batch, and the larger batches of other producers.
+//!
+//! **Latency.** One fetch request for all live partitions of a broker waits there until
+//! any of them has committed records, so a new record comes at once. A partition that
+//! becomes live waits for the request under way, at most [`FETCH_WAIT_MS`]; so partitions
+//! become live when they are asked for, not when they are read, as long as there is room.
+//! One whose queue was full waits likewise, so a queue holds what a sink applies in that time.
+//! An idle reader costs a broker 100 small requests a second, some hundredths of a core.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use cdc_sdk::{Error, Kind, Result};
+use rdkafka::Message as _;
+use rdkafka::consumer::Consumer as _;
+use rdkafka::consumer::base_consumer::PartitionQueue;
+use rdkafka::error::KafkaError;
+use rdkafka::message::BorrowedMessage;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use super::consumer::{Consumer, add};
+use super::fault;
+use super::lanes::{Flow, Lanes};
+use super::link::Link;
+use super::record;
+use super::settings::{BATCH_BYTES, Settings};
+use super::stamp::Stamp;
+
+/// How long a fetch request waits at the broker where nothing is new, ms.
+const FETCH_WAIT_MS: u32 = 10;
+
+/// One wait of librdkafka at most; between them the line is looked at.
+const WAIT_MAX: Duration = Duration::from_millis(500);
+
+/// How often librdkafka's own events are taken in while records keep coming.
+const TEND_EVERY: Duration = Duration::from_millis(200);
+
+/// For how long the queue of a partition that was let go is emptied: a response under
+/// way may still land there.
+const EBB: Duration = Duration::from_secs(2);
+
+/// Most records taken from such a queue in one go.
+const EBB_POLLS_MAX: u32 = 100_000;
+
+/// Where a partition is read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// From this offset, which must not have vanished.
+    Offset(i64),
+    /// From the first record that is still there.
+    Earliest,
+}
+
+/// A committed record of a data topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its offset.
+    pub offset: i64,
+    /// Its time, ms since 1970; 0 where it has none.
+    pub timestamp_ms: i64,
+    /// Its key.
+    pub key: Option<Bytes>,
+    /// Its value; `None` is a tombstone.
+    pub value: Option<Bytes>,
+    /// Which cut it belongs to; `None` on records of other producers.
+    pub stamp: Option<Stamp>,
+}
+
+/// A reader of data topics. One thread uses it.
+pub struct Events {
+    lanes: Lanes<PartitionQueue<Link>>,
+    consumer: Consumer,
+    share: Share,
+    tended: Instant,
+    ebbed: Instant,
+}
+
+/// What of the budget a live partition gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Share {
+    /// Bytes in its queue at which fetching stops.
+    queue_bytes: usize,
+    /// Bytes of it in one response, compressed.
+    fetch_bytes: usize,
+    /// Bytes in one response.
+    response_bytes: usize,
+    /// Partitions that are fetched at a time.
+    live_max: usize,
+}
+
+impl Share {
+    fn of(budget_bytes: usize) -> Self {
+        let queue_bytes = (budget_bytes / 128).clamp(64 << 10, 1 << 20);
+        // The queue, what a response adds to it (eight times its compressed size) and the batch
+        // that passes its limit; and librdkafka keeps about 300 bytes beside each record, which
+        // is as much again where rows are small.
+        let cost_bytes = 2 * (2 * queue_bytes + BATCH_BYTES);
+        Self {
+            queue_bytes,
+            fetch_bytes: (queue_bytes / 8).max(64 << 10),
+            response_bytes: (budget_bytes / 16).clamp(1 << 20, 48 << 20),
+            live_max: (budget_bytes / cost_bytes).clamp(4, 4096),
+        }
+    }
+
+    fn configure(self, config: &mut rdkafka::ClientConfig) {
+        let kbytes = (self.queue_bytes >> 10).max(1);
+        config
+            .set("queued.max.messages.kbytes", kbytes.to_string())
+            // What librdkafka keeps beside a small record outweighs it.
+            .set("queued.min.messages", (self.queue_bytes / 256).to_string())
+            .set("fetch.message.max.bytes", self.fetch_bytes.to_string())
+            .set("fetch.max.bytes", self.response_bytes.to_string())
+            .set("fetch.wait.max.ms", FETCH_WAIT_MS.to_string())
+            // A partition whose queue was full is looked at again after this.
+            .set("fetch.queue.backoff.ms", "2")
+            .set("fetch.error.backoff.ms", "100")
+            .set("enable.partition.eof", "false");
+    }
+}
+
+impl Events {
+    /// A reader that holds about `budget_bytes` at most. `group_label` names it at the
+    /// brokers; no group is joined and nothing is committed to one.
+    ///
+    /// # Errors
+    /// [`Kind::Settings`] where librdkafka refuses the properties.
+    pub fn open(settings: &Settings, group_label: &str, budget_bytes: usize) -> Result<Self> {
+        let share = Share::of(budget_bytes);
+        let consumer = Consumer::open(settings, |config| {
+            share.configure(config);
+            config.set("group.id", group_label);
+        })?;
+        let now = Instant::now();
+        Ok(Self { lanes: Lanes::new(), consumer, share, tended: now, ebbed: now })
+    }
+
+    /// Holds a partition, to be read from there. One that is held already stays where it is.
+    ///
+    /// # Errors
+    /// [`Kind::BadPosition`] for a negative offset; [`Kind::KafkaRefused`] for a name that no topic has.
+    pub fn ensure(&mut self, topic: &str, partition: i32, from: From) -> Result<()> {
+        if self.lanes.find(topic, partition).is_some() {
+            return Ok(());
+        }
+        super::topic::check_name(topic)?;
+        let illegal = partition < 0 || matches!(from, From::Offset(offset) if offset < 0);
+        if illegal {
+            return Err(Error::new(Kind::BadPosition, format!("{topic}/{partition} has no place {from:?}")));
+        }
+        let id = self.lanes.insert(topic, partition, from);
+        if self.lanes.live_count() < self.share.live_max {
+            self.make_live(&[id])?;
+        }
+        Ok(())
+    }
+
+    /// The next committed record of a partition; `None` where none came within the wait.
+    ///
+    /// # Errors
+    /// [`Kind::EventsMissing`] where its offset has vanished; [`Kind::TopicChanged`] where the topic
+    /// is gone; [`Kind::UnknownVersion`] for a stamp of another version; [`Kind::KafkaRefused`];
+    /// [`Kind::KafkaUnreachable`] once the brokers have been out of reach for longer than the
+    /// settings' patience.
+    pub fn next(&mut self, topic: &str, partition: i32, wait: Duration) -> Result<Option<Event>> {
+        let id = self.lanes.find(topic, partition).ok_or_else(|| {
+            Error::new(Kind::Bug, format!("{topic}/{partition} is read but was never asked for"))
+        })?;
+        self.lanes.touch(id);
+        self.stay_live(id)?;
+        if self.tended.elapsed() >= TEND_EVERY {
+            self.tend()?;
+        }
+        let deadline = Instant::now() + wait;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if let Some(event) = self.poll(id, left.min(WAIT_MAX))? {
+                return Ok(Some(event));
+            }
+            if Instant::now() >= deadline {
+                return Ok(None);
+            }
+            self.tend()?;
+        }
+    }
+
+    /// The offset from which a partition's next record is looked for; `None` where it is not
+    /// held, or is read from its beginning and has given none yet.
+    pub fn position(&self, topic: &str, partition: i32) -> Option<i64> {
+        match self.lanes.get(self.lanes.find(topic, partition)?)?.from {
+            From::Offset(offset) => Some(offset),
+            From::Earliest => None,
+        }
+    }
+
+    /// Lets a partition go. One that is not held is no error.
+    ///
+    /// # Errors
+    /// [`Kind::KafkaUnreachable`] where librdkafka does not let it go.
+    pub fn release(&mut self, topic: &str, partition: i32) -> Result<()> {
+        let Some(id) = self.lanes.find(topic, partition) else { return Ok(()) };
+        self.let_go(&[id])?;
+        self.lanes.remove(id);
+        Ok(())
+    }
+
+    /// Partitions held, and of them those that are fetched.
+    pub fn held(&self) -> (usize, usize) {
+        (self.lanes.count(), self.lanes.live_count())
+    }
+
+    fn poll(&mut self, id: usize, wait: Duration) -> Result<Option<Event>> {
+        let Some(lane) = self.lanes.get_mut(id) else { return Ok(None) };
+        let Flow::Live(queue) = lane.flow() else { return Ok(None) };
+        let event = match queue.poll(wait) {
+            None => None,
+            Some(Ok(message)) => match lane.from {
+                From::Offset(from) if message.offset() < from => None,
+                From::Offset(_) | From::Earliest => Some(read(&message)?),
+            },
+            Some(Err(cause)) => {
+                judge(&self.consumer, &cause, &lane.topic, lane.partition, lane.from)?;
+                None
+            }
+        };
+        if let Some(event) = &event {
+            lane.from = From::Offset(event.offset + 1);
+            self.consumer.link().answered();
+        }
+        Ok(event)
+    }
+
+    /// Makes a lane live where it is not. Where all places are taken, a quarter of them goes to
+    /// it and those asked for after it, which are likely to be read next.
+    fn stay_live(&mut self, id: usize) -> Result<()> {
+        let live = self.lanes.get(id).is_some_and(|lane| matches!(lane.flow(), Flow::Live(_)));
+        if live {
+            return Ok(());
+        }
+        let wanted = self.lanes.waiting_from(id, (self.share.live_max / 4).max(1));
+        let free = self.share.live_max.saturating_sub(self.lanes.live_count());
+        let stale = self.lanes.stalest_live(wanted.len().saturating_sub(free));
+        self.let_go(&stale)?;
+        self.make_live(&wanted)
+    }
+
+    fn make_live(&mut self, ids: &[usize]) -> Result<()> {
+        let mut list = TopicPartitionList::with_capacity(ids.len());
+        for id in ids {
+            let Some(lane) = self.lanes.get(*id) else { continue };
+            // Never the queue that it had: librdkafka makes the partition's object anew where
+            // the topic was not known yet when it was let go.
+            let queue = self.consumer.split(&lane.topic, lane.partition)?;
+            add(&mut list, &lane.topic, lane.partition, offset_of(lane.from))?;
+            self.lanes.set_flow(*id, Flow::Live(queue));
+        }
+        if list.count() == 0 {
+            return Ok(());
+        }
+        let assigned = self.consumer.inner().incremental_assign(&list);
+        assigned.map_err(|cause| self.consumer.fault(&cause, "taking partitions up"))
+    }
+
+    fn let_go(&mut self, ids: &[usize]) -> Result<()> {
+        let mut list = TopicPartitionList::with_capacity(ids.len());
+        for id in ids {
+            let Some(Flow::Live(queue)) = self.lanes.set_flow(*id, Flow::Waiting) else { continue };
+            let Some(lane) = self.lanes.get(*id) else { continue };
+            add(&mut list, &lane.topic, lane.partition, offset_of(lane.from))?;
+            self.lanes.set_flow(*id, Flow::Ebbing(queue));
+        }
+        if list.count() == 0 {
+            return Ok(());
+        }
+        let unassigned = self.consumer.inner().incremental_unassign(&list);
+        unassigned.map_err(|cause| self.consumer.fault(&cause, "letting partitions go"))?;
+        self.ebbed = Instant::now();
+        self.drain_ebbing();
+        Ok(())
+    }
+
+    /// Frees what is left in queues of partitions that were let go: librdkafka drops
+    /// outdated records when the queue is looked at.
+    fn drain_ebbing(&mut self) {
+        for queue in self.lanes.ebbing() {
+            // One look drops all that is outdated; what is not is what a fetch had just brought.
+            let _ = (0..EBB_POLLS_MAX).find(|_| queue.poll(Duration::ZERO).is_none());
+        }
+        if self.ebbed.elapsed() >= EBB {
+            self.lanes.ebbed();
+        }
+    }
+
+    fn tend(&mut self) -> Result<()> {
+        self.tended = Instant::now();
+        self.drain_ebbing();
+        self.consumer.tend()?;
+        self.consumer.check_line("reading events")
+    }
+}
+
+fn offset_of(from: From) -> Offset {
+    match from {
+        From::Offset(offset) => Offset::Offset(offset),
+        From::Earliest => Offset::Beginning,
+    }
+}
+
+/// Passes what librdkafka mends by itself.
+fn judge(consumer: &Consumer, cause: &KafkaError, topic: &str, partition: i32, from: From) -> Result<()> {
+    let code = fault::code_of(cause);
+    if fault::is_mended_by_library(code) {
+        return Ok(());
+    }
+    let place = match from {
+        From::Offset(offset) => format!("reading {topic}/{partition} at offset {offset}"),
+        From::Earliest => format!("reading {topic}/{partition} from its beginning"),
+    };
+    Err(consumer.fault(cause, &place).caused_by(cause.clone()))
+}
+
+/// Key and value share one allocation.
+fn read(message: &BorrowedMessage<'_>) -> Result<Event> {
+    let (key, value) = (message.key(), message.payload());
+    let key_len = key.map_or(0, <[u8]>::len);
+    let mut both = Vec::with_capacity(key_len + value.map_or(0, <[u8]>::len));
+    both.extend_from_slice(key.unwrap_or_default());
+    both.extend_from_slice(value.unwrap_or_default());
+    let mut rest = Bytes::from(both);
+    let front = rest.split_to(key_len);
+    Ok(Event {
+        offset: message.offset(),
+        timestamp_ms: record::timestamp_ms(message),
+        key: key.map(|_| front),
+        value: value.map(|_| rest),
+        stamp: record::stamp(message)?,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! Which partitions are read, where each stands, and which of them are fetched.
+//!
+//! Every partition held has a lane; at most so many lanes are live, that is, fetched
+//! into a queue `Q` of their own. The others cost a name and an offset. No I/O here.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::events::From;
+
+/// A partition that is read.
+pub(super) struct Lane<Q> {
+    pub topic: Arc<str>,
+    pub partition: i32,
+    /// Where the next record is looked for.
+    pub from: From,
+    flow: Flow<Q>,
+    used: u64,
+}
+
+/// Whether a lane is fetched.
+pub(super) enum Flow<Q> {
+    /// No.
+    Waiting,
+    /// Yes.
+    Live(Q),
+    /// Not any more; its queue may still receive what was under way.
+    Ebbing(Q),
+}
+
+/// All lanes, found by topic and partition.
+pub(super) struct Lanes<Q> {
+    index: HashMap<Arc<str>, HashMap<i32, usize>>,
+    lanes: BTreeMap<usize, Lane<Q>>,
+    next_id: usize,
+    clock: u64,
+    live: usize,
+}
+
+impl<Q> Lane<Q> {
+    pub fn flow(&self) -> &Flow<Q> {
+        &self.flow
+    }
+
+    fn is_live(&self) -> bool {
+        matches!(self.flow, Flow::Live(_))
+    }
+}
+
+impl<Q> Lanes<Q> {
+    pub fn new() -> Self {
+        Self { index: HashMap::new(), lanes: BTreeMap::new(), next_id: 0, clock: 0, live: 0 }
+    }
+
+    pub fn find(&self, topic: &str, partition: i32) -> Option<usize> {
+        self.index.get(topic)?.get(&partition).copied()
+    }
+
+    /// A new lane; its id is not reused.
+    pub fn insert(&mut self, topic: &str, partition: i32, from: From) -> usize {
+        let topic: Arc<str> = Arc::from(topic);
+        let id = self.next_id;
+        self.next_id += 1;
+        self.index.entry(Arc::clone(&topic)).or_default().insert(partition, id);
+        self.lanes.insert(id, Lane { topic, partition, from, flow: Flow::Waiting, used: 0 });
+        id
+    }
+
+    pub fn remove(&mut self, id: usize) -> Option<Lane<Q>> {
+        let lane = self.lanes.remove(&id)?;
+        self.live -= usize::from(lane.is_live());
+        if let Some(partitions) = self.index.get_mut(&lane.topic) {
+            partitions.remove(&lane.partition);
+            if partitions.is_empty() {
+                self.index.remove(&lane.topic);
+            }
+        }
+        Some(lane)
+    }
+
+    /// Sets a lane's flow and returns the one before; `None` where there is no such lane.
+    pub fn set_flow(&mut self, id: usize, flow: Flow<Q>) -> Option<Flow<Q>> {
+        let lane = self.lanes.get_mut(&id)?;
+        let before = usize::from(lane.is_live());
+        let old = std::mem::replace(&mut lane.flow, flow);
+        self.live = self.live - before + usize::from(lane.is_live());
+        Some(old)
+    }
+
+    pub fn get(&self, id: usize) -> Option<&Lane<Q>> {
+        self.lanes.get(&id)
+    }
+
+    pub fn get_mut(&mut self, id: usize) -> Option<&mut Lane<Q>> {
+        self.lanes.get_mut(&id)
+    }
+
+    /// Notes that a lane was read just now.
+    pub fn touch(&mut self, id: usize) {
+        self.clock += 1;
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            lane.used = self.clock;
+        }
+    }
+
+    pub fn live_count(&self) -> usize {
+        self.live
+    }
+
+    /// The live lanes that were read longest ago.
+    pub fn stalest_live(&self, count: usize) -> Vec<usize> {
+        let live = self.lanes.iter().filter(|(_, lane)| lane.is_live());
+        let mut live: Vec<(u64, usize)> = live.map(|(id, lane)| (lane.used, *id)).collect();
+        live.sort_unstable();
+        live.into_iter().take(count).map(|(_, id)| id).collect()
+    }
+
+    /// Waiting lanes in the order that they were asked for, from this one on.
+    pub fn waiting_from(&self, id: usize, count: usize) -> Vec<usize> {
+        let waiting = self.lanes.range(id..).filter(|(_, lane)| !lane.is_live());
+        waiting.take(count).map(|(id, _)| *id).collect()
+    }
+
+    /// Queues that are to be emptied for a while yet.
+    pub fn ebbing(&self) -> impl Iterator<Item = &Q> {
+        self.lanes.values().filter_map(|lane| match &lane.flow {
+            Flow::Ebbing(queue) => Some(queue),
+            Flow::Live(_) | Flow::Waiting => None,
+        })
+    }
+
+    /// Forgets those queues.
+    pub fn ebbed(&mut self) {
+        for lane in self.lanes.values_mut().filter(|lane| matches!(lane.flow, Flow::Ebbing(_))) {
+            lane.flow = Flow::Waiting;
+        }
+    }
+
+    pub fn count(&self) -> usize {
+        self.lanes.len()
+    }
+}
+
+#[cfg(test)]
+mod tests;

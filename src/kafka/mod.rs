@@ -1,0 +1,37 @@
+//! Kafka, as the two pipelines use it: topics made and looked up, whole source
+//! transactions published at once, cuts read back, events read by partition.
+//!
+//! **Invariant:** nothing outside this module names `rdkafka`. What it promises
+//! is held here, in the properties that [`Settings`] does not let a user change:
+//! every write is acknowledged by all replicas in sync and idempotent, every read
+//! sees committed transactions only, no progress is kept in Kafka's groups, and
+//! an offset that has vanished is an error, never a jump.
+//!
+//! Everything but [`Admin`] blocks its thread, at most for [`Settings::patience`]
+//! where no other limit is given.
+
+mod settings;
+mod fault;
+mod link;
+mod topic;
+mod consumer;
+
+pub mod partition;
+pub mod stamp;
+
+mod admin;
+mod receipts;
+mod publisher;
+mod record;
+mod log;
+mod lanes;
+mod events;
+
+pub use admin::{Admin, TopicSpec};
+pub use events::{Event, Events, From};
+pub use log::Log;
+pub use partition::partition;
+pub use publisher::Publisher;
+pub use record::Record;
+pub use settings::{RESERVED, Settings};
+pub use stamp::Stamp;

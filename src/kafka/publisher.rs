@@ -1,0 +1,453 @@
+//! The publisher: whole cuts go to Kafka in transactions, or not at all.
+//!
+//! Opening takes the transactional id over: a transaction that a predecessor left
+//! open is aborted, and the predecessor is fenced, whatever it does later (KIP-98).
+//! A commit succeeds only if every record of it was stored by all replicas in sync,
+//! at a known offset. Where its answer is lost the outcome is unknown to this
+//! process; whoever opens the id next finds it settled, and reads from the topics
+//! what was committed. So no error of a commit may be taken as "not committed". A commit is
+//! decided a moment before readers see it, since the coordinator writes the markers
+//! afterwards; opening the id waits for those too.
+//!
+//! Memory: at most `budget_bytes` wait for a broker's receipt, or one record where
+//! that alone is larger. librdkafka's own limits are set above that, since they would
+//! refuse a large record for ever.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use cdc_sdk::cut::Place;
+use cdc_sdk::{Error, Kind, Result};
+use rdkafka::ClientConfig;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+
+use super::fault;
+use super::link::Link;
+use super::receipts::{Receipts, cost_bytes};
+use super::settings::{BATCH_BYTES, Role, Settings};
+use super::topic;
+
+/// Pause between two looks at the delivery reports. rdkafka's own waits go in steps of
+/// 100 ms, and below 1 ms they spin.
+const LOOK_AGAIN: Duration = Duration::from_micros(200);
+
+/// One attempt to abort: it waits for records in flight whose reports only a poll
+/// between attempts takes in.
+const ABORT_STEP: Duration = Duration::from_millis(20);
+
+/// Reports are taken in at least every so many records.
+const POLL_EVERY_RECORDS: u32 = 128;
+
+/// Most polls in one go, each of one report of up to some thousand records.
+const POLLS_MAX: usize = 64;
+
+/// Polls that are made though the first ones bring nothing.
+const POLLS_MIN: usize = 3;
+
+/// A transactional producer. One thread uses it.
+pub struct Publisher {
+    producer: BaseProducer<Receipts>,
+    transactional_id: String,
+    budget_bytes: usize,
+    patience: Duration,
+    slots: HashMap<String, Vec<usize>>,
+    places: Vec<(String, i32)>,
+    open: bool,
+    since_poll: u32,
+}
+
+impl Publisher {
+    /// Opens the id, taking it over from whoever had it.
+    ///
+    /// # Errors
+    /// [`Kind::KafkaUnreachable`] after the settings' patience; [`Kind::KafkaRefused`] where the
+    /// account may not use the id; [`Kind::Settings`] where librdkafka refuses the properties.
+    pub fn open(settings: &Settings, transactional_id: &str, budget_bytes: usize) -> Result<Self> {
+        let mut config = settings.config(Role::Writer)?;
+        configure(&mut config, settings, transactional_id);
+        let receipts = Receipts::new(Link::new(&settings.bootstrap_servers));
+        let producer: BaseProducer<Receipts> =
+            config.create_with_context(receipts).map_err(|cause| settings.refused(&cause))?;
+        let publisher = Self {
+            producer,
+            transactional_id: transactional_id.to_owned(),
+            budget_bytes,
+            patience: settings.patience,
+            slots: HashMap::new(),
+            places: Vec::new(),
+            open: false,
+            since_poll: 0,
+        };
+        publisher.take_over()?;
+        Ok(publisher)
+    }
+
+    fn take_over(&self) -> Result<()> {
+        let deadline = self.deadline();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.producer.init_transactions(left) {
+                Ok(()) => {
+                    self.receipts().link().answered();
+                    return Ok(());
+                }
+                Err(cause) if is_retriable(&cause) && Instant::now() < deadline => self.poll(),
+                Err(cause) => return Err(self.fault(&cause, "opening")),
+            }
+        }
+    }
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// [`Kind::Fenced`] where another instance took the id over; [`Kind::Bug`] where one is open.
+    pub fn begin(&mut self) -> Result<()> {
+        if self.open {
+            return Err(Error::new(Kind::Bug, "a Kafka transaction was begun inside another"));
+        }
+        self.poll();
+        self.receipts().clear();
+        self.producer.begin_transaction().map_err(|cause| self.fault(&cause, "beginning a transaction"))?;
+        self.open = true;
+        Ok(())
+    }
+
+    /// Adds a record to the transaction. It is copied; the call waits only where the budget
+    /// is used up, and for no longer than the settings' patience.
+    ///
+    /// # Errors
+    /// Of this record or, as soon as it is known, of any before it: [`Kind::KafkaRefused`] (too
+    /// large, not allowed), [`Kind::TopicChanged`] (no such partition), [`Kind::KafkaUnreachable`],
+    /// [`Kind::Fenced`]. The transaction must then be aborted.
+    pub fn send(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[(&str, &[u8])],
+        timestamp_ms: i64,
+    ) -> Result<()> {
+        if !self.open {
+            return Err(Error::new(Kind::Bug, format!("a record for {topic} came outside a transaction")));
+        }
+        let slot = self.slot(topic, partition)?;
+        let cost = cost_bytes(key.map_or(0, <[u8]>::len), value.map_or(0, <[u8]>::len));
+        self.make_room(cost)?;
+        let mut record = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, slot).partition(partition);
+        record.key = key;
+        record.payload = value;
+        record.timestamp = Some(timestamp_ms);
+        if !headers.is_empty() {
+            record.headers = Some(owned(headers));
+        }
+        self.enqueue(record, cost)
+    }
+
+    fn enqueue(&mut self, mut record: BaseRecord<'_, [u8], [u8], usize>, cost: usize) -> Result<()> {
+        let deadline = self.deadline();
+        // Before librdkafka has it: the report may come at any poll after.
+        self.receipts().sent(cost);
+        loop {
+            match self.producer.send(record) {
+                Ok(()) => return Ok(()),
+                Err((KafkaError::MessageProduction(Code::QueueFull), back)) if Instant::now() < deadline => {
+                    record = back;
+                    self.poll();
+                    std::thread::sleep(LOOK_AGAIN);
+                }
+                Err((cause, back)) => {
+                    self.receipts().unsent(cost);
+                    let doing = format!(
+                        "sending {} bytes to {}/{}",
+                        cost_shown(back.key, back.payload),
+                        back.topic,
+                        back.partition.unwrap_or(-1)
+                    );
+                    return Err(self.fault(&cause, &doing));
+                }
+            }
+        }
+    }
+
+    /// Waits until a record of this cost fits the budget, or nothing is before it.
+    fn make_room(&mut self, cost: usize) -> Result<()> {
+        self.since_poll += 1;
+        if self.since_poll >= POLL_EVERY_RECORDS {
+            self.since_poll = 0;
+            self.poll();
+            self.check_receipts()?;
+        }
+        if self.fits(cost) {
+            return Ok(());
+        }
+        let deadline = self.deadline();
+        loop {
+            self.poll();
+            self.check_receipts()?;
+            if self.fits(cost) {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(self.fault_of(Code::QueueFull, "waiting for the brokers to take records in"));
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    fn fits(&self, cost: usize) -> bool {
+        let outstanding = self.receipts().outstanding_bytes();
+        outstanding == 0 || outstanding.saturating_add(cost) <= self.budget_bytes
+    }
+
+    /// Whether a transaction is open.
+    pub fn in_transaction(&self) -> bool {
+        self.open
+    }
+
+    /// Commits. On success every record is stored and visible, exactly once. Returns, for every
+    /// partition that the transaction touched, the offset after its last record; the
+    /// transaction's own marker takes one more.
+    ///
+    /// # Errors
+    /// Where a record failed, the transaction is aborted and the record's error returned.
+    /// Otherwise [`Kind::KafkaUnreachable`], which leaves the outcome unknown, or [`Kind::Fenced`].
+    /// After an error the publisher is to be opened anew: librdkafka needs a new epoch after a
+    /// record that failed, and gets it by failing the next transaction too.
+    pub fn commit(&mut self) -> Result<Vec<Place>> {
+        if !self.open {
+            return Err(Error::new(Kind::Bug, "a commit to Kafka came outside a transaction"));
+        }
+        if let Err(error) = self.flush() {
+            self.abort_quietly();
+            return Err(error);
+        }
+        self.commit_flushed()?;
+        self.open = false;
+        self.receipts().link().answered();
+        let ends = self.receipts().take_ends();
+        let place = |(slot, offset): (usize, i64)| {
+            let (topic, partition) = self.places.get(slot)?.clone();
+            Some(Place { topic, partition, offset })
+        };
+        Ok(ends.into_iter().filter_map(place).collect())
+    }
+
+    /// Waits until every record sent has its receipt; a commit does so by itself.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub fn flush(&self) -> Result<()> {
+        let deadline = self.deadline();
+        loop {
+            // Wakes librdkafka's senders, which else wait for `linger.ms`. That records are
+            // still under way is what the loop is for.
+            let _ = self.producer.flush(Duration::ZERO);
+            let before = self.in_flight();
+            self.poll();
+            self.check_receipts()?;
+            let after = self.in_flight();
+            if after == 0 {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(self.fault_of(Code::OperationTimedOut, "waiting for the brokers' receipts"));
+            }
+            if after == before {
+                std::thread::sleep(LOOK_AGAIN);
+            }
+        }
+    }
+
+    /// An offset of a topic's first partition after all that this publisher's id ever committed
+    /// there. A broker that has just come back may show an older end for a moment; the record
+    /// that this sends, and aborts, stands behind everything, and nobody sees it.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub fn barrier(&mut self, topic: &str) -> Result<i64> {
+        self.begin()?;
+        self.send(topic, 0, Some(b"barrier"), None, &[], 0)?;
+        self.flush()?;
+        let end = self.receipts().take_ends().first().map(|(_, end)| *end);
+        self.abort()?;
+        end.ok_or_else(|| Error::new(Kind::Bug, format!("the barrier on {topic} got no offset")))
+    }
+
+    fn commit_flushed(&mut self) -> Result<()> {
+        let deadline = self.deadline();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Err(cause) = self.producer.commit_transaction(left) else { return Ok(()) };
+            self.poll();
+            if must_abort(&cause) {
+                let error = self.fault(&cause, "committing");
+                self.abort_quietly();
+                return Err(error);
+            }
+            if !is_retriable(&cause) || Instant::now() >= deadline {
+                return Err(self.fault(&cause, "committing").detail("whether it was committed is not known"));
+            }
+        }
+    }
+
+    /// Drops the open transaction; without one it does nothing.
+    ///
+    /// # Errors
+    /// [`Kind::KafkaUnreachable`] after the settings' patience, [`Kind::Fenced`]: the records are
+    /// not visible all the same, and whoever opens the id next settles it.
+    pub fn abort(&mut self) -> Result<()> {
+        if !self.open {
+            return Ok(());
+        }
+        let deadline = self.deadline();
+        loop {
+            match self.producer.abort_transaction(ABORT_STEP) {
+                Ok(()) => break,
+                Err(cause) if is_retriable(&cause) && Instant::now() < deadline => self.poll(),
+                Err(cause) => return Err(self.fault(&cause, "aborting")),
+            }
+        }
+        self.poll();
+        self.open = false;
+        self.receipts().clear();
+        Ok(())
+    }
+
+    fn abort_quietly(&mut self) {
+        if let Err(error) = self.abort() {
+            tracing::debug!(target: "cdc::kafka", "{error}");
+        }
+    }
+
+    /// Records that librdkafka holds: not sent, or sent and without a receipt yet.
+    pub fn in_flight(&self) -> usize {
+        usize::try_from(self.producer.in_flight_count()).unwrap_or(0)
+    }
+
+    /// The publisher's number for a partition.
+    fn slot(&mut self, topic: &str, partition: i32) -> Result<usize> {
+        let index = usize::try_from(partition).ok();
+        let known = index.and_then(|index| self.slots.get(topic)?.get(index).copied());
+        match known.filter(|slot| *slot != usize::MAX) {
+            Some(slot) => Ok(slot),
+            None => self.new_slot(topic, partition),
+        }
+    }
+
+    fn new_slot(&mut self, topic: &str, partition: i32) -> Result<usize> {
+        topic::check_name(topic)?;
+        let index = usize::try_from(partition).ok().filter(|index| *index < PARTITIONS_MAX);
+        let index = index.ok_or_else(|| {
+            Error::new(Kind::Bug, format!("topic {topic} was given the partition {partition}"))
+        })?;
+        let slot = self.places.len();
+        let slots = self.slots.entry(topic.to_owned()).or_default();
+        if slots.len() <= index {
+            slots.resize(index + 1, usize::MAX);
+        }
+        if let Some(place) = slots.get_mut(index) {
+            *place = slot;
+        }
+        self.places.push((topic.to_owned(), partition));
+        Ok(slot)
+    }
+
+    fn check_receipts(&self) -> Result<()> {
+        let Some(failed) = self.receipts().failed() else { return Ok(()) };
+        let doing = format!(
+            "storing a record of {} bytes in {}/{}",
+            failed.size_bytes, failed.topic, failed.partition
+        );
+        Err(self.fault_of(failed.code, &doing))
+    }
+
+    /// Takes in what reports there are, without waiting. A log event, taken in, looks like
+    /// an empty queue, so a few looks are made in any case.
+    fn poll(&self) {
+        for look in 0..POLLS_MAX {
+            let before = self.in_flight();
+            self.producer.poll(Duration::ZERO);
+            if look >= POLLS_MIN && self.in_flight() >= before {
+                return;
+            }
+        }
+    }
+
+    fn receipts(&self) -> &Receipts {
+        self.producer.context()
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.patience
+    }
+
+    fn fault(&self, cause: &KafkaError, doing: &str) -> Error {
+        // The reason is an event, behind log lines.
+        (0..POLLS_MAX).for_each(|_| self.producer.poll(Duration::ZERO));
+        self.fault_of(fault::code_of(cause), doing).caused_by(cause.clone())
+    }
+
+    /// An error; where librdkafka has given up for good (fenced), that is the error.
+    fn fault_of(&self, code: Code, doing: &str) -> Error {
+        let fatal = self.producer.client().fatal_error();
+        let code = fatal.as_ref().map_or(code, |(code, _)| *code);
+        let error =
+            self.receipts().link().fault(code, &format!("publisher {}: {doing}", self.transactional_id));
+        match fatal {
+            Some((_, reason)) => error.detail(reason),
+            None => error,
+        }
+    }
+}
+
+/// Most partitions of one topic: bounds what a wrong number can allocate.
+const PARTITIONS_MAX: usize = 1 << 20;
+
+fn configure(config: &mut ClientConfig, settings: &Settings, transactional_id: &str) {
+    for (name, value) in [
+        // The user may set these; see librdkafka's CONFIGURATION.md.
+        ("compression.type", "lz4"),
+        // Waits for company; a commit does not wait for it.
+        ("linger.ms", "5"),
+        ("batch.num.messages", "100000"),
+        // A missing topic is told after this time: a new one may not be known everywhere yet.
+        ("topic.metadata.propagation.max.ms", "10000"),
+    ] {
+        if !settings.options.contains_key(name) {
+            config.set(name, value);
+        }
+    }
+    config
+        .set("transactional.id", transactional_id)
+        .set("enable.idempotence", "true")
+        .set("acks", "all")
+        .set("batch.size", BATCH_BYTES.to_string())
+        // The publisher keeps the budget; these are librdkafka's largest.
+        .set("queue.buffering.max.kbytes", "2147483647")
+        .set("queue.buffering.max.messages", "0")
+        .set("message.max.bytes", "1000000000");
+}
+
+fn owned(headers: &[(&str, &[u8])]) -> OwnedHeaders {
+    let empty = OwnedHeaders::new_with_capacity(headers.len());
+    headers.iter().fold(empty, |all, (key, value)| all.insert(Header { key, value: Some(*value) }))
+}
+
+fn cost_shown(key: Option<&[u8]>, value: Option<&[u8]>) -> usize {
+    key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)
+}
+
+fn is_retriable(cause: &KafkaError) -> bool {
+    match cause {
+        KafkaError::Transaction(error) => error.is_retriable(),
+        KafkaError::Flush(code) => *code == Code::OperationTimedOut,
+        _ => false,
+    }
+}
+
+fn must_abort(cause: &KafkaError) -> bool {
+    matches!(cause, KafkaError::Transaction(error) if error.txn_requires_abort())
+}

@@ -1,0 +1,389 @@
+//! Reads cuts, and then the events that they name, into batches.
+//!
+//! It blocks, so it runs on a thread of its own. The cuts lead: an event is read
+//! only when a cut names it, so what has been fetched beyond waits in its
+//! partition's queue, whose bytes are bounded.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use cdc_mysql_sink::order::{Admission, Batcher, Gate, Limits, Next};
+use cdc_mysql_sink::{Advance, Batch, Change, End, Progress};
+use cdc_sdk::cut::{Place, Touched};
+use cdc_sdk::{Cut, CutId, Error, GtidSet, Kind, Op, Position, Result};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use super::cut_writer::OwnTopics;
+use super::recovery::stored_cut;
+use super::settings;
+use crate::avro::{self, AvroRow, Plan, Registry};
+use crate::config::SinkConfig;
+use crate::kafka::{Event, Events, From, Log};
+use crate::observe::Stop;
+
+/// How long events may take to follow their cut: Kafka commits both at once, but
+/// shows partitions one after the other.
+const EVENTS_FOLLOW: Duration = Duration::from_secs(120);
+
+/// One wait for Kafka; between two of them a stop is noticed.
+const WAIT: Duration = Duration::from_millis(100);
+
+/// Cuts that may wait for the end of a run: at the source's cut size, terabytes.
+const CUTS_WAITING: usize = 200_000;
+
+/// What the gathering stage hands to the applying stage.
+pub enum Work {
+    /// Apply this.
+    Apply {
+        /// The changes, and how they end.
+        batch: Batch<AvroRow>,
+        /// How much that is.
+        size: Size,
+    },
+    /// Cuts without events went by: nothing to apply.
+    Passed {
+        /// The last of them.
+        cut: CutId,
+        /// When the source last committed.
+        committed_us: i64,
+    },
+    /// A run was abandoned.
+    Abandoned,
+    /// All that was published at the start is handed over.
+    CaughtUp,
+}
+
+/// How much a batch brings.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Size {
+    /// Bytes of keys and values.
+    pub bytes: u64,
+    /// Transactions of the source that it ends.
+    pub transactions: u64,
+}
+
+impl Size {
+    fn of<'a>(cuts: impl Iterator<Item = &'a Cut>) -> Self {
+        cuts.fold(Self::default(), |sum, cut| Self {
+            bytes: sum.bytes + cut.bytes(),
+            transactions: sum.transactions + cut.transactions,
+        })
+    }
+}
+
+/// The Kafka side of the sink.
+pub struct Gatherer {
+    cuts: Log,
+    events: Events,
+    batcher: Batcher,
+    registry: Registry,
+    runtime: Handle,
+    plans: HashMap<u32, Arc<Plan>>,
+    gates: HashMap<(String, i32), Gate>,
+    from: HashMap<(String, i32), i64>,
+    /// Up to which cut the ledger has everything.
+    done: Option<CutId>,
+    snapshot_complete: bool,
+    gtids: Option<GtidSet>,
+    /// Where `--until-caught-up` ends, as an offset of the cuts topic.
+    target: Option<i64>,
+}
+
+impl Gatherer {
+    /// Opens the topics at the ledger's place.
+    pub fn open(config: &SinkConfig, progress: &Progress, until_caught_up: bool) -> Result<Self> {
+        let kafka = settings::kafka(&config.kafka);
+        let topics = OwnTopics::of(&config.topic_prefix);
+        let mut cuts = Log::open(&kafka, &topics.cuts)?.ok_or_else(|| nothing_yet(&topics.cuts))?;
+        let (beginning, end) = (cuts.beginning()?, cuts.end()?);
+        check_ledger(&topics.cuts, progress, beginning, end)?;
+        if end == 0 {
+            return Err(nothing_yet(&topics.cuts));
+        }
+        cuts.seek(progress.cuts_offset.max(beginning))?;
+        Ok(Self {
+            cuts,
+            events: Events::open(&kafka, &config.name, settings::consumer_bytes(&config.limits))?,
+            batcher: Batcher::new(Limits {
+                bytes: settings::batch_bytes(&config.limits),
+                events: settings::BATCH_EVENTS,
+                waiting: CUTS_WAITING,
+                barrier: progress.high_water,
+            }),
+            registry: Registry::new(settings::registry(&config.registry))?,
+            runtime: Handle::current(),
+            plans: HashMap::new(),
+            gates: HashMap::new(),
+            from: progress.places.clone(),
+            done: progress.cut,
+            snapshot_complete: progress.snapshot_complete,
+            gtids: progress.position.parse().ok(),
+            target: until_caught_up.then_some(end),
+        })
+    }
+
+    /// Gathers until it is stopped, caught up (by option), or fails.
+    pub fn run(&mut self, hand_over: &mpsc::Sender<Work>, stop: &Stop) -> Result<()> {
+        while !stop.requested() {
+            let handed = match self.read_cuts()? {
+                Next::Wait => {
+                    if self.target.is_some_and(|target| self.cuts.position() >= target) {
+                        let _ = hand_over.blocking_send(Work::CaughtUp);
+                        return Ok(());
+                    }
+                    true
+                }
+                Next::Batch(cuts) => self.batch(&cuts, hand_over, stop)?,
+                Next::Run(cuts) => self.run_of_cuts(&cuts, hand_over, stop)?,
+                Next::Abandoned(_) => hand_over.blocking_send(Work::Abandoned).is_ok(),
+            };
+            if !handed {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the cuts that are there; waits only if there is nothing to do.
+    fn read_cuts(&mut self) -> Result<Next> {
+        let mut wait = Duration::ZERO;
+        loop {
+            while self.batcher.has_room() {
+                let Some(record) = self.cuts.next(wait)? else { break };
+                wait = Duration::ZERO;
+                let stored = stored_cut(&record)?;
+                let mut cut = stored.cut;
+                self.complete_gtids(&mut cut.position, stored.gtid_delta.as_ref());
+                if self.done.is_some_and(|done| cut.id <= done) {
+                    continue;
+                }
+                self.batcher.push(record.offset + 1, cut)?;
+            }
+            match self.batcher.take() {
+                Next::Wait if wait.is_zero() => wait = WAIT,
+                next => return Ok(next),
+            }
+        }
+    }
+
+    /// Cuts carry what is new; the ledger wants the whole set.
+    fn complete_gtids(&mut self, position: &mut Position, delta: Option<&GtidSet>) {
+        if let Some(full) = &position.gtids {
+            self.gtids = Some(full.clone());
+        } else if let (Some(delta), Some(gtids)) = (delta, &mut self.gtids) {
+            gtids.extend(delta);
+            position.gtids = Some(gtids.clone());
+        }
+    }
+
+    /// One transaction for whole cuts.
+    fn batch(&mut self, cuts: &[(i64, Cut)], hand_over: &mpsc::Sender<Work>, stop: &Stop) -> Result<bool> {
+        let Some((_, last)) = cuts.last() else { return Ok(true) };
+        self.fetch(cuts)?;
+        let mut places = HashMap::new();
+        let mut changes = Vec::new();
+        for (_, cut) in cuts {
+            if !self.events_of(cut, &mut changes, &mut places, stop)? {
+                return Ok(false);
+            }
+        }
+        let moves = !places.is_empty() || last.snapshot_complete != self.snapshot_complete;
+        self.snapshot_complete = last.snapshot_complete;
+        if !moves {
+            let committed_us = cuts.iter().map(|(_, c)| c.committed_us).max().unwrap_or(0);
+            return Ok(hand_over.blocking_send(Work::Passed { cut: last.id, committed_us }).is_ok());
+        }
+        let size = Size::of(cuts.iter().map(|(_, cut)| cut));
+        Ok(hand_over.blocking_send(commit(changes, cuts, places, size)).is_ok())
+    }
+
+    /// One transaction for the cuts of one large source transaction, streamed.
+    fn run_of_cuts(
+        &mut self,
+        cuts: &[(i64, Cut)],
+        hand_over: &mpsc::Sender<Work>,
+        stop: &Stop,
+    ) -> Result<bool> {
+        self.fetch(cuts)?;
+        let mut places = HashMap::new();
+        for (index, (_, cut)) in cuts.iter().enumerate() {
+            let mut changes = Vec::new();
+            if !self.events_of(cut, &mut changes, &mut places, stop)? {
+                return Ok(false);
+            }
+            let size = Size::of(std::iter::once(cut));
+            let work = if index + 1 == cuts.len() {
+                self.snapshot_complete = cut.snapshot_complete;
+                commit(changes, cuts, std::mem::take(&mut places), size)
+            } else {
+                Work::Apply { batch: Batch { changes, end: End::More }, size }
+            };
+            if hand_over.blocking_send(work).is_err() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Begins to fetch every partition that the cuts name, all at once: a partition's first
+    /// fetch takes a round trip or two.
+    fn fetch(&mut self, cuts: &[(i64, Cut)]) -> Result<()> {
+        for touched in cuts.iter().flat_map(|(_, cut)| &cut.touched) {
+            let key = (touched.topic.clone(), touched.partition);
+            let from = self.from.get(&key).map_or(From::Earliest, |offset| From::Offset(*offset));
+            self.events.ensure(&touched.topic, touched.partition, from)?;
+        }
+        Ok(())
+    }
+
+    /// All events of a cut; `false` if stopped before they were in.
+    fn events_of(
+        &mut self,
+        cut: &Cut,
+        changes: &mut Vec<Change<AvroRow>>,
+        places: &mut HashMap<(String, i32), i64>,
+        stop: &Stop,
+    ) -> Result<bool> {
+        changes.reserve(usize::try_from(cut.events()).unwrap_or(0));
+        for touched in &cut.touched {
+            match self.events_of_partition(cut.id, touched, changes, stop)? {
+                Some(next_offset) => places.insert((touched.topic.clone(), touched.partition), next_offset),
+                None => return Ok(false),
+            };
+        }
+        Ok(true)
+    }
+
+    fn events_of_partition(
+        &mut self,
+        cut: CutId,
+        touched: &Touched,
+        changes: &mut Vec<Change<AvroRow>>,
+        stop: &Stop,
+    ) -> Result<Option<i64>> {
+        let Touched { topic, partition, events, .. } = touched;
+        let key = (topic.clone(), *partition);
+        let mut gate = self.gates.remove(&key).unwrap_or_default();
+        gate.expect(cut);
+        let mut next_offset = None;
+        let mut last_seen = Instant::now();
+        while gate.taken(cut) < *events {
+            let Some(event) = self.events.next(topic, *partition, WAIT)? else {
+                if stop.requested() {
+                    return Ok(None);
+                }
+                refuse_long_wait(last_seen, cut, touched)?;
+                continue;
+            };
+            last_seen = Instant::now();
+            let stamp = event.stamp.ok_or_else(|| unstamped(&event, touched))?;
+            if gate.admit(stamp.cut, stamp.ordinal).map_err(|e| at(e, &event, touched))? == Admission::Take {
+                next_offset = Some(event.offset + 1);
+                if let Some(change) = self.change(&event).map_err(|e| at(e, &event, touched))? {
+                    changes.push(change);
+                }
+            }
+        }
+        self.gates.insert(key, gate);
+        Ok(Some(next_offset.unwrap_or(0)))
+    }
+
+    /// What an event says; `None` for a tombstone, which repeats the delete before it.
+    fn change(&mut self, event: &Event) -> Result<Option<Change<AvroRow>>> {
+        let Some(value) = &event.value else { return Ok(None) };
+        let plan = self.plan(avro::frame_id(value)?)?;
+        let decoded = plan.decode(value)?;
+        let key = match (&event.key, decoded.op) {
+            (_, Op::Truncate) | (None, _) => None,
+            (Some(key), _) => Some(datum(key)?),
+        };
+        let table = plan.table().clone();
+        Ok(Some(Change { table, op: decoded.op, key, before: decoded.before, after: decoded.after }))
+    }
+
+    fn plan(&mut self, id: u32) -> Result<Arc<Plan>> {
+        if let Some(plan) = self.plans.get(&id) {
+            return Ok(plan.clone());
+        }
+        let schema = self.runtime.block_on(self.registry.schema(id))?;
+        let plan = Arc::new(Plan::parse(&schema).map_err(|e| e.at(format!("schema {id}")))?);
+        self.plans.insert(id, plan.clone());
+        Ok(plan)
+    }
+}
+
+/// A key's datum, without the framing: the schema's id is no part of a row's identity.
+fn datum(key: &Bytes) -> Result<Bytes> {
+    avro::frame_id(key)?;
+    Ok(key.slice(5..))
+}
+
+fn commit(
+    changes: Vec<Change<AvroRow>>,
+    cuts: &[(i64, Cut)],
+    places: HashMap<(String, i32), i64>,
+    size: Size,
+) -> Work {
+    let places = places.into_iter();
+    let places = places.map(|((topic, partition), offset)| Place { topic, partition, offset }).collect();
+    let (cuts_offset, last) = cuts.last().map_or((0, None), |(offset, cut)| (*offset, Some(cut)));
+    let advance = Advance {
+        cut: last.map(|c| c.id).unwrap_or_default(),
+        cuts_offset,
+        places,
+        position: last.map(|c| position_text(&c.position)).unwrap_or_default(),
+        committed_us: cuts.iter().map(|(_, c)| c.committed_us).max().unwrap_or(0),
+        snapshot_complete: last.is_some_and(|c| c.snapshot_complete),
+    };
+    Work::Apply { batch: Batch { changes, end: End::Commit(advance) }, size }
+}
+
+/// A position as a person reads it: the GTID set, else file and offset.
+pub fn position_text(position: &Position) -> String {
+    match &position.gtids {
+        Some(gtids) => gtids.to_string(),
+        None => format!("{}:{}", position.file, position.pos),
+    }
+}
+
+fn nothing_yet(topic: &str) -> Error {
+    Error::new(Kind::NothingYet, format!("there is no cut on {topic} yet"))
+        .hint("start the source (cdc source -c …), or compare topic_prefix with the source's name")
+}
+
+/// A ledger that the cuts topic cannot have led to is not guessed at.
+fn check_ledger(topic: &str, progress: &Progress, beginning: i64, end: i64) -> Result<()> {
+    if progress.cut.is_some() && progress.cuts_offset > end {
+        return Err(Error::new(Kind::CutsMissing, format!("the ledger stands beyond the end of {topic}"))
+            .detail(format!("ledger: offset {}; topic: {beginning} to {end}", progress.cuts_offset))
+            .hint("the cuts topic was made anew: restore it, or begin under a new sink name with a new snapshot"));
+    }
+    if progress.cuts_offset < beginning {
+        return Err(Error::new(Kind::CutsMissing, format!("cuts are gone from {topic}"))
+            .detail(format!("ledger: offset {}; topic: {beginning} to {end}", progress.cuts_offset))
+            .hint("the cuts topic must keep all its records: cleanup.policy=delete, retention.ms=-1"));
+    }
+    Ok(())
+}
+
+fn refuse_long_wait(since: Instant, cut: CutId, touched: &Touched) -> Result<()> {
+    if since.elapsed() < EVENTS_FOLLOW {
+        return Ok(());
+    }
+    let place = format!("{}/{}", touched.topic, touched.partition);
+    Err(Error::new(Kind::KafkaUnreachable, format!("events of cut {cut} do not arrive from {place}"))
+        .detail(format!("waited {} s for {} events", EVENTS_FOLLOW.as_secs(), touched.events)))
+}
+
+fn unstamped(event: &Event, touched: &Touched) -> Error {
+    let place = format!("{}/{} offset {}", touched.topic, touched.partition, event.offset);
+    Error::new(Kind::EventsMissing, format!("the record at {place} carries no cut"))
+        .hint("something else writes to this topic: only its cdc source may")
+}
+
+fn at(error: Error, event: &Event, touched: &Touched) -> Error {
+    error.at(format!("{}/{} offset {}", touched.topic, touched.partition, event.offset))
+}

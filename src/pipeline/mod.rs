@@ -1,0 +1,25 @@
+//! The road, wired: each file reads top to bottom as the path of the data.
+//! Nothing here looks inside a change.
+
+pub mod source;
+mod table_book;
+mod cut_writer;
+mod recovery;
+
+pub mod sink;
+mod gather;
+
+pub mod check;
+pub mod replay;
+pub mod offsets;
+mod cut_search;
+
+mod retry;
+mod settings;
+
+/// How a run ends.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RunOptions {
+    /// Stop with success when all that was committed (source) or published (sink) at the start is through.
+    pub until_caught_up: bool,
+}

@@ -1,0 +1,147 @@
+//! What the last run left in Kafka: where to go on, and what was pinned.
+//!
+//! It is read after the transactional producer has been opened, which ends
+//! whatever transaction a predecessor had open: what is visible then is all that
+//! there will ever be of it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use cdc_mysql_source::TableProgress;
+use cdc_sdk::cut::{CutKind, Place};
+use cdc_sdk::{Cut, CutId, Error, Kind, Position, Result};
+
+use super::cut_writer::{Continuation, OwnTopics};
+use crate::avro::records::{self, StoredCut};
+use crate::kafka::{self, Log, Publisher, Record};
+
+/// How many cuts are read back: enough to meet a full GTID set, of which there
+/// is one in 64.
+const CUTS_BACK: usize = 200;
+
+/// Keys of `prefix.state`.
+const SNAPSHOT_KEY: &str = "snapshot/";
+const PARTITIONS_KEY: &str = "partitions/";
+
+/// What the last run left.
+#[derive(Default)]
+pub struct Recovered {
+    /// Where to go on; `None` if no run has written a cut yet.
+    pub last: Option<LastCut>,
+    /// How far the snapshot of each table is.
+    pub snapshot: Vec<TableProgress>,
+    /// Partition counts by topic.
+    pub pins: HashMap<String, i32>,
+    /// What the cut writer goes on with.
+    pub continuation: Continuation,
+}
+
+/// The last cut and the position after it, with the whole GTID set.
+pub struct LastCut {
+    /// What it ended.
+    pub kind: CutKind,
+    /// The position after it.
+    pub position: Position,
+}
+
+/// The key under which a table's snapshot progress is stored.
+pub fn snapshot_key(progress: &TableProgress) -> String {
+    format!("{SNAPSHOT_KEY}{}", progress.table)
+}
+
+/// The key under which a topic's partition count is stored.
+pub fn partitions_key(topic: &str) -> String {
+    format!("{PARTITIONS_KEY}{topic}")
+}
+
+/// Reads the last cuts and all state.
+pub fn recover(kafka: &kafka::Settings, topics: &OwnTopics, publisher: &mut Publisher) -> Result<Recovered> {
+    let mut recovered = Recovered::default();
+    read_state(kafka, topics, publisher, &mut recovered)?;
+    let Some(mut log) = Log::open(kafka, &topics.cuts)? else { return Ok(recovered) };
+    log.wait_for_end(publisher.barrier(&topics.cuts)?)?;
+    let records = log.last(CUTS_BACK)?;
+    let cuts = records.iter().map(stored_cut).collect::<Result<Vec<_>>>()?;
+    if let Some(last) = cuts.last() {
+        let id = last.cut.id;
+        recovered.continuation = Continuation {
+            next: CutId { incarnation: id.incarnation + 1, sequence: id.sequence + 1 },
+            ends: known_ends(&cuts),
+            snapshot_complete: last.cut.snapshot_complete,
+        };
+        recovered.last = Some(LastCut { kind: last.cut.kind, position: whole_position(&cuts, last)? });
+    }
+    Ok(recovered)
+}
+
+/// Decodes a record of the cuts topic.
+pub fn stored_cut(record: &Record) -> Result<StoredCut> {
+    let value = record.value.as_deref().ok_or_else(|| {
+        Error::new(
+            Kind::UnknownVersion,
+            format!("the record at offset {} of the cuts topic is empty", record.offset),
+        )
+        .hint("something else writes to the cuts topic: give this source its own prefix")
+    })?;
+    records::decode_cut(value).map_err(|e| e.at(format!("cuts topic, offset {}", record.offset)))
+}
+
+/// The cut's position with its whole GTID set: the last full set, and all that came after it.
+fn whole_position(cuts: &[StoredCut], last: &StoredCut) -> Result<Position> {
+    let mut position = last.cut.position.clone();
+    if last.gtid_delta.is_none() {
+        return Ok(position);
+    }
+    let full = cuts.iter().rposition(|c| c.cut.position.gtids.is_some()).ok_or_else(|| {
+        Error::new(Kind::CutsMissing, format!("no full GTID set among the last {} cuts", cuts.len()))
+            .hint("the cuts topic must keep all its records: cleanup.policy=delete, retention.ms=-1")
+    })?;
+    let mut gtids = cuts[full].cut.position.gtids.clone().unwrap_or_default();
+    for delta in cuts[full + 1..].iter().filter_map(|c| c.gtid_delta.as_ref()) {
+        gtids.extend(delta);
+    }
+    position.gtids = Some(gtids);
+    Ok(position)
+}
+
+fn known_ends(cuts: &[StoredCut]) -> BTreeMap<(String, i32), i64> {
+    let mut ends = BTreeMap::new();
+    let places = cuts.iter().flat_map(|StoredCut { cut: Cut { map_slice, previous_ends, .. }, .. }| {
+        map_slice.iter().chain(previous_ends)
+    });
+    for Place { topic, partition, offset } in places {
+        let end = ends.entry((topic.clone(), *partition)).or_insert(0);
+        *end = (*end).max(*offset);
+    }
+    ends
+}
+
+fn read_state(
+    kafka: &kafka::Settings,
+    topics: &OwnTopics,
+    publisher: &mut Publisher,
+    recovered: &mut Recovered,
+) -> Result<()> {
+    let Some(mut log) = Log::open(kafka, &topics.state)? else { return Ok(()) };
+    log.wait_for_end(publisher.barrier(&topics.state)?)?;
+    let mut snapshot: BTreeMap<String, TableProgress> = BTreeMap::new();
+    log.read_all(|record| {
+        let (Some(key), Some(value)) = (&record.key, &record.value) else { return Ok(()) };
+        let (key, json) = (records::decode_state_key(key)?, records::decode_state_value(value)?);
+        if key.starts_with(SNAPSHOT_KEY) {
+            snapshot.insert(key, TableProgress::from_json(&json)?);
+        } else if let Some(topic) = key.strip_prefix(PARTITIONS_KEY) {
+            recovered.pins.insert(topic.to_owned(), json.parse().map_err(|_| unknown_state(&key, &json))?);
+        } else {
+            return Err(unknown_state(&key, &json));
+        }
+        Ok(())
+    })?;
+    recovered.snapshot = snapshot.into_values().collect();
+    Ok(())
+}
+
+fn unknown_state(key: &str, json: &str) -> Error {
+    Error::new(Kind::UnknownVersion, format!("the state record '{key}' is not known to this version"))
+        .detail(json.to_owned())
+        .hint("run the version that wrote it, or a later one")
+}

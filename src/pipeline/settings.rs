@@ -1,0 +1,96 @@
+//! What the user wrote → what each part takes; and how the memory is shared out.
+//!
+//! The limit `memory_bytes` covers the process. A source holds at most: the
+//! producer's queue, the chunks that its readers have read ahead, and one binlog
+//! event. A sink holds at most: the consumer's queues, three batches (one gathered,
+//! one waiting, one applied) and one statement. The rest is the program itself.
+
+use cdc_mysql_sink as sink;
+use cdc_mysql_source as source;
+
+use crate::avro;
+use crate::config::{
+    KafkaConfig, OnUnsafeDdl, RegistryConfig, SchemaPolicy, SinkConfig, SinkLimits, SnapshotMode,
+    SourceConfig, SourceLimits,
+};
+use crate::kafka;
+
+/// Events of one batch: what the fold's map of keys may hold.
+pub const BATCH_EVENTS: u64 = 50_000;
+
+/// Bytes that wait in the producer.
+pub fn producer_bytes(limits: &SourceLimits) -> usize {
+    share(limits.memory_bytes, 4)
+}
+
+/// Bytes that wait in the consumer.
+pub fn consumer_bytes(limits: &SinkLimits) -> usize {
+    share(limits.memory_bytes, 6)
+}
+
+/// Bytes of the events of one batch.
+pub fn batch_bytes(limits: &SinkLimits) -> u64 {
+    limits.memory_bytes / 32
+}
+
+fn share(memory: u64, of: u64) -> usize {
+    usize::try_from(memory / of).unwrap_or(usize::MAX)
+}
+
+/// The source connector's settings.
+pub fn source(config: &SourceConfig) -> source::Settings {
+    source::Settings {
+        name: config.name.clone(),
+        endpoint: config.mysql.clone(),
+        server_id: config.server_id,
+        selection: config.capture.selection.clone(),
+        snapshot: match config.capture.snapshot {
+            SnapshotMode::Initial => source::SnapshotMode::Initial,
+            SnapshotMode::NoData => source::SnapshotMode::NoData,
+            SnapshotMode::InitialOnly => source::SnapshotMode::InitialOnly,
+            SnapshotMode::WhenNeeded => source::SnapshotMode::WhenNeeded,
+        },
+        chunk_rows: config.capture.chunk_rows,
+        chunk_bytes: config.capture.chunk_bytes,
+        readers: u32::from(config.capture.readers),
+        snapshot_rows_per_second: config.capture.rows_per_second,
+        allow_global_read_lock: config.capture.allow_global_read_lock,
+        on_unsafe_ddl: match config.capture.on_unsafe_ddl {
+            OnUnsafeDdl::Snapshot => source::OnUnsafeDdl::Snapshot,
+            OnUnsafeDdl::Stop => source::OnUnsafeDdl::Stop,
+        },
+        heartbeat: std::time::Duration::from_secs(5),
+    }
+}
+
+/// The sink connector's settings.
+pub fn sink(config: &SinkConfig) -> sink::Settings {
+    sink::Settings {
+        name: config.name.clone(),
+        topic_prefix: config.topic_prefix.clone(),
+        endpoint: config.mysql.clone(),
+        routes: config.routes.clone(),
+        schema: match config.apply.schema {
+            SchemaPolicy::Evolve => sink::SchemaMode::Evolve,
+            SchemaPolicy::Check => sink::SchemaMode::Check,
+            SchemaPolicy::None => sink::SchemaMode::None,
+        },
+        ledger_database: config.apply.ledger_database.clone(),
+        max_statement_bytes: sink::Settings::MAX_STATEMENT_BYTES,
+    }
+}
+
+/// The Kafka client's settings.
+pub fn kafka(config: &KafkaConfig) -> kafka::Settings {
+    kafka::Settings::new(config.bootstrap_servers.clone(), config.options.clone())
+}
+
+/// The registry client's settings.
+pub fn registry(config: &RegistryConfig) -> avro::RegistrySettings {
+    avro::RegistrySettings {
+        url: config.url.clone(),
+        user: config.user.clone(),
+        password: config.password.clone(),
+        ca: config.ca.clone(),
+    }
+}

@@ -1,0 +1,407 @@
+//! binlog → envelope → Avro → Kafka. Wiring only: nothing here looks inside a change.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cdc_mysql_source::{self as mysql, Chunk, DdlEvent, Event, Leader, Rows, Source, Start};
+use cdc_sdk::change::Origin;
+use cdc_sdk::cut::CutKind;
+use cdc_sdk::{Error, Finding, Kind, Position, Result, RowChange, TableName};
+use tokio::task::block_in_place;
+use tracing::info;
+
+use super::RunOptions;
+use super::cut_writer::{CutWriter, OwnTopics, now_us};
+use super::recovery::{self, Recovered};
+use super::retry;
+use super::settings;
+use super::table_book::{TableBook, TableRoad};
+use crate::avro::records::RecordIds;
+use crate::avro::{Meta, Outgoing, Registry, Scratch, Snapshot};
+use crate::config::SourceConfig;
+use crate::envelope::Modes;
+use crate::kafka::{self, Admin, Publisher, TopicSpec};
+use crate::observe::{SnapshotProgress, SourceView, State, Stop};
+
+/// Without changes, a cut is written this often, so that a sink knows the source lives.
+const IDLE_CUT: Duration = Duration::from_secs(10);
+
+/// Runs the source until it is stopped, caught up (by option), or cannot go on.
+pub async fn run(config: SourceConfig, options: RunOptions, stop: Stop, view: Arc<SourceView>) -> Result<()> {
+    let settings = settings::source(&config);
+    let ended =
+        retry::sessions(&stop, |e| view.error(e), || session(&config, &settings, options, &stop, &view))
+            .await;
+    view.state(State::Stopped);
+    ended
+}
+
+/// One session: from leadership to the first fault, or to the end.
+async fn session(
+    config: &SourceConfig,
+    settings: &mysql::Settings,
+    options: RunOptions,
+    stop: &Stop,
+    view: &Arc<SourceView>,
+) -> Result<()> {
+    view.state(State::Starting);
+    refuse_unfit(&mysql::check(settings).await?)?;
+    let leader = tokio::select! {
+        leader = Leader::acquire(settings, |why| view.state(State::Standby(why.to_owned()))) => leader?,
+        () = stop.wait() => return Ok(()),
+    };
+    let mut road = Road::lay(config, settings, leader, view).await?;
+    road.drive(options, stop).await
+}
+
+/// Everything between the binlog and Kafka.
+struct Road<'a> {
+    view: &'a Arc<SourceView>,
+    config: &'a SourceConfig,
+    leader: Leader,
+    source: Source,
+    book: TableBook,
+    writer: CutWriter,
+    scratch: Scratch,
+    /// The position after the last whole transaction.
+    position: Position,
+    /// The transaction being read.
+    transaction: Option<Origin>,
+    /// The next cut must be a batch by itself.
+    alone: bool,
+    last_cut: Instant,
+}
+
+impl<'a> Road<'a> {
+    /// Opens every part, in the order that makes a zombie harmless: first the
+    /// producer, which fences it; then what it left is read.
+    async fn lay(
+        config: &'a SourceConfig,
+        settings: &mysql::Settings,
+        leader: Leader,
+        view: &'a Arc<SourceView>,
+    ) -> Result<Self> {
+        let kafka = settings::kafka(&config.kafka);
+        let topics = OwnTopics::of(&config.topic_prefix);
+        let registry = Registry::new(settings::registry(&config.registry))?;
+        let admin = Admin::connect(&kafka)?;
+        create_own_topics(&admin, &topics, config.topics.replication_factor).await?;
+        let ids = RecordIds::register(&registry, &topics.cuts, &topics.state).await?;
+        let transactional_id = format!("cdc-source-{}", config.name);
+        let (publisher, recovered) = block_in_place(|| -> Result<_> {
+            let mut publisher =
+                Publisher::open(&kafka, &transactional_id, settings::producer_bytes(&config.limits))?;
+            let recovered = recovery::recover(&kafka, &topics, &mut publisher)?;
+            Ok((publisher, recovered))
+        })?;
+        refuse_lost_cuts(&admin, config, &recovered).await?;
+        let start = start_from(&recovered);
+        let source = Source::open(settings.clone(), start).await?;
+        let modes = Modes::from_options(&config.debezium)?;
+        let book = TableBook::new(
+            admin,
+            registry,
+            modes,
+            config.topic_prefix.clone(),
+            config.topics.clone(),
+            recovered.pins,
+        );
+        let position = source.position().clone();
+        let writer = CutWriter::new(publisher, topics, ids, recovered.continuation);
+        let mut road = Self {
+            view,
+            config,
+            leader,
+            source,
+            book,
+            writer,
+            scratch: Scratch::default(),
+            position,
+            transaction: None,
+            alone: false,
+            last_cut: Instant::now(),
+        };
+        road.prepare_tables().await?;
+        road.first_cut(recovered.last.map(|l| l.kind))?;
+        Ok(road)
+    }
+
+    /// Topics and schemas of the tables that the snapshot will read.
+    async fn prepare_tables(&mut self) -> Result<()> {
+        let mut tables = Vec::new();
+        for progress in self.source.all_progress() {
+            if !matches!(progress.state, mysql::TableState::Done { .. }) {
+                tables.extend(self.source.shape_of(&progress.table).await?);
+            }
+        }
+        for pin in self.book.prepare(&tables).await? {
+            self.writer.state(&recovery::partitions_key(&pin.topic), &pin.partitions.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// A source always writes a cut at its start: it makes its position and its
+    /// list of tables durable before anything else.
+    fn first_cut(&mut self, last: Option<CutKind>) -> Result<()> {
+        for progress in self.source.all_progress() {
+            self.writer.state(&recovery::snapshot_key(&progress), &progress.to_json())?;
+        }
+        let kind = match (last, &self.position.partial) {
+            (Some(CutKind::Continues), Some(_)) => CutKind::Continues,
+            (Some(CutKind::Continues), None) => CutKind::Abandoned,
+            _ => CutKind::Complete,
+        };
+        self.cut(kind)
+    }
+
+    async fn drive(&mut self, options: RunOptions, stop: &Stop) -> Result<()> {
+        let target = if options.until_caught_up { Some(self.source.end().await?) } else { None };
+        let initial_only = matches!(self.config.capture.snapshot, crate::config::SnapshotMode::InitialOnly);
+        loop {
+            let between = self.transaction.is_none() && self.position.partial.is_none();
+            let may_end = between && !self.writer.is_open();
+            if may_end && initial_only && self.writer.snapshot_complete() {
+                return Ok(());
+            }
+            if may_end && target.as_ref().is_some_and(|t| self.source.reached(t)) {
+                info!("caught up with all that was committed at the start");
+                return Ok(());
+            }
+            if between && stop.requested() {
+                return self.end(between);
+            }
+            tokio::select! {
+                biased;
+                event = self.source.next() => self.take(event?).await?,
+                () = std::future::ready(()), if between && self.writer.is_open() => self.cut(CutKind::Complete)?,
+                // The rest of a transaction may be long: what is not committed is read again.
+                () = stop.wait() => return self.end(between),
+                () = tokio::time::sleep_until((self.last_cut + IDLE_CUT).into()), if between => self.idle_cut().await?,
+            }
+        }
+    }
+
+    /// Ends the session: commits what is whole.
+    fn end(&mut self, between: bool) -> Result<()> {
+        if between && self.writer.is_open() { self.cut(CutKind::Complete) } else { Ok(()) }
+    }
+
+    async fn take(&mut self, event: Event) -> Result<()> {
+        match event {
+            Event::Begin(begin) => self.transaction = Some(begin.origin),
+            Event::Rows(rows) => self.rows(rows).await?,
+            Event::Ddl(ddl) => self.ddl(&ddl).await?,
+            Event::Commit(commit) => {
+                self.transaction = None;
+                self.position = commit.position;
+                self.writer.transaction_ended(commit.committed_us);
+                if self.alone
+                    || self.writer.age() >= Duration::from_millis(self.config.limits.cut_interval_ms)
+                    || self.is_full()
+                {
+                    self.cut(CutKind::Complete)?;
+                }
+            }
+            Event::Chunk(chunk) => self.chunk(&chunk).await?,
+            Event::SnapshotComplete => {
+                self.writer.mark_snapshot_complete();
+                info!("the initial snapshot is complete");
+                self.cut(CutKind::Complete)?;
+            }
+            Event::Idle => {}
+        }
+        Ok(())
+    }
+
+    async fn rows(&mut self, mut rows: Box<Rows>) -> Result<()> {
+        let road = self.road(rows.shape, &rows.table).await?;
+        let origin = self.transaction.clone().ok_or_else(|| {
+            Error::new(Kind::BinlogCorrupt, format!("rows of {} outside of a transaction", rows.table.name))
+        })?;
+        let origin = Origin { pos: rows.pos, ..origin };
+        block_in_place(|| {
+            let mut index = 0;
+            while let Some(change) = rows.next_row()? {
+                self.publish(&road, &change, &origin, index, Snapshot::False)?;
+                index += 1;
+                if self.is_full() {
+                    let position = Position { partial: Some(rows.partial()?), ..self.position.clone() };
+                    self.cut_at(CutKind::Continues, &position)?;
+                }
+            }
+            self.view.rows(u64::from(index));
+            Ok(())
+        })
+    }
+
+    /// A chunk of the snapshot: its rows, and how far the table is, in one cut.
+    async fn chunk(&mut self, chunk: &Chunk) -> Result<()> {
+        let road = self.road(chunk.shape, &chunk.table).await?;
+        block_in_place(|| {
+            for (index, row) in (0..).zip(chunk.rows()) {
+                let change = RowChange { op: cdc_sdk::Op::Read, before: None, after: Some(row) };
+                self.publish(&road, &change, &chunk.origin, index, Snapshot::True)?;
+            }
+            self.writer.state(&recovery::snapshot_key(&chunk.progress), &chunk.progress.to_json())
+        })?;
+        self.view.rows(chunk.len() as u64);
+        if self.is_full() { self.cut(CutKind::Complete) } else { Ok(()) }
+    }
+
+    /// What a statement did to captured tables, in a cut by itself.
+    async fn ddl(&mut self, ddl: &DdlEvent) -> Result<()> {
+        if self.writer.is_open() {
+            self.cut(CutKind::Complete)?;
+        }
+        self.alone = true;
+        for table in &ddl.emptied {
+            self.truncate(table, ddl).await?;
+        }
+        for progress in &ddl.progress {
+            self.writer.state(&recovery::snapshot_key(progress), &progress.to_json())?;
+        }
+        Ok(())
+    }
+
+    async fn truncate(&mut self, name: &TableName, ddl: &DdlEvent) -> Result<()> {
+        let Some(road) = self.road_of(name).await? else { return Ok(()) };
+        let (writer, ts_ms) = (&mut self.writer, ddl.origin.ts_us / 1000);
+        let meta = meta(&self.config.topic_prefix, &ddl.origin, 0, Snapshot::False);
+        road.codec.encode_truncate(&meta, &mut self.scratch, &mut |out: Outgoing<'_>| {
+            writer.event(&road.topic, 0, &out, ts_ms)
+        })
+    }
+
+    /// The road of a table that may be gone from the server; `None` if no event of it was ever written.
+    async fn road_of(&mut self, name: &TableName) -> Result<Option<Arc<TableRoad>>> {
+        if let Some((shape, table)) = self.source.shape_of(name).await? {
+            return self.road(shape, &table).await.map(Some);
+        }
+        match self.book.last_written(name).await? {
+            Some(table) => {
+                let (shape, table) = mysql::shape::intern((*table).clone());
+                self.road(shape, &table).await.map(Some)
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn publish<R: cdc_sdk::Row>(
+        &mut self,
+        road: &TableRoad,
+        change: &RowChange<R>,
+        origin: &Origin,
+        row: u32,
+        snapshot: Snapshot,
+    ) -> Result<()> {
+        let writer = &mut self.writer;
+        let ts_ms = origin.ts_us / 1000;
+        let meta = meta(&self.config.topic_prefix, origin, row, snapshot);
+        road.codec.encode(change, &meta, &mut self.scratch, &mut |out: Outgoing<'_>| {
+            let partition = kafka::partition(out.key_datum, road.topic.partitions);
+            writer.event(&road.topic, partition, &out, ts_ms)
+        })
+    }
+
+    async fn road(&mut self, shape: mysql::ShapeId, table: &Arc<cdc_sdk::Table>) -> Result<Arc<TableRoad>> {
+        if let Some(road) = self.book.known(shape) {
+            return Ok(road);
+        }
+        let (road, pin) = self.book.open(shape, table).await?;
+        if let Some(pin) = pin {
+            self.writer.state(&recovery::partitions_key(&pin.topic), &pin.partitions.to_string())?;
+        }
+        Ok(road)
+    }
+
+    async fn idle_cut(&mut self) -> Result<()> {
+        self.leader.confirm().await?;
+        self.cut(CutKind::Complete)
+    }
+
+    fn is_full(&self) -> bool {
+        self.writer.bytes() >= self.config.limits.cut_bytes
+    }
+
+    fn cut(&mut self, kind: CutKind) -> Result<()> {
+        let position = self.position.clone();
+        self.cut_at(kind, &position)
+    }
+
+    fn cut_at(&mut self, kind: CutKind, position: &Position) -> Result<()> {
+        let begun = Instant::now();
+        // A chunk may come while the rest of a resumed transaction is still to be read.
+        let kind = if position.partial.is_some() { CutKind::Continues } else { kind };
+        let alone = std::mem::take(&mut self.alone);
+        let cut = block_in_place(|| self.writer.commit(kind, position, alone))?;
+        self.last_cut = Instant::now();
+        self.view.cut(&cut, begun.elapsed());
+        self.view.snapshot(&shown(&self.source.progress()));
+        self.view.state(if self.writer.snapshot_complete() { State::Streaming } else { State::Snapshot });
+        Ok(())
+    }
+}
+
+fn shown(progress: &mysql::SnapshotProgress) -> SnapshotProgress {
+    SnapshotProgress {
+        tables_done: progress.tables_done,
+        tables_total: progress.tables_total,
+        rows: progress.rows,
+        rows_estimated: progress.rows_estimated,
+    }
+}
+
+fn meta<'m>(server_name: &'m str, origin: &'m Origin, row: u32, snapshot: Snapshot) -> Meta<'m> {
+    Meta { origin, row, snapshot, now_us: now_us(), server_name, transaction: None }
+}
+
+fn start_from(recovered: &Recovered) -> Start {
+    match &recovered.last {
+        None => Start::Fresh,
+        Some(last) => Start::Resume { position: last.position.clone(), snapshot: recovered.snapshot.clone() },
+    }
+}
+
+/// Data without cuts means that the cuts were lost: a fresh start would repeat or lose changes.
+async fn refuse_lost_cuts(admin: &Admin, config: &SourceConfig, recovered: &Recovered) -> Result<()> {
+    if recovered.last.is_some() || recovered.pins.is_empty() {
+        return Ok(());
+    }
+    let mut pinned: Vec<&str> = recovered.pins.keys().map(String::as_str).collect();
+    pinned.sort_unstable();
+    if admin.partitions(pinned[0]).await?.is_none() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::CutsMissing,
+        format!("topics of '{}' hold data, but its cuts are gone", config.topic_prefix),
+    )
+    .detail(format!("pinned topics: {}", pinned.join(", ")))
+    .hint("restore the topic of cuts, or start under a new topic prefix with a new snapshot"))
+}
+
+async fn create_own_topics(admin: &Admin, topics: &OwnTopics, replication: i32) -> Result<()> {
+    let spec = |name: &str, config: &[(&str, &str)]| TopicSpec {
+        name: name.to_owned(),
+        partitions: 1,
+        replication,
+        config: config.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+    };
+    let forever = [("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1")];
+    admin.create(spec(&topics.cuts, &forever)).await?;
+    admin.create(spec(&topics.state, &[("cleanup.policy", "compact")])).await
+}
+
+/// Refuses to run with all that must be mended, at once.
+pub(super) fn refuse_unfit(findings: &[Finding]) -> Result<()> {
+    for warning in findings.iter().filter(|f| !f.blocks) {
+        tracing::warn!(mend = %warning.mend, "{}", warning.what);
+    }
+    let blocking: Vec<String> = findings.iter().filter(|f| f.blocks).map(ToString::to_string).collect();
+    if blocking.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Unfit, format!("{} things must be mended first", blocking.len()))
+        .detail(blocking.join("\n          "))
+        .hint("mend them, then look again: cdc check -c FILE"))
+}

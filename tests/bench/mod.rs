@@ -1,0 +1,3 @@
+//! Measurements of whole processes, run by `make bench` only.
+
+mod road;

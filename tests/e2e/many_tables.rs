@@ -1,0 +1,33 @@
+//! 200 tables at once: all arrive, and changes go on in all of them.
+
+use mysql_async::prelude::Queryable;
+
+use crate::kit::{Options, World, until};
+
+const TABLES: usize = 200;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_tables() {
+    let world = World::with("many", &Options { partitions: 2, ..Options::default() }).await;
+    let mut conn = world.source_conn().await;
+    for table in 0..TABLES {
+        conn.query_drop(format!("CREATE TABLE t{table} (id INT PRIMARY KEY, v VARCHAR(40))")).await.unwrap();
+        conn.query_drop(format!("INSERT INTO t{table} VALUES (1,'a{table}'),(2,'b')")).await.unwrap();
+    }
+    let mut source = world.start_source(&[]);
+    let mut sink = world.start_sink(&[]);
+    for table in 0..TABLES {
+        conn.query_drop(format!("UPDATE t{table} SET v='changed' WHERE id=2")).await.unwrap();
+    }
+    until("the last table arrives", async || {
+        source.assert_alive();
+        sink.assert_alive();
+        world.dest_number(&format!("SELECT COUNT(*) FROM t{} WHERE v='changed'", TABLES - 1)).await == Some(1)
+    })
+    .await;
+    world.until_equal().await;
+    println!("many_tables: peak RSS source {:?}, sink {:?} bytes", source.peak_rss(), sink.peak_rss());
+    source.stop();
+    sink.stop();
+    world.end().await;
+}

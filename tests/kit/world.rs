@@ -1,0 +1,261 @@
+//! A test's own databases, topics and settings.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, OptsBuilder};
+
+use super::{Process, differences, until};
+
+/// What a test wants otherwise than by default.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Partitions of each topic.
+    pub partitions: u32,
+    /// More lines for `[capture]`.
+    pub capture: String,
+    /// More sections for `source.toml`.
+    pub source: String,
+    /// More sections for `sink.toml`.
+    pub sink: String,
+    /// Another source server, as `host:port`.
+    pub source_server: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            partitions: 4,
+            capture: String::new(),
+            source: String::new(),
+            sink: String::new(),
+            source_server: None,
+        }
+    }
+}
+
+/// A private world.
+pub struct World {
+    /// The database on both servers, the topic prefix, and the names of source and sink.
+    pub name: String,
+    folder: PathBuf,
+    source: String,
+    dest: String,
+}
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+impl World {
+    /// A world with an empty database on the source.
+    pub async fn new(test: &str) -> Self {
+        Self::with(test, &Options::default()).await
+    }
+
+    /// A world with options.
+    pub async fn with(test: &str, options: &Options) -> Self {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("t{}_{number}_{test}", std::process::id());
+        let name = name[..name.len().min(48)].to_owned();
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(&name);
+        fs::create_dir_all(&folder).unwrap();
+        let source = options.source_server.clone().unwrap_or_else(|| variable("CDC_TEST_SOURCE_MYSQL"));
+        let world = Self { name, folder, source, dest: variable("CDC_TEST_DEST_MYSQL") };
+        world.write_settings(options);
+        world.source_sql(&format!("CREATE DATABASE `{}`", world.name)).await;
+        world
+    }
+
+    fn write_settings(&self, options: &Options) {
+        let name = &self.name;
+        let shared = format!(
+            "[kafka]\nbootstrap_servers = \"{}\"\n[registry]\nurl = \"{}\"\n",
+            variable("CDC_TEST_KAFKA"),
+            variable("CDC_TEST_REGISTRY")
+        );
+        let (from, to) = (mysql_section(&self.source), mysql_section(&self.dest));
+        let source = format!(
+            "name = \"{name}\"\n{from}{shared}[capture]\ninclude = [\"{name}.*\"]\n{}\n\
+             [topics]\npartitions = {}\nreplication_factor = 1\n{}",
+            options.capture, options.partitions, options.source
+        );
+        let sink = format!("name = \"{name}\"\ntopic_prefix = \"{name}\"\n{to}{shared}{}", options.sink);
+        fs::write(self.folder.join("source.toml"), source).unwrap();
+        fs::write(self.folder.join("sink.toml"), sink).unwrap();
+    }
+
+    /// The path of a file of this world.
+    pub fn file(&self, name: &str) -> String {
+        self.folder.join(name).display().to_string()
+    }
+
+    /// Starts `cdc source`.
+    pub fn start_source(&self, more: &[&str]) -> Process {
+        self.start("source", more)
+    }
+
+    /// Starts `cdc sink`.
+    pub fn start_sink(&self, more: &[&str]) -> Process {
+        self.start("sink", more)
+    }
+
+    fn start(&self, role: &str, more: &[&str]) -> Process {
+        let settings = self.file(&format!("{role}.toml"));
+        let arguments = [&[role, "-c", settings.as_str()], more].concat();
+        Process::start(&arguments, &self.folder.join(format!("{role}.log")))
+    }
+
+    /// Runs `cdc` to its end; returns its exit code and what it printed.
+    pub fn cdc(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let out = std::process::Command::new(env!("CARGO_BIN_EXE_cdc")).args(arguments).output().unwrap();
+        let text = [out.stdout, out.stderr].concat();
+        (out.status.code(), String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// Runs source and sink until each has caught up with the other side.
+    pub fn catch_up(&self) {
+        for role in ["source", "sink"] {
+            let mut process = self.start(role, &["--until-caught-up"]);
+            let status = process.wait(super::LIMIT);
+            assert_eq!(status.code(), Some(0), "{role}; the log says:\n{}", process.log_tail());
+        }
+    }
+
+    /// A connection to the source, in this world's database.
+    pub async fn source_conn(&self) -> Conn {
+        connect(&self.source, Some(&self.name)).await
+    }
+
+    /// A connection to the destination, in no database.
+    pub async fn dest_conn(&self) -> Conn {
+        connect(&self.dest, None).await
+    }
+
+    /// Runs statements on the source, separated by `;` at the end of a line.
+    pub async fn source_sql(&self, sql: &str) {
+        run(connect(&self.source, None).await, &self.name, sql).await;
+    }
+
+    /// Runs statements on the destination.
+    pub async fn dest_sql(&self, sql: &str) {
+        run(connect(&self.dest, None).await, &self.name, sql).await;
+    }
+
+    /// One number from the destination; `None` while its table is not there.
+    pub async fn dest_number(&self, sql: &str) -> Option<i64> {
+        let mut conn = connect(&self.dest, None).await;
+        conn.query_drop(format!("USE `{}`", self.name)).await.ok()?;
+        conn.query_first::<Option<i64>, _>(sql).await.ok().flatten().flatten()
+    }
+
+    /// All transactions that the source has executed.
+    pub async fn source_gtids(&self) -> String {
+        let mut conn = connect(&self.source, None).await;
+        conn.query_first("SELECT @@gtid_executed").await.unwrap().unwrap()
+    }
+
+    /// Removes all binlogs of the source but the last.
+    pub async fn purge_binlogs(&self) {
+        let mut conn = connect(&self.source, None).await;
+        let logs: Vec<mysql_async::Row> = conn.query("SHOW BINARY LOGS").await.unwrap();
+        let last: String = logs.last().unwrap().get(0).unwrap();
+        conn.query_drop(format!("PURGE BINARY LOGS TO '{last}'")).await.unwrap();
+    }
+
+    /// SHOW CREATE TABLE on the source.
+    pub async fn source_create(&self, table: &str) -> String {
+        show_create(connect(&self.source, None).await, &self.name, table).await
+    }
+
+    /// SHOW CREATE TABLE on the destination.
+    pub async fn dest_create(&self, table: &str) -> String {
+        show_create(connect(&self.dest, None).await, &self.name, table).await
+    }
+
+    /// Adds a route to the sink's settings.
+    pub fn route(&self, from: &str, to: &str) {
+        let path = self.folder.join("sink.toml");
+        let settings = fs::read_to_string(&path).unwrap();
+        fs::write(path, format!("{settings}\n[[route]]\nfrom = \"{from}\"\nto = \"{to}\"\n")).unwrap();
+    }
+
+    /// Waits until both sides hold the same, byte for byte.
+    pub async fn until_equal(&self) {
+        let (mut source, mut dest) = (self.source_conn().await, self.dest_conn().await);
+        let mut last = String::new();
+        let begun = std::time::Instant::now();
+        loop {
+            let found = differences(&mut source, &self.name, &mut dest, &self.name).await;
+            if found.is_empty() {
+                return;
+            }
+            last.clear();
+            last.push_str(&format!("{found:?}"));
+            last.truncate(2000);
+            assert!(begun.elapsed() < super::LIMIT, "{}: still not equal: {last}", self.name);
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Asserts that both sides hold the same now.
+    pub async fn assert_equal(&self) {
+        let (mut source, mut dest) = (self.source_conn().await, self.dest_conn().await);
+        let found = differences(&mut source, &self.name, &mut dest, &self.name).await;
+        assert!(found.is_empty(), "{}: {found:?}", self.name);
+    }
+
+    /// Waits until the destination answers a query with this number.
+    pub async fn until_dest(&self, sql: &str, wanted: i64) {
+        until(&format!("{sql} = {wanted}"), async || self.dest_number(sql).await == Some(wanted)).await;
+    }
+
+    /// Drops what this world made on the servers; topics stay with the stack.
+    pub async fn end(self) {
+        self.source_sql(&format!("DROP DATABASE IF EXISTS `{}`", self.name)).await;
+        self.dest_sql(&format!("DROP DATABASE IF EXISTS `{}`", self.name)).await;
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+async fn run(mut conn: Conn, database: &str, sql: &str) {
+    let _ = conn.query_drop(format!("USE `{database}`")).await;
+    for statement in sql.split(";\n").map(str::trim).filter(|s| !s.is_empty()) {
+        conn.query_drop(statement).await.unwrap_or_else(|e| panic!("{e}: {statement}"));
+    }
+}
+
+async fn show_create(mut conn: Conn, database: &str, table: &str) -> String {
+    let row: (String, String) =
+        conn.query_first(format!("SHOW CREATE TABLE `{database}`.`{table}`")).await.unwrap().unwrap();
+    row.1
+}
+
+async fn connect(server: &str, database: Option<&str>) -> Conn {
+    let (host, port) = server.rsplit_once(':').unwrap();
+    let opts = OptsBuilder::default()
+        .ip_or_hostname(host)
+        .tcp_port(port.parse().unwrap())
+        .user(Some(variable("CDC_TEST_MYSQL_USER")))
+        .pass(Some(variable("CDC_TEST_MYSQL_PASSWORD")))
+        .db_name(database);
+    Conn::new(opts).await.unwrap_or_else(|e| panic!("{server}: {e}"))
+}
+
+fn mysql_section(server: &str) -> String {
+    let (host, port) = server.rsplit_once(':').unwrap();
+    let password = variable("CDC_TEST_MYSQL_PASSWORD");
+    let user = variable("CDC_TEST_MYSQL_USER");
+    format!("[mysql]\nhost = \"{host}\"\nport = {port}\nuser = \"{user}\"\npassword = \"{password}\"\n")
+}
+
+/// A variable of the environment, else of the stack that `make stack` started.
+pub fn variable(name: &str) -> String {
+    let of_stack = || {
+        let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/.stack/env")).ok()?;
+        let line = text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix('='))?;
+        Some(line.trim_matches(['"', '\'']).to_owned())
+    };
+    let found = std::env::var(name).ok().or_else(of_stack);
+    found.unwrap_or_else(|| panic!("{name} is not set: run `make test`, which brings up the stack"))
+}
