@@ -6,9 +6,10 @@
 //! `queued.max.messages.kbytes` (it applies to each split queue) or
 //! `queued.min.messages`, and a response brings at most `fetch.message.max.bytes` of
 //! each partition, compressed, and at least one batch. These are set from the budget, and
-//! so is how many partitions are live, that is, fetched, at a time. Of more partitions, those
-//! read longest ago are let go: what was fetched of them is dropped and fetched again from
-//! where the caller stands. Beyond the budget comes what no setting can split: a record
+//! so is how many partitions are live, that is, fetched, at a time. A reader begins with wide
+//! shares for few partitions; once it holds more than those carry it changes, for good, to
+//! narrow ones (85 partitions to 32 MiB). Of still more partitions, those read longest ago are
+//! let go: what was fetched of them is dropped and fetched again from where the caller stands. Beyond the budget comes what no setting can split: a record
 //! larger than a batch, and the larger batches of other producers.
 //!
 //! **Latency.** One fetch request for all live partitions of a broker waits there until
@@ -50,6 +51,9 @@ const TEND_EVERY: Duration = Duration::from_millis(200);
 /// way may still land there.
 const EBB: Duration = Duration::from_secs(2);
 
+/// Bytes of the smallest queue.
+const QUEUE_BYTES_MIN: usize = 64 << 10;
+
 /// Most records taken from such a queue in one go.
 const EBB_POLLS_MAX: u32 = 100_000;
 
@@ -81,6 +85,10 @@ pub struct Event {
 pub struct Events {
     lanes: Lanes<PartitionQueue<Link>>,
     consumer: Consumer,
+    settings: Settings,
+    group_label: String,
+    /// The share to change to; `None` after that.
+    narrow: Option<Share>,
     share: Share,
     tended: Instant,
     ebbed: Instant,
@@ -100,15 +108,22 @@ struct Share {
 }
 
 impl Share {
-    fn of(budget_bytes: usize) -> Self {
-        let queue_bytes = (budget_bytes / 128).clamp(64 << 10, 1 << 20);
+    fn wide(budget_bytes: usize) -> Self {
+        Self::of(budget_bytes, (budget_bytes / 128).clamp(QUEUE_BYTES_MIN, 1 << 20))
+    }
+
+    fn narrow(budget_bytes: usize) -> Self {
+        Self::of(budget_bytes, QUEUE_BYTES_MIN)
+    }
+
+    fn of(budget_bytes: usize, queue_bytes: usize) -> Self {
         // The queue, what a response adds to it (eight times its compressed size) and the batch
         // that passes its limit; and librdkafka keeps about 300 bytes beside each record, which
         // is as much again where rows are small.
         let cost_bytes = 2 * (2 * queue_bytes + BATCH_BYTES);
         Self {
             queue_bytes,
-            fetch_bytes: (queue_bytes / 8).max(64 << 10),
+            fetch_bytes: queue_bytes / 8,
             response_bytes: (budget_bytes / 16).clamp(1 << 20, 48 << 20),
             live_max: (budget_bytes / cost_bytes).clamp(4, 4096),
         }
@@ -137,13 +152,18 @@ impl Events {
     /// # Errors
     /// [`Kind::Settings`] where librdkafka refuses the properties.
     pub fn open(settings: &Settings, group_label: &str, budget_bytes: usize) -> Result<Self> {
-        let share = Share::of(budget_bytes);
-        let consumer = Consumer::open(settings, |config| {
-            share.configure(config);
-            config.set("group.id", group_label);
-        })?;
+        let share = Share::wide(budget_bytes);
         let now = Instant::now();
-        Ok(Self { lanes: Lanes::new(), consumer, share, tended: now, ebbed: now })
+        Ok(Self {
+            lanes: Lanes::new(),
+            consumer: reader(settings, group_label, share)?,
+            settings: settings.clone(),
+            group_label: group_label.to_owned(),
+            narrow: Some(Share::narrow(budget_bytes)),
+            share,
+            tended: now,
+            ebbed: now,
+        })
     }
 
     /// Holds a partition, to be read from there. One that is held already stays where it is.
@@ -158,6 +178,9 @@ impl Events {
         let illegal = partition < 0 || matches!(from, From::Offset(offset) if offset < 0);
         if illegal {
             return Err(Error::new(Kind::BadPosition, format!("{topic}/{partition} has no place {from:?}")));
+        }
+        if self.lanes.live_count() == self.share.live_max {
+            self.narrow_down()?;
         }
         let id = self.lanes.insert(topic, partition, from);
         if self.lanes.live_count() < self.share.live_max {
@@ -255,6 +278,22 @@ impl Events {
         self.make_live(&wanted)
     }
 
+    /// Changes to narrow shares. Their limits are a client's, so this takes a new one, which
+    /// goes on where the caller stands.
+    fn narrow_down(&mut self) -> Result<()> {
+        let Some(share) = self.narrow.take().filter(|share| share.live_max > self.share.live_max) else {
+            return Ok(());
+        };
+        let live = self.lanes.stalest_live(usize::MAX);
+        for id in &live {
+            self.lanes.set_flow(*id, Flow::Waiting);
+        }
+        self.lanes.ebbed();
+        self.consumer = reader(&self.settings, &self.group_label, share)?;
+        self.share = share;
+        self.make_live(&live)
+    }
+
     fn make_live(&mut self, ids: &[usize]) -> Result<()> {
         let mut list = TopicPartitionList::with_capacity(ids.len());
         for id in ids {
@@ -308,6 +347,13 @@ impl Events {
         self.consumer.tend()?;
         self.consumer.check_line("reading events")
     }
+}
+
+fn reader(settings: &Settings, group_label: &str, share: Share) -> Result<Consumer> {
+    Consumer::open(settings, |config| {
+        share.configure(config);
+        config.set("group.id", group_label);
+    })
 }
 
 fn offset_of(from: From) -> Offset {

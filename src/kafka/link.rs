@@ -5,8 +5,8 @@
 //! "timed out". The reason (connection refused, wrong password) comes beside it,
 //! as an event; [`Link`] holds the last one.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use cdc_sdk::{Error, Kind};
@@ -21,8 +21,14 @@ use super::fault;
 pub(super) struct Link {
     bootstrap_servers: String,
     trouble: Mutex<Option<Trouble>>,
+    /// Why the open transaction cannot go on. librdkafka says so in a log line; the calls
+    /// that follow fail with no more than "erroneous state".
+    transaction_lost: Mutex<Option<String>>,
     end_seen: AtomicI64,
 }
+
+/// The facility of that log line (librdkafka, `rd_kafka_txn_set_abortable_error0`).
+const TRANSACTION_LOST: &str = "TXNERR";
 
 /// Why the line was last bad.
 #[derive(Clone)]
@@ -37,6 +43,7 @@ impl Link {
         Self {
             bootstrap_servers: bootstrap_servers.to_owned(),
             trouble: Mutex::new(None),
+            transaction_lost: Mutex::new(None),
             end_seen: AtomicI64::new(-1),
         }
     }
@@ -50,7 +57,9 @@ impl Link {
             Some(t) if fault::kind_of(code) == Kind::KafkaUnreachable && is_refusal(t.code) => t.code,
             _ => code,
         };
+        let lost = held(&self.transaction_lost).clone();
         let error = fault::error(code, doing, &self.bootstrap_servers);
+        let error = lost.into_iter().fold(error, Error::detail);
         match trouble {
             Some(trouble) => error.detail(trouble.reason),
             None => error,
@@ -64,7 +73,12 @@ impl Link {
 
     /// A broker has answered: what was held against the line is over.
     pub fn answered(&self) {
-        *self.trouble.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
+        *held(&self.trouble) = None;
+    }
+
+    /// A new transaction begins: what ended the one before it is over.
+    pub fn transaction_begins(&self) {
+        *held(&self.transaction_lost) = None;
     }
 
     /// The offset of the last "end of partition" that was told.
@@ -73,11 +87,11 @@ impl Link {
     }
 
     fn trouble(&self) -> Option<Trouble> {
-        self.trouble.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        held(&self.trouble).clone()
     }
 
     fn note(&self, code: Code, reason: &str) {
-        let mut held = self.trouble.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut held = held(&self.trouble);
         // "All brokers are down" says less than the refused connection before it.
         if code == Code::AllBrokersDown && held.is_some() {
             return;
@@ -85,6 +99,11 @@ impl Link {
         let since = held.as_ref().map_or_else(Instant::now, |t| t.since);
         *held = Some(Trouble { code, reason: reason.to_owned(), since });
     }
+}
+
+/// A panic elsewhere leaves what is held here whole.
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Kafka's groups are not used (librdkafka only looks for their coordinator),
@@ -112,6 +131,9 @@ fn end_offset(reason: &str) -> Option<i64> {
 
 impl ClientContext for Link {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if facility == TRANSACTION_LOST {
+            *held(&self.transaction_lost) = Some(message.to_owned());
+        }
         match level {
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
                 tracing::error!(target: "cdc::kafka", facility, "{message}");

@@ -171,11 +171,11 @@ impl Log {
         self.offset(Offset::End)
     }
 
-    /// Waits until the end is at this offset or after it: see [`super::Publisher::barrier`].
+    /// Waits until the end is at this offset or after it: see [`super::settle()`].
     ///
     /// # Errors
     /// As [`Self::end`], and [`Kind::KafkaUnreachable`] where it does not come within the settings' patience.
-    pub fn wait_for_end(&self, offset: i64) -> Result<()> {
+    pub(super) fn wait_for_end(&self, offset: i64) -> Result<()> {
         let begun = Instant::now();
         while self.end()? < offset {
             if begun.elapsed() >= self.consumer.patience() {

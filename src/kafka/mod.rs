@@ -24,6 +24,7 @@ mod receipts;
 mod publisher;
 mod record;
 mod log;
+mod settle;
 mod lanes;
 mod events;
 
@@ -34,4 +35,5 @@ pub use partition::partition;
 pub use publisher::Publisher;
 pub use record::Record;
 pub use settings::{RESERVED, Settings};
+pub use settle::{settle, unsettled};
 pub use stamp::Stamp;

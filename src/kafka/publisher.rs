@@ -46,6 +46,13 @@ const POLLS_MAX: usize = 64;
 /// Polls that are made though the first ones bring nothing.
 const POLLS_MIN: usize = 3;
 
+/// How a transaction ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Commit,
+    Abort,
+}
+
 /// A transactional producer. One thread uses it.
 pub struct Publisher {
     producer: BaseProducer<Receipts>,
@@ -109,12 +116,13 @@ impl Publisher {
         }
         self.poll();
         self.receipts().clear();
+        self.receipts().link().transaction_begins();
         self.producer.begin_transaction().map_err(|cause| self.fault(&cause, "beginning a transaction"))?;
         self.open = true;
         Ok(())
     }
 
-    /// Adds a record to the transaction. It is copied; the call waits only where the budget
+    /// Adds a record to the transaction, with a time in ms since 1970, of now where that is 0. It is copied; the call waits only where the budget
     /// is used up, and for no longer than the settings' patience.
     ///
     /// # Errors
@@ -227,12 +235,7 @@ impl Publisher {
         self.commit_flushed()?;
         self.open = false;
         self.receipts().link().answered();
-        let ends = self.receipts().take_ends();
-        let place = |(slot, offset): (usize, i64)| {
-            let (topic, partition) = self.places.get(slot)?.clone();
-            Some(Place { topic, partition, offset })
-        };
-        Ok(ends.into_iter().filter_map(place).collect())
+        Ok(self.take_ends())
     }
 
     /// Waits until every record sent has its receipt; a commit does so by itself.
@@ -261,19 +264,36 @@ impl Publisher {
         }
     }
 
-    /// An offset of a topic's first partition after all that this publisher's id ever committed
-    /// there. A broker that has just come back may show an older end for a moment; the record
-    /// that this sends, and aborts, stands behind everything, and nobody sees it.
+    /// Writes an empty record to each of these partitions and ends the transaction so. Returns
+    /// offsets that stand behind all that this publisher's id ever wrote there. See [`super::settle()`].
     ///
     /// # Errors
     /// As [`Self::commit`].
-    pub fn barrier(&mut self, topic: &str) -> Result<i64> {
+    pub(super) fn barrier(&mut self, places: &[(String, i32)], outcome: Outcome) -> Result<Vec<Place>> {
+        if places.is_empty() {
+            return Ok(Vec::new());
+        }
         self.begin()?;
-        self.send(topic, 0, Some(b"barrier"), None, &[], 0)?;
-        self.flush()?;
-        let end = self.receipts().take_ends().first().map(|(_, end)| *end);
-        self.abort()?;
-        end.ok_or_else(|| Error::new(Kind::Bug, format!("the barrier on {topic} got no offset")))
+        for (topic, partition) in places {
+            self.send(topic, *partition, Some(b"barrier"), None, &[], 0)?;
+        }
+        match outcome {
+            Outcome::Commit => self.commit(),
+            Outcome::Abort => {
+                self.flush()?;
+                let ends = self.take_ends();
+                self.abort()?;
+                Ok(ends)
+            }
+        }
+    }
+
+    fn take_ends(&self) -> Vec<Place> {
+        let place = |(slot, offset): (usize, i64)| {
+            let (topic, partition) = self.places.get(slot)?.clone();
+            Some(Place { topic, partition, offset })
+        };
+        self.receipts().take_ends().into_iter().filter_map(place).collect()
     }
 
     fn commit_flushed(&mut self) -> Result<()> {

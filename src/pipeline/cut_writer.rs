@@ -86,6 +86,9 @@ pub struct CutWriter {
 #[derive(Default)]
 struct OpenCut {
     since: Option<Instant>,
+    /// The time of its events in Kafka: that of publishing, since brokers delete by it. With
+    /// the source's own, a backlog older than the retention would go while it is being written.
+    time_ms: i64,
     transactions: u64,
     committed_us: i64,
     bytes: u64,
@@ -145,21 +148,16 @@ impl CutWriter {
     }
 
     /// Sends one event, stamped with the cut and its ordinal.
-    pub fn event(
-        &mut self,
-        topic: &DataTopic,
-        partition: i32,
-        event: &Outgoing<'_>,
-        ts_ms: i64,
-    ) -> Result<()> {
+    pub fn event(&mut self, topic: &DataTopic, partition: i32, event: &Outgoing<'_>) -> Result<()> {
         self.begin()?;
+        let time_ms = self.open.time_ms;
         let bytes = event.key.map_or(0, <[u8]>::len) + event.value.map_or(0, <[u8]>::len);
         let ordinal = self.open.count(topic, partition, bytes as u64);
         let stamp = Stamp { cut: self.id, ordinal }.encode();
         let [cut, ordinal] = stamp.headers();
         match &event.key_note {
             None => {
-                self.publisher.send(&topic.name, partition, event.key, event.value, &[cut, ordinal], ts_ms)
+                self.publisher.send(&topic.name, partition, event.key, event.value, &[cut, ordinal], time_ms)
             }
             Some(note) => {
                 let note = match note {
@@ -167,7 +165,7 @@ impl CutWriter {
                     KeyNote::OldKey(key) => (OLD_KEY_HEADER, *key),
                 };
                 let headers = [cut, ordinal, note];
-                self.publisher.send(&topic.name, partition, event.key, event.value, &headers, ts_ms)
+                self.publisher.send(&topic.name, partition, event.key, event.value, &headers, time_ms)
             }
         }
     }
@@ -198,6 +196,7 @@ impl CutWriter {
     fn begin(&mut self) -> Result<()> {
         if !self.publisher.in_transaction() {
             self.publisher.begin()?;
+            self.open.time_ms = now_ms();
         }
         self.open.since.get_or_insert_with(Instant::now);
         Ok(())

@@ -2,7 +2,7 @@
 //!
 //! It is read after the transactional producer has been opened, which ends
 //! whatever transaction a predecessor had open: what is visible then is all that
-//! there will ever be of it.
+//! there will ever be of it, once [`kafka::settle()`] has ended what a broker left hanging.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -54,11 +54,16 @@ pub fn partitions_key(topic: &str) -> String {
 }
 
 /// Reads the last cuts and all state.
-pub fn recover(kafka: &kafka::Settings, topics: &OwnTopics, publisher: &mut Publisher) -> Result<Recovered> {
+pub fn recover(
+    kafka: &kafka::Settings,
+    prefix: &str,
+    topics: &OwnTopics,
+    publisher: &mut Publisher,
+) -> Result<Recovered> {
+    kafka::settle(kafka, publisher, &format!("{prefix}."), &[&topics.cuts, &topics.state])?;
     let mut recovered = Recovered::default();
-    read_state(kafka, topics, publisher, &mut recovered)?;
+    read_state(kafka, topics, &mut recovered)?;
     let Some(mut log) = Log::open(kafka, &topics.cuts)? else { return Ok(recovered) };
-    log.wait_for_end(publisher.barrier(&topics.cuts)?)?;
     let records = log.last(CUTS_BACK)?;
     let cuts = records.iter().map(stored_cut).collect::<Result<Vec<_>>>()?;
     if let Some(last) = cuts.last() {
@@ -115,14 +120,8 @@ fn known_ends(cuts: &[StoredCut]) -> BTreeMap<(String, i32), i64> {
     ends
 }
 
-fn read_state(
-    kafka: &kafka::Settings,
-    topics: &OwnTopics,
-    publisher: &mut Publisher,
-    recovered: &mut Recovered,
-) -> Result<()> {
+fn read_state(kafka: &kafka::Settings, topics: &OwnTopics, recovered: &mut Recovered) -> Result<()> {
     let Some(mut log) = Log::open(kafka, &topics.state)? else { return Ok(()) };
-    log.wait_for_end(publisher.barrier(&topics.state)?)?;
     let mut snapshot: BTreeMap<String, TableProgress> = BTreeMap::new();
     log.read_all(|record| {
         let (Some(key), Some(value)) = (&record.key, &record.value) else { return Ok(()) };

@@ -25,7 +25,7 @@ pub fn producer_bytes(limits: &SourceLimits) -> usize {
 
 /// Bytes that wait in the consumer.
 pub fn consumer_bytes(limits: &SinkLimits) -> usize {
-    share(limits.memory_bytes, 6)
+    share(limits.memory_bytes, 4)
 }
 
 /// Bytes of the events of one batch.

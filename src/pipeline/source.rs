@@ -91,7 +91,7 @@ impl<'a> Road<'a> {
         let (publisher, recovered) = block_in_place(|| -> Result<_> {
             let mut publisher =
                 Publisher::open(&kafka, &transactional_id, settings::producer_bytes(&config.limits))?;
-            let recovered = recovery::recover(&kafka, &topics, &mut publisher)?;
+            let recovered = recovery::recover(&kafka, &config.topic_prefix, &topics, &mut publisher)?;
             Ok((publisher, recovered))
         })?;
         refuse_lost_cuts(&admin, config, &recovered).await?;
@@ -265,10 +265,10 @@ impl<'a> Road<'a> {
 
     async fn truncate(&mut self, name: &TableName, ddl: &DdlEvent) -> Result<()> {
         let Some(road) = self.road_of(name).await? else { return Ok(()) };
-        let (writer, ts_ms) = (&mut self.writer, ddl.origin.ts_us / 1000);
+        let writer = &mut self.writer;
         let meta = meta(&self.config.topic_prefix, &ddl.origin, 0, Snapshot::False);
         road.codec.encode_truncate(&meta, &mut self.scratch, &mut |out: Outgoing<'_>| {
-            writer.event(&road.topic, 0, &out, ts_ms)
+            writer.event(&road.topic, 0, &out)
         })
     }
 
@@ -295,11 +295,10 @@ impl<'a> Road<'a> {
         snapshot: Snapshot,
     ) -> Result<()> {
         let writer = &mut self.writer;
-        let ts_ms = origin.ts_us / 1000;
         let meta = meta(&self.config.topic_prefix, origin, row, snapshot);
         road.codec.encode(change, &meta, &mut self.scratch, &mut |out: Outgoing<'_>| {
             let partition = kafka::partition(out.key_datum, road.topic.partitions);
-            writer.event(&road.topic, partition, &out, ts_ms)
+            writer.event(&road.topic, partition, &out)
         })
     }
 

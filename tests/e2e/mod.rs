@@ -1,5 +1,6 @@
 //! The road end to end on real servers: one behaviour a file, named after it.
 
+mod backlog_older_than_retention;
 mod bank_stays_balanced;
 mod by_file_and_position;
 mod commits_that_stall;

@@ -4,7 +4,7 @@
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
 
-use cdc::kafka::{From, Log};
+use cdc::kafka::{From, Log, settle};
 use cdc_sdk::{Error, Fate};
 
 use super::*;
@@ -32,17 +32,17 @@ impl Drop for OwnBroker {
 /// Commits transaction after transaction: the number to each partition, then to the cuts.
 fn write(settings: &Settings, stop: &AtomicBool, written: &AtomicU32) -> Result<(), Error> {
     let mut publisher = Publisher::open(settings, "writer", BUDGET_BYTES)?;
-    let mut cuts = Log::open(settings, "cuts")?.expect("the topic is there");
-    cuts.wait_for_end(publisher.barrier("cuts")?)?;
+    settle(settings, &mut publisher, "k.", &["k.cuts"])?;
+    let mut cuts = Log::open(settings, "k.cuts")?.expect("the topic is there");
     let last = cuts.last(1)?.pop().map(|record| text(record.value).parse::<u64>().unwrap());
     let mut number = last.map_or(0, |last| last + 1);
     while !stop.load(Ordering::Relaxed) {
         let value = number.to_string();
         publisher.begin()?;
         for partition in 0..PARTITIONS {
-            publisher.send("data", partition, None, Some(value.as_bytes()), &[], 1)?;
+            publisher.send("k.data", partition, None, Some(value.as_bytes()), &[], 1)?;
         }
-        publisher.send("cuts", 0, None, Some(value.as_bytes()), &[], 1)?;
+        publisher.send("k.cuts", 0, None, Some(value.as_bytes()), &[], 1)?;
         publisher.commit()?;
         number += 1;
         written.fetch_add(1, Ordering::Relaxed);
@@ -61,10 +61,10 @@ fn write_on(settings: &Settings, stop: &AtomicBool, written: &AtomicU32) -> u32 
 
 /// Reads cuts and, for each, its events, until told the number after the last.
 fn read(settings: &Settings, until: &AtomicU32) -> Result<(), Error> {
-    let mut cuts = Log::open(settings, "cuts")?.expect("the topic is there");
+    let mut cuts = Log::open(settings, "k.cuts")?.expect("the topic is there");
     let mut events = Events::open(settings, "reader", BUDGET_BYTES)?;
     for partition in 0..PARTITIONS {
-        events.ensure("data", partition, From::Earliest)?;
+        events.ensure("k.data", partition, From::Earliest)?;
     }
     for number in 0.. {
         let begun = Instant::now();
@@ -79,8 +79,8 @@ fn read(settings: &Settings, until: &AtomicU32) -> Result<(), Error> {
         };
         assert_eq!(text(record.value), number.to_string());
         for partition in 0..PARTITIONS {
-            let event = events.next("data", partition, ARRIVES)?.expect("a cut's events are there");
-            assert_eq!(text(event.value), number.to_string(), "partition {partition}");
+            let event = events.next("k.data", partition, ARRIVES)?.expect("a cut's events are there");
+            assert_eq!(text(event.value), number.to_string(), "partition {partition} at {}", event.offset);
         }
     }
     Ok(())
@@ -95,9 +95,9 @@ async fn every_transaction_is_there_once_and_in_order() {
         name: name.to_owned(),
         partitions,
         replication: -1,
-        config: Vec::new(),
+        config: kept_for_ever(),
     };
-    admin.create_all(&[spec("data", PARTITIONS), spec("cuts", 1)]).await.unwrap();
+    admin.create_all(&[spec("k.data", PARTITIONS), spec("k.cuts", 1)]).await.unwrap();
 
     let (stop, until, written) = (AtomicBool::new(false), AtomicU32::new(u32::MAX), AtomicU32::new(0));
     let (failures, count) = std::thread::scope(|scope| {
@@ -119,7 +119,7 @@ async fn every_transaction_is_there_once_and_in_order() {
         }
         stop.store(true, Ordering::Relaxed);
         let failures = writer.join().unwrap();
-        let last = Log::open(&settings, "cuts").unwrap().unwrap().last(1).unwrap().pop().unwrap();
+        let last = Log::open(&settings, "k.cuts").unwrap().unwrap().last(1).unwrap().pop().unwrap();
         let count = text(last.value).parse::<u32>().unwrap() + 1;
         until.store(count, Ordering::Relaxed);
         reader.join().unwrap().unwrap();

@@ -32,3 +32,12 @@ fn a_partitions_errors_and_groups_are_not_the_lines() {
     link.error(KafkaError::Global(Code::GroupAuthorizationFailed), "no");
     assert!(link.bad_since().is_none());
 }
+
+#[test]
+fn an_erroneous_state_tells_what_ended_the_transaction() {
+    let link = Link::new("k:9092");
+    link.log(RDKafkaLogLevel::Error, "TXNERR", "Current transaction failed: record too old");
+    assert!(link.fault(Code::State, "sending").to_string().contains("record too old"));
+    link.transaction_begins();
+    assert!(!link.fault(Code::State, "sending").to_string().contains("record too old"));
+}

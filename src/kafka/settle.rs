@@ -1,0 +1,97 @@
+//! Ends what a broker has left hanging of a predecessor's last transaction.
+//!
+//! Opening the transactional id ends whatever the predecessor had open, and waits
+//! until its markers are written. Two things are not certain all the same where a
+//! broker has just come back from a crash:
+//!
+//! - It may show an older end of a topic for a moment. A record written now stands
+//!   behind everything; once it is seen, all before it is.
+//! - It may call a transaction complete without its markers. Kafka 4.3.1 skips
+//!   partitions whose leader it does not know yet as "likely deleted"
+//!   (`TransactionMarkerChannelManager`, at level INFO in its log; seen by killing
+//!   a busy single broker again and again). Those records are neither committed nor
+//!   aborted. The next marker of the same producer settles them with its own
+//!   transaction: without care they would be committed beside their repetition.
+//!
+//! So a record is written to each partition that hangs, and thrown away: the abort's
+//! markers settle all before them. That is right as long as the cut of those records is
+//! not visible, that is, hangs itself. Where the cut is visible and events hang, they
+//! belong to it, and the next commit in their partition brings them.
+
+use cdc_sdk::cut::Place;
+use cdc_sdk::Result;
+use rdkafka::consumer::Consumer as _;
+use rdkafka::topic_partition_list::Offset;
+
+use super::consumer::Consumer;
+use super::log::Log;
+use super::publisher::{Outcome, Publisher};
+use super::settings::Settings;
+
+/// Settles what hangs in the topics whose names begin so; after it, the whole of the `logs` is
+/// seen, of which the first holds the cuts. Logs that do not exist yet are passed.
+///
+/// # Errors
+/// [`cdc_sdk::Kind::KafkaUnreachable`], [`cdc_sdk::Kind::KafkaRefused`], [`cdc_sdk::Kind::Fenced`].
+pub fn settle(settings: &Settings, publisher: &mut Publisher, prefix: &str, logs: &[&str]) -> Result<()> {
+    let present = partitions(settings, prefix)?;
+    let (of_logs, of_data): (Vec<_>, Vec<_>) =
+        unsettled(settings, &present)?.into_iter().partition(|(topic, _)| logs.contains(&topic.as_str()));
+    let logs: Vec<(String, i32)> =
+        logs.iter().map(|log| ((*log).to_owned(), 0)).filter(|log| present.contains(log)).collect();
+    let Some(cuts) = logs.first() else { return Ok(()) };
+    if of_logs.contains(cuts) {
+        tracing::warn!(
+            target: "cdc::kafka",
+            "a broker left a transaction without its end in {} partitions; it is aborted and sent again",
+            of_logs.len() + of_data.len()
+        );
+    } else {
+        if !of_data.is_empty() {
+            tracing::warn!(
+                target: "cdc::kafka",
+                "a broker left committed records without their marker; the next commit there brings them: {of_data:?}"
+            );
+        }
+        publisher.barrier(&of_logs, Outcome::Commit)?;
+    }
+    let hanging = if of_logs.contains(cuts) { of_data } else { Vec::new() };
+    let behind = publisher.barrier(&[logs, hanging].concat(), Outcome::Abort)?;
+    for place in behind.iter().filter(|place| place.partition == 0) {
+        if let Some(log) = Log::open(settings, &place.topic)? {
+            log.wait_for_end(place.offset)?;
+        }
+    }
+    Ok(())
+}
+
+fn partitions(settings: &Settings, prefix: &str) -> Result<Vec<(String, i32)>> {
+    let reader = Consumer::open(settings, |_| {})?;
+    let metadata = reader.inner().fetch_metadata(None, settings.patience);
+    let metadata = metadata.map_err(|cause| reader.fault(&cause, "looking up topics"))?;
+    let named = metadata.topics().iter().filter(|t| t.error().is_none() && t.name().starts_with(prefix));
+    let of = |t: &rdkafka::metadata::MetadataTopic| {
+        let name = t.name().to_owned();
+        t.partitions().iter().map(|p| (name.clone(), p.id())).collect::<Vec<_>>()
+    };
+    Ok(named.flat_map(of).collect())
+}
+
+/// Those of the partitions in which something is neither committed nor aborted.
+///
+/// # Errors
+/// As [`settle`].
+pub fn unsettled(settings: &Settings, partitions: &[(String, i32)]) -> Result<Vec<(String, i32)>> {
+    let committed = ends(settings, partitions, "read_committed")?;
+    let written = ends(settings, partitions, "read_uncommitted")?;
+    let both = committed.into_iter().zip(written);
+    let open = both.filter(|(committed, written)| committed.offset < written.offset);
+    Ok(open.map(|(place, _)| (place.topic, place.partition)).collect())
+}
+
+fn ends(settings: &Settings, partitions: &[(String, i32)], isolation: &str) -> Result<Vec<Place>> {
+    let reader = Consumer::open(settings, |config| {
+        config.set("isolation.level", isolation);
+    })?;
+    reader.offsets(partitions.iter().map(|(topic, partition)| (topic.as_str(), *partition)), Offset::End)
+}
