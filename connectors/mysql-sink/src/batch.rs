@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cdc_sdk::cut::Place;
-use cdc_sdk::{CutId, Op, Table};
+use cdc_sdk::{CutId, Error, Op, Table};
+
+use crate::dead_letter::Origin;
 
 /// Some changes and how far they lead.
 ///
@@ -60,6 +62,11 @@ pub struct Change<R> {
     pub before: Option<R>,
     /// The row after it.
     pub after: Option<R>,
+    /// Which record it was: from there it is read once more where it becomes a dead letter.
+    pub origin: Origin,
+    /// Why it cannot be read, where its table has dead letters: then of `table` only the name counts, and
+    /// without a `key` it may be of any row.
+    pub unreadable: Option<Arc<Error>>,
 }
 
 /// What a batch did.

@@ -20,12 +20,14 @@ mod session;
 mod tables;
 mod fold;
 mod apply;
+mod dead_letter;
 mod ledger;
 mod sink;
 mod parallel;
 
 pub use batch::{Advance, Applied, Batch, Change, End};
-pub use ledger::{LedgerAdmin, Progress, Rewind};
+pub use dead_letter::{DeadLetters, Held, Keeping, Letter, Origin, Quarantine, Why};
+pub use ledger::{Action, Answer, Chosen, DeadLetterDesk, LedgerAdmin, Progress, Request, Rewind};
 pub use parallel::{Done, Parallel};
 pub use session::check;
 pub use settings::{SchemaMode, Settings};

@@ -17,8 +17,8 @@
 //! error. After that a number of batches go alone, twice as many each time it happens
 //! again. A commit whose answer is lost is never repeated: the sink must be opened anew.
 //!
-//! Batches with TRUNCATE, with rows without a key, of a run that goes on, of a replay, and
-//! small ones go alone: they end what is at work first.
+//! Batches with TRUNCATE, with rows without a key, with changes that become dead letters, of a
+//! run that goes on, of a replay, and small ones go alone: they end what is at work first.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
@@ -135,6 +135,15 @@ impl<R: Row + Clone + Send + Sync + 'static> Parallel<R> {
         &self.sink
     }
 
+    /// The sink, to do something with once nothing is at work.
+    ///
+    /// # Errors
+    /// As [`Self::settle`].
+    pub async fn settled(&mut self) -> Result<&mut Sink> {
+        self.settle().await?;
+        Ok(&mut self.sink)
+    }
+
     /// Takes a batch on. It may be applied before this returns, or later: see [`Self::done`].
     ///
     /// # Errors
@@ -149,6 +158,11 @@ impl<R: Row + Clone + Send + Sync + 'static> Parallel<R> {
         let reach = self.reach(&batch).await?;
         while self.idle.is_empty() || self.work.iter().any(|other| other.reach.meets(&reach)) {
             self.end_first().await?;
+        }
+        // What has ended meanwhile may have put a key of this batch into quarantine.
+        if self.sink.holds_any(&batch.changes) {
+            self.settle().await?;
+            return self.one_by_one(vec![batch]).await;
         }
         self.begin(batch, reach)
     }
@@ -212,7 +226,8 @@ impl<R: Row + Clone + Send + Sync + 'static> Parallel<R> {
             || matches!(batch.end, End::More)
             || !self.sink.is_idle()
             || batch.changes.len() < ROWS_MIN
-            || batch.changes.iter().any(|c| c.op == Op::Truncate || c.key.is_none())
+            || batch.changes.iter().any(|c| c.op == Op::Truncate || c.key.is_none() || c.unreadable.is_some())
+            || self.sink.holds_any(&batch.changes)
     }
 
     /// What the batch writes to. Tables that are new to this sink are made first, while nothing is at work.

@@ -1,7 +1,7 @@
 //! What a sink must know before it can open its destination.
 
 use cdc_sdk::endpoint::Endpoint;
-use cdc_sdk::pattern::Route;
+use cdc_sdk::pattern::{Pattern, Route};
 use cdc_sdk::{Error, Kind, Result, TableName};
 
 use crate::ledger::Ledger;
@@ -23,6 +23,10 @@ pub struct Settings {
     pub ledger_database: String,
     /// How many bytes of SQL go to the server at once; a larger row goes alone.
     pub max_statement_bytes: usize,
+    /// Tables of the source whose events become dead letters where they cannot be applied.
+    pub dead_letters: Vec<Pattern>,
+    /// Keys in quarantine at most; one more stops the sink.
+    pub quarantined_keys_max: usize,
 }
 
 /// What the sink may do to the destination's tables.
@@ -44,6 +48,8 @@ impl Settings {
     /// 1 MiB: larger statements are not faster, and 4 MiB is the smallest
     /// `max_allowed_packet` that MySQL has had as a default since 5.6.
     pub const MAX_STATEMENT_BYTES: usize = 1 << 20;
+    /// So many keys are an accident that a person should see, and take little memory.
+    pub const QUARANTINED_KEYS_MAX: usize = 1000;
 
     /// Settings with all that has a default left at it.
     pub fn new(name: impl Into<String>, topic_prefix: impl Into<String>, endpoint: Endpoint) -> Self {
@@ -55,12 +61,19 @@ impl Settings {
             schema: SchemaMode::default(),
             ledger_database: Self::LEDGER_DATABASE.to_owned(),
             max_statement_bytes: Self::MAX_STATEMENT_BYTES,
+            dead_letters: Vec::new(),
+            quarantined_keys_max: Self::QUARANTINED_KEYS_MAX,
         }
     }
 
     /// Where the ledger is.
     pub(crate) fn ledger(&self) -> Ledger {
         Ledger { database: self.ledger_database.clone(), name: self.name.clone() }
+    }
+
+    /// Whether events of a source table become dead letters where they cannot be applied.
+    pub fn has_dead_letters(&self, source: &TableName) -> bool {
+        self.dead_letters.iter().any(|pattern| pattern.matches(source))
     }
 
     /// Where the rows of a source table go.

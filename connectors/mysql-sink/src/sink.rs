@@ -1,12 +1,16 @@
 //! The sink itself: opened, fed with batches, closed.
 
+mod isolate;
+mod release;
+
 use cdc_sdk::value::Row;
 use cdc_sdk::{Error, Kind, Op, Result, Table};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::apply::{self, Plans, Writer};
-use crate::batch::{Advance, Applied, Batch, End};
+use crate::batch::{Advance, Applied, Batch, Change, End};
+use crate::dead_letter::{Aside, DeadLetters, Held, Quarantine};
 use crate::fold::{Folded, fold};
 use crate::ledger::{self, Ledger, Progress, Registration};
 use crate::session::{Leader, Purpose, Session};
@@ -36,6 +40,13 @@ pub struct Sink {
     registrations: Vec<Registration>,
     progress: Progress,
     state: State,
+    /// Where dead letters go; `None`: nowhere.
+    office: Option<Arc<dyn DeadLetters>>,
+    quarantine: Quarantine,
+    /// The quarantine as it was before the open run changed it.
+    before_run: Option<Quarantine>,
+    /// What the attempt under way adds to it.
+    leaving: Vec<Held>,
 }
 
 /// Where the sink stands in its destination transaction.
@@ -65,8 +76,35 @@ impl Sink {
             vec![Registration::of(&ledger, &mut tables).await?, Registration::of(&ledger, &mut data).await?];
         ledger::end_predecessors(&ledger, &mut data, &registrations).await?;
         let progress = ledger::raise_epoch(&ledger, &mut data, &leader, &settings.topic_prefix).await?;
+        if !settings.dead_letters.is_empty() {
+            ledger::quarantine::create(&ledger, &mut tables).await?;
+        }
+        let quarantine = ledger::quarantine::read(&ledger, &mut data).await?;
         let tables = Tables::new(tables);
-        Ok(Self { settings, ledger, leader, data, tables, registrations, progress, state: State::Idle })
+        Ok(Self {
+            settings,
+            ledger,
+            leader,
+            data,
+            tables,
+            registrations,
+            progress,
+            state: State::Idle,
+            office: None,
+            quarantine,
+            before_run: None,
+            leaving: Vec::new(),
+        })
+    }
+
+    /// Where dead letters go from now on. Without it an event that cannot be applied stops the sink.
+    pub fn send_dead_letters_to(&mut self, office: Arc<dyn DeadLetters>) {
+        self.office = Some(office);
+    }
+
+    /// The keys in quarantine: of what is committed, and of the run that is open.
+    pub fn quarantine(&self) -> &Quarantine {
+        &self.quarantine
     }
 
     /// How far it has come.
@@ -82,18 +120,22 @@ impl Sink {
     pub async fn apply<R: Row + Clone + Send + Sync>(&mut self, batch: Batch<R>) -> Result<Applied> {
         self.ready(&batch)?;
         let truncates = batch.changes.iter().filter(|c| c.op == Op::Truncate).count();
-        let done = match truncates > 0 && truncates == batch.changes.len() {
+        let rows = batch.changes.iter().any(|c| c.op != Op::Truncate && c.unreadable.is_none());
+        let done = match truncates > 0 && !rows {
             true => self.truncate(&batch).await,
-            false => self.attempts(&batch).await,
+            false => self.attempts_with_dead_letters(&batch).await,
         };
         match (done, batch.end) {
             (Ok(applied), End::Commit(advance)) => {
                 self.state = State::Idle;
                 self.progress.advance(advance);
+                self.take_in();
+                self.before_run = None;
                 Ok(applied)
             }
             (Ok(applied), End::More) => {
                 self.state = State::Open;
+                self.take_in();
                 Ok(applied)
             }
             (Err(error), _) => Err(self.abandon(error).await),
@@ -107,6 +149,7 @@ impl Sink {
     pub async fn roll_back(&mut self) -> Result<()> {
         if self.state == State::Open {
             let rolled = self.data.command("ROLLBACK").await;
+            self.forget_run();
             self.state = if rolled.is_ok() { State::Idle } else { State::Lost };
             rolled.map_err(|r| r.into_error("an abandoned transaction could not be rolled back"))?;
         }
@@ -197,7 +240,8 @@ impl Sink {
             return Err(Error::new(Kind::Bug, what));
         }
         let over_the_end = self.progress.converging() && Some(advance.cut) > self.progress.high_water;
-        let keyless = batch.changes.iter().find(|c| c.key.is_none() && c.op != Op::Truncate);
+        let without_key = |c: &&Change<R>| c.key.is_none() && c.op != Op::Truncate && c.unreadable.is_none();
+        let keyless = batch.changes.iter().find(without_key);
         match keyless.filter(|_| over_the_end) {
             None => Ok(()),
             // Some of its rows are at the destination and some are not, and nothing tells which.
@@ -210,15 +254,18 @@ impl Sink {
         }
     }
 
-    /// Applies; what the destination rolled back for reasons of its own is tried again, unless an earlier
-    /// batch of the run went with it.
-    async fn attempts<R: Row + Sync>(&mut self, batch: &Batch<R>) -> Result<Applied> {
-        let folded = fold(&batch.changes)?;
+    /// Applies all but what is set aside; what the destination rolled back for reasons of its own is tried
+    /// again, unless an earlier batch of the run went with it.
+    async fn attempts<R: Row + Sync>(&mut self, batch: &Batch<R>, aside: &Aside) -> Result<Applied> {
+        let folded = match aside.is_empty() {
+            true => fold(&batch.changes)?,
+            false => fold(batch.changes.iter().filter(|c| !aside.has(c)))?,
+        };
         let mut pause = PAUSE_FIRST;
         let mut attempt = 1;
         loop {
             let plans = self.plans(&folded).await?;
-            match self.transact(&folded, &plans, &batch.end).await {
+            match self.transact(batch, aside, &folded, &plans).await {
                 Err(error) if self.may_repeat(&error) && attempt < ATTEMPTS_MAX => {
                     tracing::info!(%error, attempt, "the destination rolled the batch back; it is tried again");
                     self.data
@@ -253,24 +300,35 @@ impl Sink {
     /// One attempt: rows, then the ledger, each answer checked, then COMMIT.
     async fn transact<R: Row + Sync>(
         &mut self,
+        batch: &Batch<R>,
+        aside: &Aside,
         folded: &Folded<'_, R>,
         plans: &Plans,
-        end: &End,
     ) -> Result<Applied> {
         let mut writer = Writer::new(&mut self.data, self.settings.max_statement_bytes);
-        if self.state == State::Idle {
-            writer.control("START TRANSACTION");
+        match self.state {
+            State::Idle => writer.control("START TRANSACTION"),
+            State::Open if self.office.is_some() => writer.control(isolate::MARK),
+            State::Open | State::Lost => {}
         }
         apply::apply(&mut writer, folded, plans, self.progress.converging()).await?;
-        if let End::Commit(advance) = end {
+        let mut applied = writer.applied;
+        self.leaving.clear();
+        if !aside.is_empty() {
+            writer.flush().await?;
+            self.leave(batch, aside).await?;
+            writer = Writer::new(&mut self.data, self.settings.max_statement_bytes);
+            writer.applied = applied;
+        }
+        if let End::Commit(advance) = &batch.end {
             writer.ledger(&self.ledger.advance_sql(&self.progress, advance));
             if let Some(sql) = self.ledger.places_of(&advance.places) {
                 writer.control(&sql);
             }
         }
         writer.flush().await?;
-        let applied = writer.applied;
-        match end {
+        applied = writer.applied;
+        match batch.end {
             End::More => Ok(applied),
             End::Commit(_) => self.commit(applied).await,
         }
@@ -289,7 +347,7 @@ impl Sink {
 
     /// TRUNCATE commits by itself, so it goes before the ledger: if the process dies between the two, it is done
     /// again, which changes nothing.
-    async fn truncate<R>(&mut self, batch: &Batch<R>) -> Result<Applied> {
+    async fn truncate<R: Row>(&mut self, batch: &Batch<R>) -> Result<Applied> {
         let End::Commit(advance) = &batch.end else {
             return Err(Error::new(Kind::Bug, "TRUNCATE inside a transaction that goes on"));
         };
@@ -297,7 +355,7 @@ impl Sink {
             return Err(Error::new(Kind::Bug, "TRUNCATE inside an open transaction"));
         }
         let mut referenced = Vec::new();
-        for change in &batch.changes {
+        for change in batch.changes.iter().filter(|c| c.op == Op::Truncate) {
             let plan = self.tables.plan(&self.settings, &change.table).await?;
             match self.data.command(&format!("TRUNCATE TABLE {}", plan.target.sql())).await {
                 Ok(_) => {}
@@ -312,6 +370,7 @@ impl Sink {
         for plan in referenced {
             applied.deletes += self.empty(&plan.target.sql()).await?;
         }
+        self.release_truncated(batch).await?;
         self.advance(advance).await?;
         self.commit(applied).await
     }
@@ -346,6 +405,7 @@ impl Sink {
     /// Rolls back after an error. If that cannot be done, or the ledger is another's, the sink is lost.
     async fn abandon(&mut self, error: Error) -> Error {
         let rolled = self.data.command("ROLLBACK").await;
+        self.forget_run();
         let lost = rolled.is_err() || self.state == State::Lost || error.kind() == Kind::LedgerMoved;
         self.state = if lost { State::Lost } else { State::Idle };
         error

@@ -119,13 +119,19 @@ kinds! {
     /// The destination rolled the transaction back (deadlock, lock wait). It is tried again.
     Conflict = "E051", Retry;
     /// The destination holds rows that contradict the source: another writer, or a unique key that differs.
-    Divergence = "E052", Halt;
+    Divergence = "E052", Quarantine;
     /// The destination's table does not fit the source's, and the settings forbid changing it.
     TableMismatch = "E053", Halt;
     /// The ledger has moved under this sink: another instance has taken over.
     LedgerMoved = "E054", Retry;
     /// The ledger belongs to another topic prefix, or contradicts the cuts.
     LedgerMismatch = "E055", Halt;
+    /// More keys are in quarantine than the settings allow (`[dead_letter] keys_max`), or what is in the
+    /// way of one cannot be told apart from the rest. See `cdc dead-letter list`; mend the cause, then retry.
+    DeadLettersFull = "E056", Halt;
+    /// Records of the dead-letter topic that the ledger counts on are not there. Discard the keys
+    /// (`cdc dead-letter discard`) and take a new snapshot of their tables.
+    DeadLettersMissing = "E057", Halt;
 
     /// There is nothing to follow yet: the source has not written its first cut.
     NothingYet = "E060", Retry;

@@ -140,6 +140,13 @@ pub(crate) fn text(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
+/// A value as a person reads it in a key.
+pub(crate) fn shown_value(value: Value<'_>) -> Result<String> {
+    let mut out = Vec::new();
+    stored(&mut out, value)?;
+    Ok(String::from_utf8_lossy(&out).into_owned())
+}
+
 fn enum_zero(out: &mut Vec<u8>, form: &Form) -> Result<()> {
     let Some(zero) = &form.enum_zero else {
         return Err(Error::new(Kind::RowRefused, "an ENUM's index 0 (its error value '') cannot be written")

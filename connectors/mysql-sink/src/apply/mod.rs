@@ -13,11 +13,14 @@ mod decide;
 mod keyless;
 mod literal;
 mod packet;
+mod probe;
 mod rows;
 mod writer;
 
 pub(crate) use decide::decide;
-pub(crate) use literal::{Form, text};
+pub(crate) use literal::{Form, binary, shown_value, text};
+pub(crate) use packet::Manner;
+pub(crate) use probe::Probe;
 pub(crate) use writer::Writer;
 
 use std::sync::Arc;
@@ -27,7 +30,6 @@ use cdc_sdk::value::Row;
 
 use crate::fold::{Folded, TableChanges};
 use crate::tables::Plan;
-use packet::Manner;
 
 /// The plans of a batch: for each table, for each of its schemas.
 pub(crate) type Plans = Vec<Vec<Arc<Plan>>>;
@@ -40,7 +42,7 @@ pub(crate) async fn apply<'a, R: Row + Sync>(
     converging: bool,
 ) -> Result<()> {
     for (changes, plans) in folded.tables.iter().zip(plans) {
-        apply_keyed(writer, changes, plans, converging).await?;
+        apply_keyed(writer, changes, plans, converging, Manner::Delete).await?;
         // What the ledger has of rows without identity must not be done again; a replay skips it.
         if !converging {
             keyless::apply(writer, changes, plans).await?;
@@ -49,15 +51,40 @@ pub(crate) async fn apply<'a, R: Row + Sync>(
     Ok(())
 }
 
+/// Writes what had been set aside, after changes of other keys. A row that is gone is deleted only where its
+/// key is spelled just so: of keys that a collation calls equal another may have taken its place.
+pub(crate) async fn apply_late<'a, R: Row + Sync>(
+    writer: &mut Writer<'_, 'a, R>,
+    folded: &'a Folded<'a, R>,
+    plans: &'a Plans,
+) -> Result<()> {
+    for (changes, plans) in folded.tables.iter().zip(plans) {
+        apply_keyed(writer, changes, plans, false, Manner::DeleteExact).await?;
+        keyless::apply(writer, changes, plans).await?;
+    }
+    Ok(())
+}
+
+/// The changes of rows without a key, by themselves.
+pub(crate) async fn apply_keyless<'a, R: Row + Sync>(
+    writer: &mut Writer<'_, 'a, R>,
+    changes: &'a TableChanges<'a, R>,
+    plans: &'a [Arc<Plan>],
+) -> Result<()> {
+    keyless::apply(writer, changes, plans).await?;
+    writer.flush().await
+}
+
 async fn apply_keyed<'a, R: Row + Sync>(
     writer: &mut Writer<'_, 'a, R>,
     changes: &'a TableChanges<'a, R>,
     plans: &'a [Arc<Plan>],
     converging: bool,
+    delete: Manner,
 ) -> Result<()> {
     let order = decide(changes, plans, converging)?;
     for (plan, rows) in plans.iter().zip(&order.deletes) {
-        writer.rows(plan, Manner::Delete, rows).await?;
+        writer.rows(plan, delete, rows).await?;
     }
     for (plan, rows) in plans.iter().zip(&order.upserts) {
         writer.rows(plan, Manner::Upsert, rows).await?;

@@ -11,6 +11,8 @@ use crate::tables::Plan;
 pub(crate) enum Manner {
     /// Deleted by key; those that are not there do not matter.
     Delete,
+    /// Deleted by key where it is spelled just so: keys that a collation calls equal stay.
+    DeleteExact,
     /// Inserted, or changed where the key is there; a row of another key in the way is an error.
     Upsert,
     /// Inserted; whatever is in the way goes.
@@ -24,6 +26,7 @@ impl Manner {
     pub fn head(self, plan: &Plan) -> &str {
         match self {
             Self::Delete => &plan.sql.delete,
+            Self::DeleteExact => &plan.sql.remove,
             Self::Upsert | Self::Insert => &plan.sql.insert,
             Self::Replace => &plan.sql.replace,
         }
@@ -33,7 +36,7 @@ impl Manner {
     pub fn tail(self, plan: &Plan) -> &str {
         match self {
             Self::Delete if plan.sql.delete_in_list => ")",
-            Self::Delete => "",
+            Self::Delete | Self::DeleteExact => "",
             Self::Upsert => &plan.sql.upsert_tail,
             Self::Replace | Self::Insert => "",
         }
@@ -43,6 +46,7 @@ impl Manner {
     pub fn between(self, plan: &Plan) -> &'static [u8] {
         match self {
             Self::Delete if !plan.sql.delete_in_list => b" OR ",
+            Self::DeleteExact => b" OR ",
             Self::Delete | Self::Upsert | Self::Replace | Self::Insert => b",",
         }
     }
@@ -51,6 +55,7 @@ impl Manner {
     pub fn row<R: Row>(self, out: &mut Vec<u8>, plan: &Plan, row: &R) -> Result<()> {
         match self {
             Self::Delete => rows::key(out, plan, row),
+            Self::DeleteExact => rows::exact_key(out, plan, row),
             Self::Upsert | Self::Replace | Self::Insert => rows::tuple(out, plan, row),
         }
     }

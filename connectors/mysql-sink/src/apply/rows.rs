@@ -4,7 +4,7 @@ use cdc_sdk::value::{Row, Value};
 use cdc_sdk::{Error, Kind, Result};
 
 use super::literal;
-use crate::tables::{Plan, Right};
+use crate::tables::{Comparison, Plan, Right};
 
 /// Appends `(v1,v2,…)` with the values of the written columns.
 pub(super) fn tuple<R: Row>(out: &mut Vec<u8>, plan: &Plan, row: &R) -> Result<()> {
@@ -68,20 +68,46 @@ pub(super) fn condition<R: Row>(out: &mut Vec<u8>, plan: &Plan, row: &R) -> Resu
             return Ok(());
         };
         separate(out, first, b" AND ");
-        out.extend_from_slice(comparison.left.as_bytes());
-        out.extend_from_slice(b" <=> ");
-        match (comparison.right, value) {
-            (Right::TextBytes, Value::Text(text)) => literal::binary(out, text.as_bytes()),
-            (Right::Json, Value::Json(_) | Value::Text(_)) => {
-                out.extend_from_slice(b"CAST(");
-                literal::comparable(out, value)?;
-                out.extend_from_slice(b" AS JSON)");
-            }
-            (Right::Plain | Right::TextBytes | Right::Json, value) => literal::comparable(out, value)?,
-        }
-        Ok(())
+        same_bytes(out, comparison, value)
     })?;
     complete(plan, seen)
+}
+
+/// Appends `(k1=v1 AND k1 <=> v1 AND …)`: the row by its key, so that the index finds it, where the key is
+/// the same byte for byte.
+pub(super) fn exact_key<R: Row>(out: &mut Vec<u8>, plan: &Plan, row: &R) -> Result<()> {
+    out.push(b'(');
+    let first = out.len();
+    let mut seen = 0;
+    row.visit(|index, value| {
+        in_order(plan, index, &mut seen)?;
+        let name = plan.sql.key.iter().find(|(at, _)| *at == index).map(|(_, name)| name);
+        let (Some(name), Some(comparison)) = (name, plan.comparisons.get(index)) else { return Ok(()) };
+        separate(out, first, b" AND ");
+        out.extend_from_slice(name.as_bytes());
+        out.push(b'=');
+        literal::comparable(out, value)?;
+        out.extend_from_slice(b" AND ");
+        same_bytes(out, comparison, value)
+    })?;
+    complete(plan, seen)?;
+    out.push(b')');
+    Ok(())
+}
+
+fn same_bytes(out: &mut Vec<u8>, comparison: &Comparison, value: Value<'_>) -> Result<()> {
+    out.extend_from_slice(comparison.left.as_bytes());
+    out.extend_from_slice(b" <=> ");
+    match (comparison.right, value) {
+        (Right::TextBytes, Value::Text(text)) => literal::binary(out, text.as_bytes()),
+        (Right::Json, Value::Json(_) | Value::Text(_)) => {
+            out.extend_from_slice(b"CAST(");
+            literal::comparable(out, value)?;
+            out.extend_from_slice(b" AS JSON)");
+        }
+        (Right::Plain | Right::TextBytes | Right::Json, value) => literal::comparable(out, value)?,
+    }
+    Ok(())
 }
 
 /// The row's key for an error message, cut where it is long.

@@ -179,15 +179,8 @@ impl<'s, 'a, R: Row + Sync> Writer<'s, 'a, R> {
         Error::new(Kind::RowRefused, format!("rows of {} would lose something", plan.target)).detail(warning)
     }
 
-    /// The first warning of the last statement that tells of a value that was changed.
     async fn loss(&mut self) -> Result<Option<String>> {
-        let warnings: Vec<(String, u16, String)> = self
-            .session
-            .rows("SHOW WARNINGS")
-            .await
-            .map_err(|r| r.into_error("warnings could not be read"))?;
-        let found = warnings.into_iter().find(|(_, code, _)| LOSSES.contains(code));
-        Ok(found.map(|(level, code, message)| format!("{level} {code}: {message}")))
+        loss(self.session).await
     }
 
     /// The error of a packet that was refused. For rows it names the one at fault: they are tried one by
@@ -228,15 +221,23 @@ impl<'s, 'a, R: Row + Sync> Writer<'s, 'a, R> {
     }
 }
 
+/// The first warning of the last statement that tells of a value that was changed.
+pub(super) async fn loss(session: &mut Session) -> Result<Option<String>> {
+    let warnings: Vec<(String, u16, String)> =
+        session.rows("SHOW WARNINGS").await.map_err(|r| r.into_error("warnings could not be read"))?;
+    let found = warnings.into_iter().find(|(_, code, _)| LOSSES.contains(code));
+    Ok(found.map(|(level, code, message)| format!("{level} {code}: {message}")))
+}
+
 /// Warnings that tell of a value that was changed on its way in: ER_BAD_NULL_ERROR, out of range, truncated,
 /// wrong value, no default, wrong value for a field, division by zero, too long.
 const LOSSES: [u16; 9] = [1048, 1264, 1265, 1292, 1364, 1366, 1365, 1406, 1411];
 
-fn refused<R: Row>(plan: &Plan, row: &R, refusal: Refusal) -> Error {
+pub(super) fn refused<R: Row>(plan: &Plan, row: &R, refusal: Refusal) -> Error {
     refusal.into_error(format!("row {} of {} was refused", rows::shown_key(plan, row), plan.target))
 }
 
-fn too_large<R: Row>(plan: &Plan, row: &R, bytes: usize, bytes_max: usize) -> Error {
+pub(super) fn too_large<R: Row>(plan: &Plan, row: &R, bytes: usize, bytes_max: usize) -> Error {
     let what =
         format!("row {} of {} is larger than the server takes", rows::shown_key(plan, row), plan.target);
     Error::new(Kind::RowRefused, what)
@@ -244,7 +245,7 @@ fn too_large<R: Row>(plan: &Plan, row: &R, bytes: usize, bytes_max: usize) -> Er
         .hint("on the destination: SET PERSIST max_allowed_packet = 1073741824;")
 }
 
-fn lossy<R: Row>(plan: &Plan, row: &R, warning: &str) -> Error {
+pub(super) fn lossy<R: Row>(plan: &Plan, row: &R, warning: &str) -> Error {
     let what = format!("row {} of {} would lose something", rows::shown_key(plan, row), plan.target);
     Error::new(Kind::RowRefused, what)
         .detail(warning)

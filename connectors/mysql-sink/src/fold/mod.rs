@@ -49,6 +49,8 @@ pub(crate) enum Before<'a, R> {
 /// The net change of one key.
 #[derive(Debug)]
 pub(crate) struct Net<'a, R> {
+    /// The first of its changes, which names table and key.
+    pub change: &'a Change<R>,
     /// What it was before.
     pub before: Before<'a, R>,
     /// What it is after; `None`: gone.
@@ -68,10 +70,12 @@ pub(crate) struct Net<'a, R> {
 /// # Errors
 /// [`Kind::RowMismatch`]: a change lacks the image that its kind must have.
 /// [`Kind::Bug`]: a TRUNCATE among other changes.
-pub(crate) fn fold<R>(changes: &[Change<R>]) -> Result<Folded<'_, R>> {
+pub(crate) fn fold<'a, R: 'a>(changes: impl IntoIterator<Item = &'a Change<R>>) -> Result<Folded<'a, R>> {
+    let changes = changes.into_iter();
     let mut tables: Vec<TableChanges<'_, R>> = Vec::new();
     let mut places: HashMap<*const Table, (usize, usize)> = HashMap::new();
-    let mut keys: HashMap<(usize, &Bytes), usize> = HashMap::with_capacity(changes.len());
+    let most = changes.size_hint().1.unwrap_or(0);
+    let mut keys: HashMap<(usize, &Bytes), usize> = HashMap::with_capacity(most);
     for change in changes {
         if change.op == Op::Truncate {
             return Err(Error::new(
@@ -121,7 +125,7 @@ impl<'a, R> Net<'a, R> {
             (Op::Update | Op::Delete | Op::Read | Op::Truncate, None) => Before::Unknown,
         };
         let image = change.after.as_ref().or(change.before.as_ref()).ok_or_else(|| no_image(change))?;
-        let mut net = Self { before, after: None, image, schema, one_schema: true, read: false };
+        let mut net = Self { change, before, after: None, image, schema, one_schema: true, read: false };
         net.then(change, schema)?;
         Ok(net)
     }

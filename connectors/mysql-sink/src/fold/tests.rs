@@ -4,6 +4,7 @@ use cdc_sdk::{OwnedRow, OwnedValue, TableName, Value};
 use proptest::prelude::*;
 
 use super::*;
+use crate::dead_letter::Origin;
 
 fn table(name: &str) -> Arc<Table> {
     Arc::new(Table {
@@ -30,7 +31,9 @@ fn numbers(row: &OwnedRow) -> (u8, u8) {
 
 fn change(table: &Arc<Table>, op: Op, before: Option<OwnedRow>, after: Option<OwnedRow>) -> Change<OwnedRow> {
     let (key, _) = numbers(after.as_ref().or(before.as_ref()).unwrap());
-    Change { table: Arc::clone(table), op, key: Some(Bytes::from(vec![key])), before, after }
+    let key = Some(Bytes::from(vec![key]));
+    let origin = Origin::default();
+    Change { table: Arc::clone(table), op, key, before, after, origin, unreadable: None }
 }
 
 /// A table of (key, unique value) as MySQL would keep it: the changes of a source that checks its unique key row by row.

@@ -7,6 +7,9 @@
 //! sinks only one can commit.
 
 mod admin;
+mod dead_letters;
+pub(crate) mod quarantine;
+pub(crate) mod requests;
 mod schema;
 mod takeover;
 
@@ -17,6 +20,8 @@ use cdc_sdk::name::quoted;
 use cdc_sdk::{CutId, Error, Kind, Result};
 
 pub use admin::{LedgerAdmin, Rewind};
+pub use dead_letters::DeadLetterDesk;
+pub use requests::{Action, Answer, Chosen, Request};
 pub(crate) use schema::{create, ready};
 pub(crate) use takeover::{Registration, end_predecessors, raise_epoch};
 

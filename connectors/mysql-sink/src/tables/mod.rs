@@ -27,7 +27,7 @@ use crate::session::Session;
 use crate::settings::{SchemaMode, Settings};
 use catalogue::Catalogue;
 use difference::Difference;
-pub(crate) use plan::{Plan, Right};
+pub(crate) use plan::{Comparison, Plan, Right};
 
 /// Plans kept before all are made anew: more than any pipeline has tables, with room for old schemas.
 const PLANS_MAX: usize = 65_536;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use cdc_mysql_sink::{Advance, Applied, Batch, Change, End, Settings, Sink};
+use cdc_mysql_sink::{Advance, Applied, Batch, Change, End, Origin, Settings, Sink};
 use cdc_sdk::column::{ColumnType, Extra, Width};
 use cdc_sdk::cut::Place;
 use cdc_sdk::endpoint::{Endpoint, Secret, Tls, TlsMode};
@@ -234,7 +234,8 @@ fn key(table: &Table, row: &OwnedRow) -> Option<Bytes> {
 
 fn change(table: &Arc<Table>, op: Op, before: Option<OwnedRow>, after: Option<OwnedRow>) -> Change<OwnedRow> {
     let key = key(table, after.as_ref().or(before.as_ref()).unwrap());
-    Change { table: Arc::clone(table), op, key, before, after }
+    let origin = Origin::default();
+    Change { table: Arc::clone(table), op, key, before, after, origin, unreadable: None }
 }
 
 pub fn create(table: &Arc<Table>, row: OwnedRow) -> Change<OwnedRow> {
@@ -254,5 +255,14 @@ pub fn delete(table: &Arc<Table>, row: OwnedRow) -> Change<OwnedRow> {
 }
 
 pub fn truncate(table: &Arc<Table>) -> Change<OwnedRow> {
-    Change { table: Arc::clone(table), op: Op::Truncate, key: None, before: None, after: None }
+    let origin = Origin::default();
+    Change {
+        table: Arc::clone(table),
+        op: Op::Truncate,
+        key: None,
+        before: None,
+        after: None,
+        origin,
+        unreadable: None,
+    }
 }
