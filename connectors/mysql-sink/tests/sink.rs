@@ -5,6 +5,9 @@
 //! so and passes.
 
 #[cfg(test)]
+#[path = "sink/office.rs"]
+mod office;
+#[cfg(test)]
 #[path = "sink/world.rs"]
 mod world;
 
@@ -27,6 +30,9 @@ mod keyless_rows_are_counted;
 #[path = "sink/keys_change.rs"]
 mod keys_change;
 #[cfg(test)]
+#[path = "sink/keys_leave_the_quarantine.rs"]
+mod keys_leave_the_quarantine;
+#[cfg(test)]
 #[path = "sink/one_sink_leads.rs"]
 mod one_sink_leads;
 #[cfg(test)]
@@ -47,3 +53,6 @@ mod unique_values_move;
 #[cfg(test)]
 #[path = "sink/values_arrive_identical.rs"]
 mod values_arrive_identical;
+#[cfg(test)]
+#[path = "sink/what_cannot_be_applied_is_set_aside.rs"]
+mod what_cannot_be_applied_is_set_aside;
