@@ -35,7 +35,7 @@ mod plan;
 
 pub use codec::{KeyNote, Outgoing, Scratch, TableCodec};
 pub use event::{AvroRow, Decoded, frame_id};
-pub use plan::Plan;
+pub use plan::{Plan, SourcePlace};
 pub use registry::{Registry, RegistrySettings};
 
 pub use crate::envelope::{Meta, Snapshot, TransactionBlock};

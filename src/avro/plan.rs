@@ -46,7 +46,20 @@ enum SourcePart {
     Millis,
     Micros,
     Gtid,
+    File,
+    Pos,
     Other,
+}
+
+/// Where an event stood in the source's log, as its envelope says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourcePlace {
+    /// The GTID of its transaction.
+    pub gtid: Option<String>,
+    /// The binlog file.
+    pub file: String,
+    /// The event's place in it.
+    pub pos: i64,
 }
 
 impl Plan {
@@ -162,6 +175,40 @@ impl Plan {
         }
     }
 
+    /// Where an event stood in the source's log: for the few that somebody looks at.
+    ///
+    /// # Errors
+    /// As [`Plan::decode`].
+    pub fn source_place(&self, value: &Bytes) -> Result<SourcePlace> {
+        let mut input = Input::new(unframed(value)?);
+        let mut place = SourcePlace::default();
+        for (part, shape) in &self.envelope {
+            if *part != Part::Source {
+                self.shapes.skip(*shape, &mut input)?;
+                continue;
+            }
+            for (part, shape) in &self.source {
+                match part {
+                    SourcePart::Gtid => {
+                        place.gtid = self.shapes.read_text(*shape, &mut input)?.map(str::to_owned);
+                    }
+                    SourcePart::File => {
+                        place.file =
+                            self.shapes.read_text(*shape, &mut input)?.unwrap_or_default().to_owned();
+                    }
+                    SourcePart::Pos => {
+                        place.pos = self.shapes.read_long(*shape, &mut input)?.unwrap_or_default();
+                    }
+                    SourcePart::Millis | SourcePart::Micros | SourcePart::Other => {
+                        self.shapes.skip(*shape, &mut input)?;
+                    }
+                }
+            }
+            break;
+        }
+        Ok(place)
+    }
+
     fn row(
         self: &Arc<Self>,
         shape: ShapeId,
@@ -184,7 +231,7 @@ impl Plan {
                 SourcePart::Millis => millis = self.shapes.read_long(*shape, input)?,
                 SourcePart::Micros => micros = self.shapes.read_long(*shape, input)?,
                 SourcePart::Gtid => gtid = self.shapes.read_text(*shape, input)?,
-                SourcePart::Other => self.shapes.skip(*shape, input)?,
+                SourcePart::File | SourcePart::Pos | SourcePart::Other => self.shapes.skip(*shape, input)?,
             }
         }
         let micros = micros.or_else(|| millis.map(|ms| ms.saturating_mul(1000)));
@@ -222,6 +269,8 @@ fn source_parts(record: &Json, space: &str, shapes: &mut Shapes) -> Result<Vec<(
             "ts_ms" => SourcePart::Millis,
             "ts_us" => SourcePart::Micros,
             "gtid" => SourcePart::Gtid,
+            "file" => SourcePart::File,
+            "pos" => SourcePart::Pos,
             _ => SourcePart::Other,
         };
         Ok((part, shapes.add(field.get("type").unwrap_or(&Json::Null), &space)?))

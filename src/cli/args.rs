@@ -2,6 +2,8 @@
 //!
 //! A test parses every example that the help shows.
 
+mod dead_letter;
+
 use std::path::PathBuf;
 
 use cdc_sdk::{CutId, Error, GtidSet, Kind, Result};
@@ -9,6 +11,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::pipeline::replay::ReplayFrom;
 use crate::observe::{self, LogFormat};
+
+pub(super) use dead_letter::{DeadLetterCommand, DiscardArgs, ReleaseArgs};
 
 /// Change data capture from MySQL to MySQL over Kafka: nothing lost, nothing half-applied.
 #[derive(Debug, Parser)]
@@ -118,6 +122,10 @@ in the state that it would have had without a replay; on the way it passes throu
     #[command(subcommand)]
     Offsets(OffsetsCommand),
 
+    /// See, retry or discard changes that could not be applied
+    #[command(subcommand)]
+    DeadLetter(DeadLetterCommand),
+
     /// Explain an error code; without one, list all
     #[command(after_help = "Examples:
   cdc explain E014
@@ -130,9 +138,12 @@ impl Command {
     pub(super) const fn default_level(&self) -> &'static str {
         match self {
             Self::Source(_) | Self::Sink(_) => "info,rdkafka=warn,librdkafka=warn",
-            Self::Check(_) | Self::Status(_) | Self::Replay(_) | Self::Offsets(_) | Self::Explain(_) => {
-                "warn,rdkafka=error,librdkafka=error"
-            }
+            Self::Check(_)
+            | Self::Status(_)
+            | Self::Replay(_)
+            | Self::Offsets(_)
+            | Self::DeadLetter(_)
+            | Self::Explain(_) => "warn,rdkafka=error,librdkafka=error",
         }
     }
 }

@@ -48,7 +48,8 @@ fn fate(fate: Fate) -> &'static str {
             "It may pass: a pipeline tries again by itself. If it gives up, it exits with 4: start it again."
         }
         Fate::Quarantine => {
-            "One event is at fault. The pipeline stops there, loses nothing, and exits with 3."
+            "One event is at fault. It goes to the dead letters where [dead_letter] names its table; else the \
+             pipeline stops there, loses nothing, and exits with 3."
         }
         Fate::Halt => "The pipeline stops, loses nothing, and exits with 3 (2 for wrong use or settings).",
     }

@@ -3,7 +3,7 @@
 //! | code | means |
 //! |---|---|
 //! | 0 | done |
-//! | 1 | unfit: what must be mended is printed (`check`) |
+//! | 1 | unfit: what must be mended is printed (`check`), or keys stay in quarantine (`dead-letter retry`) |
 //! | 2 | wrong use or wrong settings |
 //! | 3 | stopped, and needs a person |
 //! | 4 | gave up on something that a restart may mend |
@@ -12,6 +12,7 @@
 
 mod args;
 mod check;
+mod dead_letter;
 mod explain;
 mod outcome;
 mod output;
@@ -83,6 +84,7 @@ async fn perform(command: Command, line: &ProgressLine) -> Result<Outcome> {
             let config = SinkConfig::load(&args.config)?;
             output::text(&pipeline::offsets::show(config, args.cut, args.json).await?)
         }
+        Command::DeadLetter(wanted) => dead_letter::run(wanted).await,
         Command::Explain(args) => explain::run(args.code.as_deref()),
     }
 }

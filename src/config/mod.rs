@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use cdc_sdk::{Error, Kind, Result};
 
 pub use servers::{KafkaConfig, RegistryConfig};
-pub use sink::{ApplyConfig, Consistency, SchemaPolicy, SinkConfig, SinkLimits};
+pub use sink::{ApplyConfig, Consistency, DeadLetterConfig, SchemaPolicy, SinkConfig, SinkLimits};
 pub use source::{
     CaptureConfig, CleanupPolicy, OnUnsafeDdl, SnapshotMode, SourceConfig, SourceLimits, TopicsConfig,
 };
@@ -91,7 +91,7 @@ impl SinkConfig {
 
 /// Keys at the top that only one role has.
 const SOURCE_KEYS: &[&str] = &["capture", "topics", "debezium"];
-const SINK_KEYS: &[&str] = &["topic_prefix", "apply", "route"];
+const SINK_KEYS: &[&str] = &["topic_prefix", "apply", "route", "dead_letter"];
 
 fn role(document: &Document<'_>, file: &str) -> Result<Role> {
     let find = |keys: &[&'static str]| keys.iter().copied().find(|key| document.has(key));

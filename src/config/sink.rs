@@ -26,6 +26,8 @@ pub struct SinkConfig {
     pub apply: ApplyConfig,
     /// Where tables go, the first match wins; without a match under their own names.
     pub routes: Vec<Route>,
+    /// What becomes of events that cannot be applied.
+    pub dead_letter: DeadLetterConfig,
     /// Where to listen for metrics and status; `None`: nowhere.
     pub http: Option<SocketAddr>,
     /// Bounds.
@@ -41,6 +43,15 @@ pub struct ApplyConfig {
     pub schema: SchemaPolicy,
     /// The database that holds the ledger.
     pub ledger_database: String,
+}
+
+/// What becomes of events that cannot be applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetterConfig {
+    /// Tables of the source whose events go to the dead letters; for all others the sink stops.
+    pub tables: Vec<Pattern>,
+    /// Keys in quarantine at most; one more stops the sink.
+    pub keys_max: u32,
 }
 
 /// What a reader of the destination may rely on.
@@ -74,7 +85,7 @@ pub struct SinkLimits {
     pub writers: u16,
 }
 
-const SECTIONS: &[&str] = &["mysql", "kafka", "registry", "apply", "route", "http", "limits"];
+const SECTIONS: &[&str] = &["mysql", "kafka", "registry", "apply", "route", "dead_letter", "http", "limits"];
 
 const MIB: i64 = 1024 * 1024;
 
@@ -90,10 +101,22 @@ impl SinkConfig {
         let registry = servers::registry(&mut document);
         let apply = apply(&mut document);
         let routes = document.root().sections("route", route);
+        let dead_letter = dead_letter(&mut document);
         let http = servers::http(&mut document);
         let limits = limits(&mut document);
         document.root().close_naming(&["name", "topic_prefix"], SECTIONS);
-        document.finish(Self { name, topic_prefix, mysql, kafka, registry, apply, routes, http, limits })
+        document.finish(Self {
+            name,
+            topic_prefix,
+            mysql,
+            kafka,
+            registry,
+            apply,
+            routes,
+            dead_letter,
+            http,
+            limits,
+        })
     }
 }
 
@@ -159,6 +182,21 @@ fn pattern(section: &mut Section<'_, '_>, key: &'static str) -> Option<Pattern> 
             None
         }
     }
+}
+
+fn dead_letter(document: &mut Document<'_>) -> DeadLetterConfig {
+    let mut root = document.root();
+    let mut section = root.section("dead_letter");
+    let mut tables = Vec::new();
+    for (text, line) in section.texts("tables").unwrap_or_default() {
+        match Pattern::parse(&text) {
+            Ok(pattern) => tables.push(pattern),
+            Err(error) => section.wrong_at(line, "tables", error.what()),
+        }
+    }
+    let keys_max = section.number("keys_max", 1..=100_000).unwrap_or(1000);
+    section.close();
+    DeadLetterConfig { tables, keys_max }
 }
 
 fn limits(document: &mut Document<'_>) -> SinkLimits {

@@ -36,15 +36,13 @@ const STEP_MIN: i64 = 64;
 /// Between two looks at the end.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
-/// The log's only partition.
-const PARTITION: i32 = 0;
-
-/// A topic of one partition, from which committed records are read in order.
+/// A topic of one partition, or one partition of a topic, from which committed records are read in order.
 pub struct Log {
     queue: PartitionQueue<Link>,
     consumer: Consumer,
     settings: Settings,
     topic: String,
+    partition: i32,
     next: i64,
     /// Whether reading has begun at `next` or before it.
     assigned: bool,
@@ -76,11 +74,24 @@ impl Log {
                 .hint("it was not made by cdc: give it its own name, or use another topic prefix"));
             }
         }
-        let queue = consumer.split(topic, PARTITION)?;
+        let queue = consumer.split(topic, 0)?;
         let (settings, topic) = (settings.clone(), topic.to_owned());
-        let mut log = Self { queue, consumer, settings, topic, next: 0, assigned: false };
+        let mut log = Self { queue, consumer, settings, topic, partition: 0, next: 0, assigned: false };
         log.next = log.beginning()?;
         Ok(Some(log))
+    }
+
+    /// Opens one partition of a topic at an offset.
+    ///
+    /// # Errors
+    /// [`Kind::BadPosition`] for a negative offset, [`Kind::Settings`].
+    pub fn of_partition(settings: &Settings, topic: &str, partition: i32, offset: i64) -> Result<Self> {
+        let consumer = reader(settings)?;
+        let queue = consumer.split(topic, partition)?;
+        let (settings, topic) = (settings.clone(), topic.to_owned());
+        let mut log = Self { queue, consumer, settings, topic, partition, next: 0, assigned: false };
+        log.seek(offset)?;
+        Ok(log)
     }
 
     /// Its topic.
@@ -94,10 +105,10 @@ impl Log {
     /// [`Kind::BadPosition`] for a negative offset. One that is not in the log any more is told
     /// by the read that follows.
     pub fn seek(&mut self, offset: i64) -> Result<()> {
-        add(&mut TopicPartitionList::new(), &self.topic, PARTITION, Offset::Offset(offset))?;
+        add(&mut TopicPartitionList::new(), &self.topic, self.partition, Offset::Offset(offset))?;
         if self.assigned {
             let consumer = reader(&self.settings)?;
-            self.queue = consumer.split(&self.topic, PARTITION)?;
+            self.queue = consumer.split(&self.topic, self.partition)?;
             self.consumer = consumer;
             self.assigned = false;
         }
@@ -109,7 +120,7 @@ impl Log {
     fn begin(&mut self) -> Result<()> {
         if !self.assigned {
             let mut assignment = TopicPartitionList::new();
-            add(&mut assignment, &self.topic, PARTITION, Offset::Offset(self.next))?;
+            add(&mut assignment, &self.topic, self.partition, Offset::Offset(self.next))?;
             self.consumer.inner().assign(&assignment).map_err(|cause| self.fault(&cause))?;
             self.assigned = true;
         }
@@ -200,7 +211,7 @@ impl Log {
     /// # Errors
     /// As [`Self::end`].
     pub fn offset_for_time(&self, ms: i64) -> Result<Option<i64>> {
-        self.consumer.offset_for_time(&self.topic, PARTITION, ms)
+        self.consumer.offset_for_time(&self.topic, self.partition, ms)
     }
 
     /// The last `n` committed records, oldest first; fewer where there are fewer. Looks
@@ -297,7 +308,7 @@ impl Log {
     }
 
     fn offset(&self, side: Offset) -> Result<i64> {
-        let places = self.consumer.offsets([(self.topic.as_str(), PARTITION)], side)?;
+        let places = self.consumer.offsets([(self.topic.as_str(), self.partition)], side)?;
         places.first().map(|place| place.offset).ok_or_else(|| self.error(Code::UnknownPartition))
     }
 

@@ -15,6 +15,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::memory::Memory;
 use super::state::State;
+use super::status::SetAside;
 use crate::config::Role;
 
 /// A gauge of a fraction.
@@ -25,6 +26,9 @@ type Count = Gauge<u64, AtomicU64>;
 
 /// One label with its value.
 type Label = [(&'static str, &'static str); 1];
+
+/// The label of a table.
+type OfTable = [(&'static str, String); 1];
 
 /// The metrics of one pipeline.
 #[derive(Debug)]
@@ -44,6 +48,8 @@ pub(super) struct Metrics {
     pub(super) snapshot_tables_done: Count,
     errors: Family<Label, Counter>,
     state: Family<Label, Gauge>,
+    keys_set_aside: Family<OfTable, Count>,
+    dead_letters: Family<OfTable, Count>,
     resident_bytes: Count,
     peak_bytes: Count,
 }
@@ -108,6 +114,8 @@ impl Metrics {
             snapshot_tables_done: Count::default(),
             errors: Family::default(),
             state: Family::default(),
+            keys_set_aside: Family::default(),
+            dead_letters: Family::default(),
             resident_bytes: Count::default(),
             peak_bytes: Count::default(),
         };
@@ -115,8 +123,9 @@ impl Metrics {
         if Memory::now().is_some() {
             metrics.register_process();
         }
-        if role == Role::Source {
-            metrics.register_snapshot();
+        match role {
+            Role::Source => metrics.register_snapshot(),
+            Role::Sink => metrics.register_dead_letters(),
         }
         metrics
     }
@@ -150,6 +159,20 @@ impl Metrics {
         );
     }
 
+    fn register_dead_letters(&mut self) {
+        let r = &mut self.registry;
+        r.register(
+            "cdc_sink_quarantined_keys",
+            "Keys in quarantine, by table of the source: it is no past state of the source while there are any",
+            self.keys_set_aside.clone(),
+        );
+        r.register(
+            "cdc_sink_dead_letters",
+            "Dead letters of keys in quarantine, by table of the source",
+            self.dead_letters.clone(),
+        );
+    }
+
     /// Named as all programs that Prometheus watches name these.
     fn register_process(&mut self) {
         let r = &mut self.registry;
@@ -170,6 +193,17 @@ impl Metrics {
     /// Counts an error by its code.
     pub(super) fn error(&self, code: &'static str) {
         self.errors.get_or_create(&[("code", code)]).inc();
+    }
+
+    /// Sets the keys in quarantine; a table without any has no series.
+    pub(super) fn set_aside(&self, tables: &[SetAside]) {
+        self.keys_set_aside.clear();
+        self.dead_letters.clear();
+        for table in tables {
+            let label = [("table", table.table.clone())];
+            self.keys_set_aside.get_or_create(&label).set(table.keys);
+            self.dead_letters.get_or_create(&label).set(table.letters);
+        }
     }
 
     /// Raises the count of rows of the snapshot to this many.

@@ -25,7 +25,7 @@ pub use log::{LogFormat, init as init_logs};
 pub use memory::Memory;
 pub use progress::ProgressLine;
 pub use state::State;
-pub use status::{LastError, SnapshotStatus, Status};
+pub use status::{LastError, SetAside, SnapshotStatus, Status};
 pub use stop::Stop;
 pub use view::{SinkView, SnapshotProgress, SourceView, View};
 pub use watch::Watch;

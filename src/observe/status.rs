@@ -49,6 +49,26 @@ pub struct Status {
     pub memory: Option<Memory>,
     /// The last error, mended or not.
     pub last_error: Option<LastError>,
+    /// Tables with keys in quarantine: these are no past state of the source until their keys are released.
+    pub set_aside: Vec<SetAside>,
+}
+
+/// A table with keys in quarantine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SetAside {
+    /// The source's table.
+    pub table: String,
+    /// Keys in quarantine.
+    pub keys: u64,
+    /// Their dead letters.
+    pub letters: u64,
+    /// Since when, RFC 3339.
+    pub since: String,
+    /// The first error's code, for `cdc explain`.
+    pub code: String,
+    /// Its text.
+    pub error: String,
 }
 
 /// How far a snapshot is.
@@ -101,6 +121,7 @@ impl Status {
         if let Some(memory) = self.memory {
             lines.push(("memory", memory.to_string()));
         }
+        lines.extend(self.set_aside.iter().map(|table| ("set aside", table.to_string())));
         if let Some(error) = &self.last_error {
             lines.push(("last error", format!("{}: {}", error.at, error.text)));
         }
@@ -128,6 +149,18 @@ impl fmt::Display for Status {
             write!(f, "{label:<11}{}", value.replace('\n', "\n           "))?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for SetAside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { table, keys, letters, since, error, .. } = self;
+        let first = error.lines().next().unwrap_or_default();
+        write!(
+            f,
+            "{table} is no past state of the source: {keys} of its keys are in quarantine since {since}, "
+        )?;
+        write!(f, "with {letters} dead letters\n{first}\nsee cdc dead-letter list")
     }
 }
 

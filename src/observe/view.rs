@@ -17,7 +17,7 @@ use super::memory::Memory;
 use super::metric::Metrics;
 use super::rate::Rate;
 use super::state::State;
-use super::status::{LastError, SnapshotStatus, Status};
+use super::status::{LastError, SetAside, SnapshotStatus, Status};
 use crate::config::Role;
 
 /// An idle source writes a cut every 10 s; a silence longer than this is lag.
@@ -42,6 +42,7 @@ struct Latest {
     position: Option<String>,
     snapshot: Option<SnapshotStatus>,
     error: Option<LastError>,
+    set_aside: Vec<SetAside>,
     rows: Rate,
     snapshot_rows: Rate,
 }
@@ -100,6 +101,7 @@ impl View {
             snapshot: latest.snapshot_status(),
             memory: Memory::now(),
             last_error: latest.error.clone(),
+            set_aside: latest.set_aside.clone(),
         }
     }
 
@@ -300,6 +302,17 @@ impl SinkView {
     /// This cut brought nothing to apply, and the ledger need not move for it: a heartbeat.
     pub fn passed(&self, id: CutId, committed_us: i64) {
         self.view.cut(id, committed_us);
+    }
+
+    /// The keys in quarantine, by table.
+    pub fn set_aside(&self, tables: Vec<SetAside>) {
+        self.view.metrics.set_aside(&tables);
+        self.view.latest().set_aside = tables;
+    }
+
+    /// Whether keys in quarantine are shown.
+    pub fn is_set_aside(&self) -> bool {
+        !self.view.latest().set_aside.is_empty()
     }
 
     /// The source's position after the last cut applied, as a person reads it.

@@ -8,18 +8,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use cdc_mysql_sink::order::{Admission, Batcher, Gate, Limits, Next};
-use cdc_mysql_sink::{Advance, Batch, Change, End, Progress};
+use cdc_mysql_sink::{Advance, Batch, Change, End, Origin, Progress};
 use cdc_sdk::cut::{Place, Touched};
-use cdc_sdk::{Cut, CutId, Error, GtidSet, Kind, Op, Position, Result};
-use tokio::runtime::Handle;
+use cdc_sdk::pattern::Pattern;
+use cdc_sdk::{Cut, CutId, Error, Fate, GtidSet, Kind, Op, Position, Result, Table, TableName};
 use tokio::sync::mpsc;
 
 use super::cut_writer::OwnTopics;
+use super::decoder::{Decoder, change_of, datum};
 use super::recovery::stored_cut;
 use super::settings;
-use crate::avro::{self, AvroRow, Plan, Registry};
+use super::streams::Streams;
+use crate::avro::AvroRow;
 use crate::config::SinkConfig;
 use crate::kafka::{Event, Events, From, Log};
 use crate::observe::Stop;
@@ -79,9 +80,13 @@ pub struct Gatherer {
     cuts: Log,
     events: Events,
     batcher: Batcher,
-    registry: Registry,
-    runtime: Handle,
-    plans: HashMap<u32, Arc<Plan>>,
+    decoder: Decoder,
+    topic_prefix: String,
+    /// Tables whose events become dead letters where they cannot be read.
+    dead_letters: Vec<Pattern>,
+    /// Numbers of partitions, and those that this stage has asked for before.
+    streams: Streams,
+    numbers: HashMap<(String, i32), u32>,
     gates: HashMap<(String, i32), Gate>,
     from: HashMap<(String, i32), i64>,
     /// Up to which cut the ledger has everything.
@@ -94,7 +99,12 @@ pub struct Gatherer {
 
 impl Gatherer {
     /// Opens the topics at the ledger's place.
-    pub fn open(config: &SinkConfig, progress: &Progress, until_caught_up: bool) -> Result<Self> {
+    pub fn open(
+        config: &SinkConfig,
+        progress: &Progress,
+        streams: &Streams,
+        until_caught_up: bool,
+    ) -> Result<Self> {
         let kafka = settings::kafka(&config.kafka);
         let topics = OwnTopics::of(&config.topic_prefix);
         let mut cuts = Log::open(&kafka, &topics.cuts)?.ok_or_else(|| nothing_yet(&topics.cuts))?;
@@ -113,9 +123,11 @@ impl Gatherer {
                 waiting: CUTS_WAITING,
                 barrier: progress.high_water,
             }),
-            registry: Registry::new(settings::registry(&config.registry))?,
-            runtime: Handle::current(),
-            plans: HashMap::new(),
+            decoder: Decoder::new(&config.registry)?,
+            topic_prefix: config.topic_prefix.clone(),
+            dead_letters: config.dead_letter.tables.clone(),
+            streams: streams.clone(),
+            numbers: HashMap::new(),
             gates: HashMap::new(),
             from: progress.places.clone(),
             done: progress.cut,
@@ -268,6 +280,7 @@ impl Gatherer {
         let key = (topic.clone(), *partition);
         let mut gate = self.gates.remove(&key).unwrap_or_default();
         gate.expect(cut);
+        let stream = self.number(&key);
         let mut next_offset = None;
         let mut last_seen = Instant::now();
         while gate.taken(cut) < *events {
@@ -282,8 +295,10 @@ impl Gatherer {
             let stamp = event.stamp.ok_or_else(|| unstamped(&event, touched))?;
             if gate.admit(stamp.cut, stamp.ordinal).map_err(|e| at(e, &event, touched))? == Admission::Take {
                 next_offset = Some(event.offset + 1);
-                if let Some(change) = self.change(&event).map_err(|e| at(e, &event, touched))? {
-                    changes.push(change);
+                let origin = Origin { stream, offset: event.offset };
+                match self.change(&event, origin) {
+                    Ok(change) => changes.extend(change),
+                    Err(error) => changes.push(self.unreadable(error, &event, touched, origin)?),
                 }
             }
         }
@@ -291,34 +306,60 @@ impl Gatherer {
         Ok(Some(next_offset.unwrap_or(0)))
     }
 
-    /// What an event says; `None` for a tombstone, which repeats the delete before it.
-    fn change(&mut self, event: &Event) -> Result<Option<Change<AvroRow>>> {
-        let Some(value) = &event.value else { return Ok(None) };
-        let plan = self.plan(avro::frame_id(value)?)?;
-        let decoded = plan.decode(value)?;
-        let key = match (&event.key, decoded.op) {
-            (_, Op::Truncate) | (None, _) => None,
-            (Some(key), _) => Some(datum(key)?),
-        };
-        let table = plan.table().clone();
-        Ok(Some(Change { table, op: decoded.op, key, before: decoded.before, after: decoded.after }))
+    fn number(&mut self, partition: &(String, i32)) -> u32 {
+        if let Some(number) = self.numbers.get(partition) {
+            return *number;
+        }
+        let number = self.streams.number(&partition.0, partition.1);
+        self.numbers.insert(partition.clone(), number);
+        number
     }
 
-    fn plan(&mut self, id: u32) -> Result<Arc<Plan>> {
-        if let Some(plan) = self.plans.get(&id) {
-            return Ok(plan.clone());
-        }
-        let schema = self.runtime.block_on(self.registry.schema(id))?;
-        let plan = Arc::new(Plan::parse(&schema).map_err(|e| e.at(format!("schema {id}")))?);
-        self.plans.insert(id, plan.clone());
-        Ok(plan)
+    /// What an event says; `None` for a tombstone, which repeats the delete before it.
+    fn change(&mut self, event: &Event, origin: Origin) -> Result<Option<Change<AvroRow>>> {
+        let Some(value) = &event.value else { return Ok(None) };
+        let (plan, decoded) = self.decoder.decode(value)?;
+        change_of(&plan, decoded, event.key.as_ref(), origin).map(Some)
+    }
+
+    /// An event that cannot be read, for the dead letters, if its table has such.
+    fn unreadable(
+        &self,
+        error: Error,
+        event: &Event,
+        touched: &Touched,
+        origin: Origin,
+    ) -> Result<Change<AvroRow>> {
+        let error = at(error, event, touched);
+        let name = self.decoder.table_of(&self.topic_prefix, &touched.topic);
+        let name = name.or_else(|| named_by_topic(&self.topic_prefix, &touched.topic));
+        let chosen = name.filter(|name| self.dead_letters.iter().any(|p| p.matches(name)));
+        let (Fate::Quarantine, Some(name)) = (error.fate(), chosen) else { return Err(error) };
+        let table = Table {
+            version: Table::VERSION,
+            name,
+            columns: Vec::new(),
+            keys: Vec::new(),
+            collation: None,
+            comment: String::new(),
+        };
+        Ok(Change {
+            table: Arc::new(table),
+            op: Op::Update,
+            // Without one the event may be of any row.
+            key: event.key.as_ref().and_then(|key| datum(key).ok()),
+            before: None,
+            after: None,
+            origin,
+            unreadable: Some(Arc::new(error)),
+        })
     }
 }
 
-/// A key's datum, without the framing: the schema's id is no part of a row's identity.
-fn datum(key: &Bytes) -> Result<Bytes> {
-    avro::frame_id(key)?;
-    Ok(key.slice(5..))
+/// The table of a topic that has letters only which topics may have.
+fn named_by_topic(prefix: &str, topic: &str) -> Option<TableName> {
+    let (database, table) = topic.strip_prefix(prefix)?.strip_prefix('.')?.split_once('.')?;
+    (!table.contains('.')).then(|| TableName::new(database, table))
 }
 
 fn commit(

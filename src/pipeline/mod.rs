@@ -8,6 +8,9 @@ mod recovery;
 
 pub mod sink;
 mod gather;
+mod decoder;
+mod streams;
+pub mod dead_letter;
 
 pub mod check;
 pub mod replay;

@@ -29,6 +29,11 @@ pub fn consumer_bytes(limits: &SinkLimits) -> usize {
     share(limits.memory_bytes, 4)
 }
 
+/// Bytes of dead letters that are read, or wait to be stored, at a time; a single one may be larger.
+pub fn letter_bytes(limits: &SinkLimits) -> usize {
+    share(limits.memory_bytes, 32)
+}
+
 /// Bytes of the events of one batch.
 pub fn batch_bytes(limits: &SinkLimits) -> u64 {
     limits.memory_bytes / 8 / batches(limits)
@@ -88,6 +93,8 @@ pub fn sink(config: &SinkConfig) -> sink::Settings {
         },
         ledger_database: config.apply.ledger_database.clone(),
         max_statement_bytes: sink::Settings::MAX_STATEMENT_BYTES,
+        dead_letters: config.dead_letter.tables.clone(),
+        quarantined_keys_max: usize::try_from(config.dead_letter.keys_max).unwrap_or(usize::MAX),
     }
 }
 

@@ -9,18 +9,21 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cdc_mysql_sink::{self as mysql, Parallel, Sink};
-use cdc_sdk::{Error, Kind, Result};
+use cdc_mysql_sink::{self as mysql, Held, Parallel, Sink};
+use cdc_sdk::{Error, Kind, Result, TableName};
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 use tracing::info;
 
 use super::RunOptions;
+use super::dead_letter::{self, Office};
 use super::gather::{Gatherer, Size, Work};
 use super::source::refuse_unfit;
+use super::streams::Streams;
 use super::{retry, settings};
 use crate::avro::AvroRow;
 use crate::config::{Consistency, SinkConfig};
-use crate::observe::{SinkView, State, Stop};
+use crate::observe::{SetAside, SinkView, State, Stop, rfc3339};
 
 /// Batches between the stages: one waits while one is applied.
 const BATCHES_WAITING: usize = 1;
@@ -33,6 +36,9 @@ const WORK_ENDS: Duration = Duration::from_secs(30);
 
 /// How often an idle sink looks whether it still leads.
 const CONFIRM: Duration = Duration::from_secs(5);
+
+/// How often a sink with keys in quarantine looks whether somebody asks to release some.
+const REQUESTS: Duration = Duration::from_secs(1);
 
 /// How often a sink looks whether its source has written a first cut.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -61,13 +67,18 @@ async fn session(
 ) -> Result<()> {
     view.state(State::Starting);
     refuse_unfit(&mysql::check(settings).await?)?;
-    let sink = tokio::select! {
+    let mut sink = tokio::select! {
         sink = Sink::open(settings.clone(), |why| view.state(State::Standby(why.to_owned()))) => sink?,
         () = stop.wait() => return Ok(()),
     };
-    let Some(mut gatherer) = open_gatherer(config, &sink, options, stop, view).await? else { return Ok(()) };
+    let streams = Streams::default();
+    sink.send_dead_letters_to(Arc::new(Office::new(config, &streams)?));
+    view.set_aside(set_aside(&sink));
+    let opened = open_gatherer(config, &sink, &streams, options, stop, view).await?;
+    let Some(mut gatherer) = opened else { return Ok(()) };
     let writers = usize::from(config.limits.writers);
-    let mut applier = Applier { sink: Parallel::new(sink, writers).await?, handed: VecDeque::new(), view };
+    let sink = Parallel::new(sink, writers).await?;
+    let mut applier = Applier { config, sink, handed: VecDeque::new(), view };
     let (hand_over, work) = mpsc::channel(BATCHES_WAITING);
     let gathering_stop = Stop::default();
     let thread_stop = gathering_stop.clone();
@@ -90,13 +101,14 @@ async fn session(
 async fn open_gatherer(
     config: &SinkConfig,
     sink: &Sink,
+    streams: &Streams,
     options: RunOptions,
     stop: &Stop,
     view: &Arc<SinkView>,
 ) -> Result<Option<Gatherer>> {
     loop {
-        let opened =
-            tokio::task::block_in_place(|| Gatherer::open(config, sink.progress(), options.until_caught_up));
+        let open = || Gatherer::open(config, sink.progress(), streams, options.until_caught_up);
+        let opened = tokio::task::block_in_place(open);
         match opened {
             Err(error) if error.kind() == Kind::NothingYet && !options.until_caught_up => {
                 view.state(State::Waiting(error.what().to_owned()));
@@ -110,8 +122,25 @@ async fn open_gatherer(
     }
 }
 
+/// The keys in quarantine, by table.
+fn set_aside(sink: &Sink) -> Vec<SetAside> {
+    let of_table = |(table, keys): (&TableName, Vec<&Held>)| {
+        let first = keys.first()?;
+        Some(SetAside {
+            table: table.to_string(),
+            keys: keys.len() as u64,
+            letters: keys.iter().map(|held| held.letters).sum(),
+            since: rfc3339(first.since_us),
+            code: first.why.code.clone(),
+            error: first.why.text.clone(),
+        })
+    };
+    sink.quarantine().by_table().into_iter().filter_map(of_table).collect()
+}
+
 /// The applying stage.
 struct Applier<'a> {
+    config: &'a SinkConfig,
     sink: Parallel<AvroRow>,
     /// What was handed over and is not applied yet, in order.
     handed: VecDeque<Handed>,
@@ -129,10 +158,17 @@ impl Applier<'_> {
     /// Applies what the gathering stage hands over, in its order.
     async fn apply_all(&mut self, mut work: mpsc::Receiver<Work>, stop: &Stop) -> Result<()> {
         let mut in_run = false;
+        let mut requests = tokio::time::interval(REQUESTS);
+        requests.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            let quarantine = !self.sink.sink().quarantine().is_empty();
             let next = tokio::select! {
                 biased;
                 () = stop.wait(), if !in_run => return Ok(()),
+                _ = requests.tick(), if quarantine && !in_run => {
+                    self.serve().await?;
+                    continue;
+                }
                 () = self.sink.wait() => {
                     self.show_done().await?;
                     continue;
@@ -174,9 +210,22 @@ impl Applier<'_> {
         self.show_done().await
     }
 
+    /// Releases the keys that somebody asks for, between two batches.
+    async fn serve(&mut self) -> Result<()> {
+        self.settle().await?;
+        let sink = self.sink.settled().await?;
+        let served = dead_letter::serve(self.config, sink).await;
+        self.view.set_aside(set_aside(sink));
+        served
+    }
+
     async fn show_done(&mut self) -> Result<()> {
         let view = self.view;
-        for done in self.sink.done().await? {
+        let done = self.sink.done().await?;
+        if view.is_set_aside() || !self.sink.sink().quarantine().is_empty() {
+            view.set_aside(set_aside(self.sink.sink()));
+        }
+        for done in done {
             if let Some(Handed { rows, size, since }) = self.handed.pop_front() {
                 view.applied(rows, since.elapsed());
                 view.bytes(size.bytes);

@@ -26,7 +26,7 @@ mod sink;
 mod parallel;
 
 pub use batch::{Advance, Applied, Batch, Change, End};
-pub use dead_letter::{DeadLetters, Held, Keeping, Letter, Origin, Quarantine, Why};
+pub use dead_letter::{DeadLetters, Held, Keeping, Letter, Origin, Quarantine, Why, image_text};
 pub use ledger::{Action, Answer, Chosen, DeadLetterDesk, LedgerAdmin, Progress, Request, Rewind};
 pub use parallel::{Done, Parallel};
 pub use session::check;

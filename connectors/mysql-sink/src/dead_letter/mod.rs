@@ -106,6 +106,13 @@ fn shown_key<R: Row>(table: &Table, key: Option<&Bytes>, image: Option<&R>) -> A
     shown.chars().take(KEY_CHARS_MAX).collect::<String>().into()
 }
 
+/// A row as people read it: `id=5, name='x'`, cut where it is long.
+pub fn image_text<R: Row>(table: &Table, row: &R) -> String {
+    let all: Vec<usize> = (0..table.columns.len()).collect();
+    let shown = by_value(table, &all, row).unwrap_or_else(|| "a row that cannot be read".to_owned());
+    shown.chars().take(TEXT_CHARS_MAX).collect()
+}
+
 fn by_value<R: Row>(table: &Table, identity: &[usize], row: &R) -> Option<String> {
     let mut parts = Vec::with_capacity(identity.len());
     let visited = row.visit(|index, value| {

@@ -1,0 +1,140 @@
+//! Does what people ask: keys leave the quarantine with their changes, or without.
+
+use cdc_mysql_sink::{Action, Answer, Chosen, Held, Quarantine, Request, Sink};
+use cdc_sdk::{Error, Fate, Result};
+use tokio::task::block_in_place;
+use tracing::{info, warn};
+
+use super::post::{Found, Post};
+use crate::config::SinkConfig;
+
+/// The keys that are chosen.
+pub fn chosen(quarantine: &Quarantine, chosen: &Chosen) -> Vec<Held> {
+    let meant = |held: &&&Held| {
+        chosen.table.as_ref().is_none_or(|table| *table == held.table)
+            && chosen.key.as_ref().is_none_or(|key| **key == *held.shown)
+    };
+    quarantine.held().iter().filter(meant).map(|held| (*held).clone()).collect()
+}
+
+/// Answers all requests that are open, between two batches.
+///
+/// # Errors
+/// Of the world: the request stays open, and is done after the next start.
+pub async fn serve(config: &SinkConfig, sink: &mut Sink) -> Result<()> {
+    for request in sink.requests().await? {
+        let answer = release(config, sink, &request).await?;
+        info!(action = request.action.word(), keys = %request.chosen, released = answer.released,
+            stay = answer.refused, "a request about dead letters is done");
+        sink.answer(&request, &answer).await?;
+    }
+    Ok(())
+}
+
+async fn release(config: &SinkConfig, sink: &mut Sink, request: &Request) -> Result<Answer> {
+    let mut desk = Desk {
+        sink,
+        post: Post::new(config)?,
+        reason: format!("cdc dead-letter {} by {}", request.action.word(), request.account),
+        action: request.action,
+        answer: Answer::default(),
+    };
+    let (rows, tables): (Vec<Held>, Vec<Held>) =
+        chosen(desk.sink.quarantine(), &request.chosen).into_iter().partition(|held| held.key.is_some());
+    desk.rows(rows).await?;
+    for held in tables {
+        let done = desk.table(&held).await;
+        desk.note(&held, done)?;
+    }
+    Ok(desk.answer)
+}
+
+/// One request at work.
+struct Desk<'a> {
+    sink: &'a mut Sink,
+    post: Post,
+    reason: String,
+    action: Action,
+    answer: Answer,
+}
+
+impl Desk<'_> {
+    /// Keys of rows, as many at a time as fit the memory.
+    async fn rows(&mut self, mut keys: Vec<Held>) -> Result<()> {
+        while !keys.is_empty() {
+            let found = block_in_place(|| self.post.pass(&keys));
+            let found = match found {
+                Ok(found) => found,
+                Err(error) if error.fate() == Fate::Retry => return Err(error),
+                Err(error) => return self.unreadable(&keys, &error).await,
+            };
+            let mut deferred = Vec::new();
+            for (held, found) in keys.into_iter().zip(found) {
+                if found.is_deferred() {
+                    deferred.push(held);
+                    continue;
+                }
+                let done = self.row(&held, found).await;
+                self.note(&held, done)?;
+            }
+            keys = deferred;
+        }
+        Ok(())
+    }
+
+    /// The topic itself cannot be read: what is to be discarded still can be.
+    async fn unreadable(&mut self, keys: &[Held], error: &Error) -> Result<()> {
+        for held in keys {
+            let done = match self.action {
+                Action::Retry => Err(Error::new(error.kind(), error.what())),
+                Action::Discard => {
+                    let lost = format!("not known: {}", error.what());
+                    self.sink.discard(held, &lost, &self.reason).await.map(|()| format!("lost: {lost}"))
+                }
+            };
+            self.note(held, done)?;
+        }
+        Ok(())
+    }
+
+    async fn row(&mut self, held: &Held, found: Found) -> Result<String> {
+        if self.action == Action::Discard {
+            let lost = block_in_place(|| self.post.last_image(&found));
+            self.sink.discard(held, &lost, &self.reason).await?;
+            return Ok(format!("lost: {lost}"));
+        }
+        let mut changes = Some(block_in_place(|| self.post.changes(held, found))?);
+        self.sink.retry(held, || Ok(changes.take()), &self.reason).await?;
+        Ok("applied".to_owned())
+    }
+
+    async fn table(&mut self, held: &Held) -> Result<String> {
+        if self.action == Action::Discard {
+            let lost = format!("all changes of the table since, {} of them", held.letters);
+            self.sink.discard(held, &lost, &self.reason).await?;
+            return Ok(format!("lost: {lost}"));
+        }
+        let mut letters = block_in_place(|| self.post.table(held))?;
+        self.sink.retry(held, || block_in_place(|| letters.next()), &self.reason).await?;
+        Ok("applied".to_owned())
+    }
+
+    /// Takes down what was done. Only trouble of the world ends the request.
+    fn note(&mut self, held: &Held, done: Result<String>) -> Result<()> {
+        let line = match done {
+            Ok(line) => {
+                self.answer.released += 1;
+                info!(table = %held.table, key = %held.shown, "{line}");
+                line
+            }
+            Err(error) if error.fate() == Fate::Retry => return Err(error),
+            Err(error) => {
+                self.answer.refused += 1;
+                warn!(table = %held.table, key = %held.shown, %error, "the key stays in quarantine");
+                format!("stays in quarantine\n  {}", error.to_string().replace('\n', "\n  "))
+            }
+        };
+        self.answer.text += &format!("{} {}: {line}\n", held.table, held.shown);
+        Ok(())
+    }
+}
