@@ -1,5 +1,6 @@
 //! The road end to end on real servers: one behaviour a file, named after it.
 
+mod an_event_that_cannot_be_read_waits;
 mod backlog_older_than_retention;
 mod bank_stays_balanced;
 mod by_file_and_position;
@@ -12,6 +13,7 @@ mod keyless_tables;
 mod keys_of_every_type;
 mod large_transaction_in_little_memory;
 mod many_tables;
+mod quarantine_survives_kills;
 mod replay_converges;
 mod restart_at_random_points;
 mod routed_names;
@@ -19,3 +21,4 @@ mod second_instance_stands_by;
 mod snapshot_during_writes;
 mod tls_with_client_certificates;
 mod unique_values_swapped;
+mod what_cannot_be_applied_waits;

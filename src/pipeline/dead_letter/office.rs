@@ -57,8 +57,14 @@ impl Office {
     /// Makes the topic where it is missing; returns where it ends.
     async fn end(&self) -> Result<i64> {
         let admin = Admin::connect(&self.kafka)?;
-        let forever = [("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1")];
-        let config = forever.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        // A letter is larger than its event: what the data topic takes must fit here.
+        let settings = [
+            ("cleanup.policy", "delete"),
+            ("retention.ms", "-1"),
+            ("retention.bytes", "-1"),
+            ("max.message.bytes", "1000000000"),
+        ];
+        let config = settings.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
         admin.create(TopicSpec { name: self.topic.clone(), partitions: 1, replication: -1, config }).await?;
         let ends = admin.ends(vec![(self.topic.clone(), 0)]).await?;
         Ok(ends.first().map_or(0, |end| end.offset))
