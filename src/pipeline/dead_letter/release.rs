@@ -49,6 +49,12 @@ async fn release(config: &SinkConfig, sink: &mut Sink, request: &Request) -> Res
     Ok(desk.answer)
 }
 
+/// Those that are left for a pass after this one, and those that it has found.
+fn split(keys: Vec<Held>, found: Vec<Found>) -> (Vec<Held>, Vec<(Held, Found)>) {
+    let (later, now): (Vec<_>, Vec<_>) = keys.into_iter().zip(found).partition(|(_, f)| f.is_deferred());
+    (later.into_iter().map(|(held, _)| held).collect(), now)
+}
+
 /// One request at work.
 struct Desk<'a> {
     sink: &'a mut Sink,
@@ -68,16 +74,43 @@ impl Desk<'_> {
                 Err(error) if error.fate() == Fate::Retry => return Err(error),
                 Err(error) => return self.unreadable(&keys, &error).await,
             };
-            let mut deferred = Vec::new();
-            for (held, found) in keys.into_iter().zip(found) {
-                if found.is_deferred() {
-                    deferred.push(held);
-                    continue;
-                }
-                let done = self.row(&held, found).await;
-                self.note(&held, done)?;
+            let (deferred, found) = split(keys, found);
+            match self.action {
+                Action::Retry => self.retry(found).await?,
+                Action::Discard => self.discard(found).await?,
             }
             keys = deferred;
+        }
+        Ok(())
+    }
+
+    async fn retry(&mut self, found: Vec<(Held, Found)>) -> Result<()> {
+        let mut group = Vec::with_capacity(found.len());
+        for (held, found) in found {
+            match block_in_place(|| self.post.changes(&held, found)) {
+                Ok(changes) => group.push((held, changes)),
+                Err(error) => self.note(&held, Err(error))?,
+            }
+        }
+        let refused = match self.sink.retry(&group, &self.reason).await {
+            Ok(refused) => refused,
+            Err(error) if error.fate() == Fate::Retry => return Err(error),
+            Err(error) => {
+                let none = |held: &Held| (held.clone(), Error::new(error.kind(), error.to_string()));
+                group.iter().map(|(held, _)| none(held)).collect()
+            }
+        };
+        for (held, _) in group.iter().filter(|(held, _)| !refused.iter().any(|(stays, _)| stays == held)) {
+            self.note(held, Ok("applied".to_owned()))?;
+        }
+        refused.into_iter().try_for_each(|(held, error)| self.note(&held, Err(error)))
+    }
+
+    async fn discard(&mut self, found: Vec<(Held, Found)>) -> Result<()> {
+        for (held, found) in found {
+            let lost = block_in_place(|| self.post.last_image(&found));
+            let done = self.sink.discard(&held, &lost, &self.reason).await;
+            self.note(&held, done.map(|()| format!("lost: {lost}")))?;
         }
         Ok(())
     }
@@ -97,17 +130,6 @@ impl Desk<'_> {
         Ok(())
     }
 
-    async fn row(&mut self, held: &Held, found: Found) -> Result<String> {
-        if self.action == Action::Discard {
-            let lost = block_in_place(|| self.post.last_image(&found));
-            self.sink.discard(held, &lost, &self.reason).await?;
-            return Ok(format!("lost: {lost}"));
-        }
-        let mut changes = Some(block_in_place(|| self.post.changes(held, found))?);
-        self.sink.retry(held, || Ok(changes.take()), &self.reason).await?;
-        Ok("applied".to_owned())
-    }
-
     async fn table(&mut self, held: &Held) -> Result<String> {
         if self.action == Action::Discard {
             let lost = format!("all changes of the table since, {} of them", held.letters);
@@ -115,7 +137,7 @@ impl Desk<'_> {
             return Ok(format!("lost: {lost}"));
         }
         let mut letters = block_in_place(|| self.post.table(held))?;
-        self.sink.retry(held, || block_in_place(|| letters.next()), &self.reason).await?;
+        self.sink.retry_table(held, || block_in_place(|| letters.next()), &self.reason).await?;
         Ok("applied".to_owned())
     }
 

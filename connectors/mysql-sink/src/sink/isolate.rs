@@ -14,7 +14,7 @@ pub(super) const MARK: &str = "SAVEPOINT cdc_batch";
 
 /// How often more changes are set aside before that is an error. Each round finds all that is at fault by
 /// itself; more than one is needed where a row that stays as it was is in the way of another.
-const ROUNDS_MAX: u32 = 32;
+pub(super) const ROUNDS_MAX: u32 = 32;
 
 impl Sink {
     /// Applies a batch; what cannot be applied is set aside where the settings allow it.

@@ -1,12 +1,13 @@
 //! Keys leave the quarantine: their changes are applied, or given up. Between two batches.
 
 use cdc_sdk::value::Row;
-use cdc_sdk::{Error, Kind, Op, Result};
+use cdc_sdk::{Error, Fate, Kind, Op, Result};
 
+use super::isolate::ROUNDS_MAX;
 use super::{Sink, State};
 use crate::apply::{self, Writer, text};
 use crate::batch::{Applied, Change};
-use crate::dead_letter::Held;
+use crate::dead_letter::{Guilty, Held, Search, search};
 use crate::fold::fold;
 use crate::ledger::{Answer, Request, requests};
 
@@ -32,64 +33,136 @@ impl Sink {
         requests::answer(&self.ledger, &mut self.data, request.id, answer).await
     }
 
-    /// Applies a key's changes, which `next` brings in their order, all in one transaction, and releases the
-    /// key with it. On an error the key stays where it is.
+    /// Applies the changes of keys of rows, all in one transaction, since rows may wait for each other's
+    /// unique values; and releases the keys with it. Keys whose changes cannot be applied stay, and are
+    /// returned with their errors.
+    ///
+    /// # Errors
+    /// What is not the fault of a row; with fate Retry the sink is to be opened anew.
+    pub async fn retry<R: Row + Sync>(
+        &mut self,
+        keys: &[(Held, Vec<Change<R>>)],
+        reason: &str,
+    ) -> Result<Vec<(Held, Error)>> {
+        self.between_batches()?;
+        let mut refused: Vec<(Held, Error)> = Vec::new();
+        for _ in 0..ROUNDS_MAX {
+            let stays = |held: &Held| refused.iter().any(|(stays, _)| stays == held);
+            let left: Vec<&(Held, Vec<Change<R>>)> = keys.iter().filter(|(held, _)| !stays(held)).collect();
+            if left.is_empty() {
+                return Ok(refused);
+            }
+            self.execute("START TRANSACTION").await?;
+            let Err(error) = self.retry_together(&left, reason).await else {
+                left.iter().for_each(|(held, _)| self.quarantine.release(&held.table, &held.key));
+                return Ok(refused);
+            };
+            let error = self.abandon(error).await;
+            if error.fate() != Fate::Quarantine || self.state == State::Lost {
+                return Err(error);
+            }
+            let found = self.at_fault(&left).await?;
+            match (found.is_empty(), left.as_slice()) {
+                (false, _) => refused.extend(found),
+                (true, [(held, _)]) => refused.push((held.clone(), error)),
+                (true, _) => return Err(error),
+            }
+        }
+        Err(Error::new(Kind::DeadLettersFull, format!("given up after {ROUNDS_MAX} rounds"))
+            .hint("release the keys one by one: cdc dead-letter retry --table … --key …"))
+    }
+
+    async fn retry_together<R: Row + Sync>(
+        &mut self,
+        keys: &[&(Held, Vec<Change<R>>)],
+        reason: &str,
+    ) -> Result<()> {
+        self.still_leads().await?;
+        self.late(keys.iter().flat_map(|(_, changes)| changes)).await?;
+        for (held, _) in keys {
+            self.release_row(held, reason).await?;
+        }
+        self.commit(Applied::default()).await.map(|_| ())
+    }
+
+    /// The keys whose changes cannot be applied.
+    async fn at_fault<R: Row + Sync>(
+        &mut self,
+        keys: &[&(Held, Vec<Change<R>>)],
+    ) -> Result<Vec<(Held, Error)>> {
+        let folded = fold(keys.iter().flat_map(|(_, changes)| changes))?;
+        let plans = self.plans(&folded).await?;
+        let bytes_max = self.settings.max_statement_bytes;
+        let ask = Search { plans: &plans, bytes_max, converging: false, most: keys.len() };
+        self.execute("START TRANSACTION").await?;
+        let found = search(&mut self.data, folded, &ask, |_| true).await;
+        let undone = self.execute("ROLLBACK").await;
+        let found = found?;
+        undone?;
+        let mut stay: Vec<(Held, Error)> = Vec::new();
+        for Guilty { change, error } in found {
+            let key = keys.iter().find(|(h, _)| h.table == change.table.name && h.key == change.key);
+            if let Some((held, _)) = key.filter(|(held, _)| !stay.iter().any(|(h, _)| h == held)) {
+                stay.push((held.clone(), error));
+            }
+        }
+        Ok(stay)
+    }
+
+    /// Applies all changes of a table that is in quarantine as a whole, which `next` brings in their order, in
+    /// one transaction, and releases it with that. On an error it stays as it is.
     ///
     /// # Errors
     /// Of the changes, or of the world: with fate Retry the sink is to be opened anew.
-    pub async fn retry<R: Row + Sync>(
+    pub async fn retry_table<R: Row + Sync>(
         &mut self,
         held: &Held,
         next: impl FnMut() -> Result<Option<Vec<Change<R>>>>,
         reason: &str,
-    ) -> Result<Applied> {
+    ) -> Result<()> {
         self.between_batches()?;
         self.execute("START TRANSACTION").await?;
-        match self.retry_in_transaction(held, next, reason).await {
-            Ok(applied) => {
-                let applied = self.commit(applied).await?;
+        match self.retry_in_order(held, next, reason).await {
+            Ok(()) => {
                 self.quarantine.release(&held.table, &held.key);
-                Ok(applied)
+                Ok(())
             }
             Err(error) => Err(self.abandon(error).await),
         }
     }
 
-    async fn retry_in_transaction<R: Row + Sync>(
+    async fn retry_in_order<R: Row + Sync>(
         &mut self,
         held: &Held,
         mut next: impl FnMut() -> Result<Option<Vec<Change<R>>>>,
         reason: &str,
-    ) -> Result<Applied> {
+    ) -> Result<()> {
         self.still_leads().await?;
-        let mut sum = Applied::default();
         while let Some(changes) = next()? {
-            let applied = match changes.as_slice() {
+            match changes.as_slice() {
                 [change] if change.op == Op::Truncate => self.emptied(change).await?,
                 changes => self.late(changes).await?,
-            };
-            sum.upserts += applied.upserts;
-            sum.deletes += applied.deletes;
-            sum.statements += applied.statements;
+            }
         }
         self.release_row(held, reason).await?;
-        Ok(sum)
+        self.commit(Applied::default()).await.map(|_| ())
     }
 
     /// A change that was not readable before turns out to be a TRUNCATE.
-    async fn emptied<R>(&mut self, change: &Change<R>) -> Result<Applied> {
+    async fn emptied<R>(&mut self, change: &Change<R>) -> Result<()> {
         let plan = self.tables.plan(&self.settings, &change.table).await?;
-        let deletes = self.empty(&plan.target.sql()).await?;
-        Ok(Applied { deletes, ..Applied::default() })
+        self.empty(&plan.target.sql()).await.map(|_| ())
     }
 
-    async fn late<R: Row + Sync>(&mut self, changes: &[Change<R>]) -> Result<Applied> {
+    async fn late<'c, R: Row + Sync + 'c>(
+        &mut self,
+        changes: impl IntoIterator<Item = &'c Change<R>>,
+    ) -> Result<()> {
         let folded = fold(changes)?;
         let plans = self.plans(&folded).await?;
         let mut writer = Writer::new(&mut self.data, self.settings.max_statement_bytes);
         apply::apply_late(&mut writer, &folded, &plans).await?;
-        writer.flush().await?;
-        Ok(writer.applied)
+        writer.flush().await
     }
 
     /// Releases a key without its changes; `lost` goes into the audit.
