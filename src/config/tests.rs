@@ -61,6 +61,9 @@ schema = "check"
 [[route]]
 from = "shop.*"
 to = "crm.*"
+[dead_letter]
+tables = ["shop.orders", "shop.log_*"]
+keys_max = 7
 "#;
 
 fn around(variables: &[(&str, &str)]) -> Surroundings {
@@ -140,6 +143,20 @@ fn every_key_of_a_sink_arrives() {
     assert_eq!(c.apply.ledger_database, "cdc");
     let routed = c.routes[0].apply(&TableName::new("shop", "orders"));
     assert_eq!(routed, Some(TableName::new("crm", "orders")));
+    let has = |table| c.dead_letter.tables.iter().any(|p| p.matches(&TableName::new("shop", table)));
+    assert!(has("orders") && has("log_1") && !has("customers"));
+    assert_eq!(c.dead_letter.keys_max, 7);
+}
+
+#[test]
+fn without_dead_letters_the_sink_stops() {
+    let c = sink(SINK.split("[dead_letter]").next().unwrap()).unwrap();
+    assert!(c.dead_letter.tables.is_empty());
+    assert_eq!(c.dead_letter.keys_max, 1000);
+    let error = sink(&SINK.replace("shop.orders", "orders")).unwrap_err().to_string();
+    assert!(error.contains("line 19: [dead_letter] 'tables': 'orders'"), "{error}");
+    let error = sink(&SINK.replace("keys_max = 7", "keys_max = 0")).unwrap_err().to_string();
+    assert!(error.contains("[dead_letter] 'keys_max'"), "{error}");
 }
 
 #[test]
@@ -432,5 +449,6 @@ fn the_shipped_files_name_what_there_is() {
     SinkConfig::parse(text, &around(&secrets)).unwrap();
     let all = SinkConfig::parse(&uncommented(text), &around(&secrets)).unwrap();
     assert_eq!(all.limits.writers, 2);
+    assert_eq!((all.dead_letter.tables.len(), all.dead_letter.keys_max), (1, 1000));
     assert_eq!(all.http.unwrap().port(), 9102);
 }

@@ -1,7 +1,7 @@
 //! An event that the destination cannot hold goes to the dead letters with its key; everything else goes on,
 //! also over a kill; once the cause is mended a retry brings both sides together again.
 
-use cdc::kafka::{Log, Record, Settings};
+use cdc::kafka::{Log, Outbox, Record, Settings};
 use serde_json::Value as Json;
 
 use crate::kit::{Options, Process, World, until, variable};
@@ -171,6 +171,47 @@ async fn without_a_sink_the_command_releases() {
     assert!(list.contains("\"keys\": []"), "{list}");
     // The discarded row comes with its next change.
     world.source_sql("UPDATE orders SET v=7 WHERE id=1").await;
+    world.catch_up();
+    world.assert_equal().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_without_a_key_waits_as_a_whole() {
+    let options = Options {
+        sink: "[apply]\nschema = \"none\"\n[dead_letter]\ntables = [\"*.log\"]\n".into(),
+        ..Options::default()
+    };
+    let world = World::with("deadlog", &options).await;
+    world.source_sql("CREATE TABLE log (note VARCHAR(100));\nCREATE TABLE other (id INT PRIMARY KEY)").await;
+    world.dest_sql(&format!("CREATE DATABASE `{}`", world.name)).await;
+    world.dest_sql("CREATE TABLE log (note VARCHAR(4));\nCREATE TABLE other (id INT PRIMARY KEY)").await;
+    world.source_sql("INSERT INTO log VALUES ('a'),('a'),('b')").await;
+    world.catch_up();
+    world
+        .source_sql(
+            "INSERT INTO log VALUES ('far too long'),('a');\nDELETE FROM log WHERE note='b';\n\
+             UPDATE log SET note='c' WHERE note='a' LIMIT 1;\nINSERT INTO other VALUES (1)",
+        )
+        .await;
+    world.catch_up();
+    assert_eq!(world.dest_number("SELECT COUNT(*) FROM log").await, Some(3), "nothing of it is applied");
+    assert_eq!(world.dest_number("SELECT COUNT(*) FROM other").await, Some(1));
+    // As a sink would that was killed before it knew that its letters are stored.
+    tokio::task::block_in_place(|| {
+        let outbox = Outbox::open(&settings(), 1 << 20).unwrap();
+        for (_, letter) in letters(&world) {
+            outbox.send(&format!("{}.dead-letter", world.name), 0, &letter).unwrap();
+        }
+        outbox.flush().unwrap();
+    });
+    assert_eq!(letters(&world).len(), 8);
+    world.dest_sql("ALTER TABLE log MODIFY note VARCHAR(100)").await;
+    let file = world.file("sink.toml");
+    let (code, text) = world.cdc(&["dead-letter", "retry", "-c", &file, "--key", "*"]);
+    assert_eq!(code, Some(0), "{text}");
+    world.assert_equal().await;
+    world.source_sql("INSERT INTO log VALUES ('d')").await;
     world.catch_up();
     world.assert_equal().await;
     world.end().await;

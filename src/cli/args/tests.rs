@@ -1,7 +1,7 @@
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
-use super::{Cli, Command, OffsetsCommand};
+use super::{Cli, Command, DeadLetterCommand, OffsetsCommand};
 use crate::pipeline::replay::ReplayFrom;
 use cdc_sdk::CutId;
 
@@ -55,7 +55,7 @@ fn every_example_in_the_help_parses() {
 #[test]
 fn every_command_that_does_something_has_examples() {
     for (name, lines) in examples(&Cli::command()) {
-        assert!(name == "offsets" || !lines.is_empty(), "{name}");
+        assert!(["offsets", "dead-letter"].contains(&name.as_str()) || !lines.is_empty(), "{name}");
     }
 }
 
@@ -130,4 +130,21 @@ fn log_options_stand_before_or_after_the_command() {
     for line in ["cdc --log-format json sink -c a", "cdc sink -c a --log-format json"] {
         assert_eq!(parse(line).unwrap().logs.log_format, super::Format::Json, "{line}");
     }
+}
+
+#[test]
+fn keys_of_dead_letters_are_named_or_all_are_meant() {
+    let retry = |keys: &str| parse(&format!("cdc dead-letter retry -c sink.toml {keys}"));
+    assert!(retry("").is_err(), "no key is meant by saying nothing");
+    assert!(retry("--all --table shop.orders").is_err());
+    assert!(retry("--table orders").is_err());
+    assert!(retry("--table 'shop.*'").is_err());
+    let Command::DeadLetter(DeadLetterCommand::Retry(args)) =
+        retry("--table shop.orders --key 'id=1, region=x'").unwrap().command
+    else {
+        panic!("not a retry");
+    };
+    let chosen = args.chosen();
+    assert_eq!(chosen.table, Some(cdc_sdk::TableName::new("shop", "orders")));
+    assert_eq!(chosen.key.as_deref(), Some("id=1, region=x"));
 }

@@ -4,8 +4,8 @@ use cdc_sdk::cut::{CutKind, Touched};
 use cdc_sdk::{Cut, CutId, Error, Kind, Position};
 
 use super::{SILENCE, SinkView, SnapshotProgress, SourceView};
-use crate::observe::State;
 use crate::observe::clock::now_us;
+use crate::observe::{SetAside, State};
 
 fn cut(sequence: u64, committed_us: i64) -> Cut {
     Cut {
@@ -151,4 +151,35 @@ fn a_sink_has_its_own_names_and_no_snapshot() {
         assert!(text.contains(line), "{line} in\n{text}");
     }
     assert!(!text.contains("cdc_snapshot"), "{text}");
+}
+
+#[test]
+fn what_is_set_aside_is_shown_until_it_is_released() {
+    let view = SinkView::new("crm");
+    let orders = SetAside {
+        table: "shop.orders".to_owned(),
+        keys: 2,
+        letters: 5,
+        since: "then".to_owned(),
+        code: "E050".to_owned(),
+        error: "error[E050]: too long\n  hint: widen it".to_owned(),
+    };
+    view.set_aside(vec![orders.clone()]);
+    assert!(view.is_set_aside());
+    let status = view.view().status();
+    assert_eq!(status.set_aside, [orders]);
+    let text = status.to_string();
+    let line = "set aside  shop.orders is no past state of the source: 2 of its keys are in quarantine since then, \
+                with 5 dead letters\n           error[E050]: too long\n";
+    assert!(text.contains(line), "{text}");
+    let text = view.view().metrics_text();
+    for line in [
+        "cdc_sink_quarantined_keys{name=\"crm\",table=\"shop.orders\"} 2",
+        "cdc_sink_dead_letters{name=\"crm\",table=\"shop.orders\"} 5",
+    ] {
+        assert!(text.contains(line), "{line} in\n{text}");
+    }
+    view.set_aside(Vec::new());
+    assert!(!view.view().metrics_text().contains("shop.orders"));
+    assert!(view.view().status().set_aside.is_empty());
 }
