@@ -1,7 +1,8 @@
 //! An event that the destination cannot hold goes to the dead letters with its key; everything else goes on,
 //! also over a kill; once the cause is mended a retry brings both sides together again.
 
-use cdc::kafka::{Log, Outbox, Record, Settings};
+use cdc::kafka::{Admin, Log, Outbox, Record, Settings};
+use cdc_sdk::cut::Place;
 use serde_json::Value as Json;
 
 use crate::kit::{Options, Process, World, until, variable};
@@ -211,7 +212,32 @@ async fn a_table_without_a_key_waits_as_a_whole() {
     let (code, text) = world.cdc(&["dead-letter", "retry", "-c", &file, "--key", "*"]);
     assert_eq!(code, Some(0), "{text}");
     world.assert_equal().await;
-    world.source_sql("INSERT INTO log VALUES ('d')").await;
+    // What waited once does not come again with what waits later.
+    world.dest_sql("ALTER TABLE log ADD CONSTRAINT c CHECK (note <> 'bad')").await;
+    world.source_sql("INSERT INTO log VALUES ('d'),('bad');\nINSERT INTO log VALUES ('e')").await;
+    world.catch_up();
+    world.dest_sql("ALTER TABLE log DROP CHECK c").await;
+    let (code, text) = world.cdc(&["dead-letter", "retry", "-c", &file, "--all"]);
+    assert_eq!(code, Some(0), "{text}");
+    world.assert_equal().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_that_are_gone_are_told() {
+    let world = world("deadgone").await;
+    world.source_sql("INSERT INTO orders VALUES (1,'too long',1)").await;
+    world.catch_up();
+    let topic = format!("{}.dead-letter", world.name);
+    let admin = Admin::connect(&settings()).unwrap();
+    admin.delete_records_before(&[Place { topic, partition: 0, offset: 1 }]).await.unwrap();
+    world.dest_sql("ALTER TABLE orders MODIFY note VARCHAR(100)").await;
+    let file = world.file("sink.toml");
+    let (code, text) = world.cdc(&["dead-letter", "retry", "-c", &file, "--all"]);
+    assert!(code == Some(1) && text.contains("E057"), "nothing is taken for applied: {text}");
+    let (code, text) = world.cdc(&["dead-letter", "discard", "-c", &file, "--all", "--yes"]);
+    assert!(code == Some(0) && text.contains("lost: its letters are not there"), "{text}");
+    world.source_sql("UPDATE orders SET v=2").await;
     world.catch_up();
     world.assert_equal().await;
     world.end().await;

@@ -7,6 +7,7 @@ mod events_of_many_partitions;
 mod hanging_records_are_settled;
 mod large_records;
 mod older_publisher_is_fenced;
+mod outbox_stores;
 mod topics_made_together;
 mod unreachable_brokers;
 mod vanished_offsets;

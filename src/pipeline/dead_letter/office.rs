@@ -8,6 +8,7 @@ use bytes::Bytes;
 use cdc_mysql_sink::{DeadLetters, Keeping, Letter, Origin};
 use cdc_sdk::cut::Place;
 use cdc_sdk::{Error, Kind, Result};
+use tokio::sync::OnceCell;
 
 use super::slip::{HEADER, Slip};
 use crate::avro::SourcePlace;
@@ -30,6 +31,8 @@ pub struct Office {
     sink: String,
     bytes: usize,
     streams: Streams,
+    /// Connected once the topic is there.
+    admin: OnceCell<Admin>,
     /// Held by one batch at a time.
     desk: Mutex<Desk>,
 }
@@ -50,12 +53,13 @@ impl Office {
             sink: config.name.clone(),
             bytes: settings::letter_bytes(&config.limits),
             streams: streams.clone(),
+            admin: OnceCell::new(),
             desk: Mutex::new(desk),
         })
     }
 
-    /// Makes the topic where it is missing; returns where it ends.
-    async fn end(&self) -> Result<i64> {
+    /// Makes the topic where it is missing.
+    async fn open(&self) -> Result<Admin> {
         let admin = Admin::connect(&self.kafka)?;
         // A letter is larger than its event: what the data topic takes must fit here.
         let settings = [
@@ -66,6 +70,12 @@ impl Office {
         ];
         let config = settings.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
         admin.create(TopicSpec { name: self.topic.clone(), partitions: 1, replication: -1, config }).await?;
+        Ok(admin)
+    }
+
+    /// Where the topic ends.
+    async fn end(&self) -> Result<i64> {
+        let admin = self.admin.get_or_try_init(|| self.open()).await?;
         let ends = admin.ends(vec![(self.topic.clone(), 0)]).await?;
         Ok(ends.first().map_or(0, |end| end.offset))
     }

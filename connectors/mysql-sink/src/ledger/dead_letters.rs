@@ -4,7 +4,6 @@ use cdc_sdk::Result;
 
 use super::quarantine;
 use super::requests::{self, Action, Answer, Chosen};
-use super::schema::ready;
 use crate::dead_letter::Quarantine;
 use crate::session::{Purpose, Session};
 use crate::settings::Settings;
@@ -30,9 +29,6 @@ impl DeadLetterDesk {
     /// # Errors
     /// If the destination cannot be asked, or the quarantine has a form that this program does not know.
     pub async fn quarantine(&mut self) -> Result<Quarantine> {
-        if !ready(&self.ledger, &mut self.session).await? {
-            return Ok(Quarantine::default());
-        }
         quarantine::read(&self.ledger, &mut self.session).await
     }
 
