@@ -1,6 +1,8 @@
 //! What an outbox has flushed is stored, and there for readers of committed records; what it cannot store it says.
 
-use cdc::kafka::{Log, Outbox, Record};
+use std::time::Duration;
+
+use cdc::kafka::{Log, Outbox, Record, Settings};
 use cdc_sdk::Kind;
 
 use super::Broker;
@@ -39,4 +41,16 @@ async fn what_an_outbox_has_flushed_is_stored() {
         assert_eq!(sent.unwrap_err().kind(), Kind::TopicChanged);
     });
     broker.sweep().await;
+}
+
+#[test]
+fn what_no_broker_has_confirmed_is_not_flushed() {
+    let settings = Settings {
+        bootstrap_servers: "127.0.0.1:1".to_owned(),
+        patience: Duration::from_secs(1),
+        ..Settings::default()
+    };
+    let outbox = Outbox::open(&settings, 32 << 10).unwrap();
+    outbox.send("nowhere", 0, &record(0)).unwrap();
+    assert_eq!(outbox.flush().unwrap_err().kind(), Kind::KafkaUnreachable);
 }
