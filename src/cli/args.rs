@@ -102,6 +102,23 @@ Exits with 1 if something must be mended.")]
 The pipeline answers at the address of [http] listen in its settings.")]
     Status(StatusArgs),
 
+    /// Read tables once more while a source streams; pause, resume, stop or show what is being read
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "Examples:
+  cdc snapshot -c source.toml --tables shop.orders,crm.*
+  cdc snapshot -c source.toml --tables shop.orders --where \"id > 1000 AND state = 'open'\"
+  cdc snapshot -c source.toml --tables shop.orders --empty-first
+  cdc snapshot pause -c source.toml
+  cdc snapshot resume -c source.toml
+  cdc snapshot stop -c source.toml
+  cdc snapshot show -c source.toml --json
+
+The command goes over the control topic to the source that runs, and waits until it is taken. The
+tables are read in chunks while changes stream; their rows are upserts, so sinks stay equal to the source."
+    )]
+    Snapshot(SnapshotArgs),
+
     /// Set a sink's ledger back, so that events are applied again
     #[command(after_help = "Examples:
   cdc replay -c sink.toml --earliest --dry-run
@@ -130,9 +147,12 @@ impl Command {
     pub(super) const fn default_level(&self) -> &'static str {
         match self {
             Self::Source(_) | Self::Sink(_) => "info,rdkafka=warn,librdkafka=warn",
-            Self::Check(_) | Self::Status(_) | Self::Replay(_) | Self::Offsets(_) | Self::Explain(_) => {
-                "warn,rdkafka=error,librdkafka=error"
-            }
+            Self::Check(_)
+            | Self::Status(_)
+            | Self::Snapshot(_)
+            | Self::Replay(_)
+            | Self::Offsets(_)
+            | Self::Explain(_) => "warn,rdkafka=error,librdkafka=error",
         }
     }
 }
@@ -171,6 +191,72 @@ pub(super) struct StatusArgs {
     /// Again every two seconds, until Ctrl-C
     #[arg(long)]
     pub(super) watch: bool,
+}
+
+/// What a source is told of snapshots.
+#[derive(Args, Debug)]
+pub(super) struct SnapshotArgs {
+    #[command(subcommand)]
+    pub(super) verb: Option<SnapshotVerb>,
+
+    #[command(flatten)]
+    pub(super) read: Option<SnapshotRead>,
+}
+
+/// What else than to read.
+#[derive(Debug, Subcommand)]
+pub(super) enum SnapshotVerb {
+    /// Begin no more chunks; changes go on
+    Pause(SnapshotTarget),
+    /// Go on after a pause
+    Resume(SnapshotTarget),
+    /// End the snapshots that were asked for; first snapshots go on
+    Stop(SnapshotTarget),
+    /// Show what is being read, and why; the source need not run
+    Show(SnapshotShow),
+}
+
+/// What to read once more.
+#[derive(Args, Debug)]
+pub(super) struct SnapshotRead {
+    #[command(flatten)]
+    pub(super) target: SnapshotTarget,
+
+    /// Tables, as [capture] include names them; several by commas
+    #[arg(long, value_name = "LIST", required = true)]
+    pub(super) tables: Vec<String>,
+
+    /// Of one table, only the rows for which this SQL expression holds
+    #[arg(long = "where", value_name = "EXPRESSION", conflicts_with = "empty_first")]
+    pub(super) condition: Option<String>,
+
+    /// Sinks empty the tables first, so that rows go which the source does not have
+    #[arg(long)]
+    pub(super) empty_first: bool,
+}
+
+/// Which source, and how long to wait for it.
+#[derive(Args, Debug)]
+pub(super) struct SnapshotTarget {
+    /// Settings of the source
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) config: PathBuf,
+
+    /// How many seconds to wait until the source takes the command
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(super) wait: u64,
+}
+
+/// How a snapshot is shown.
+#[derive(Args, Debug)]
+pub(super) struct SnapshotShow {
+    /// Settings of the source
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) config: PathBuf,
+
+    /// As JSON, with every table
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// From where, and whether really.

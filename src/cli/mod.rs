@@ -17,6 +17,7 @@ mod outcome;
 mod output;
 mod replay;
 mod run;
+mod snapshot;
 mod status;
 
 use std::process::ExitCode;
@@ -78,6 +79,7 @@ async fn perform(command: Command, line: &ProgressLine) -> Result<Outcome> {
         Command::Sink(args) => run::sink(&args, line).await,
         Command::Check(args) => check::run(&args.config).await,
         Command::Status(args) => status::run(&args).await,
+        Command::Snapshot(args) => snapshot::run(args).await,
         Command::Replay(args) => replay::run(args).await,
         Command::Offsets(OffsetsCommand::Show(args)) => {
             let config = SinkConfig::load(&args.config)?;

@@ -47,12 +47,15 @@ pub struct OwnTopics {
     pub cuts: String,
     /// `prefix.state`.
     pub state: String,
+    /// `prefix.control`.
+    pub control: String,
 }
 
 impl OwnTopics {
     /// The topics of a prefix.
     pub fn of(prefix: &str) -> Self {
-        Self { cuts: format!("{prefix}.cuts"), state: format!("{prefix}.state") }
+        let named = |name| format!("{prefix}.{name}");
+        Self { cuts: named("cuts"), state: named("state"), control: named("control") }
     }
 }
 
@@ -178,6 +181,19 @@ impl CutWriter {
         self.publisher.send(&self.topics.state, 0, Some(&key), Some(&value), &[], now_ms())
     }
 
+    /// Answers a command with the cut.
+    pub fn control(&mut self, key: &str, json: &str) -> Result<()> {
+        self.begin()?;
+        let key = records::encode_key(key, self.ids.control.key);
+        let value = records::encode_control_value(json, self.ids.control.value)?;
+        self.publisher.send(&self.topics.control, 0, Some(&key), Some(&value), &[], now_ms())
+    }
+
+    /// The id of the open cut, or of the next where none is open.
+    pub fn next_id(&self) -> CutId {
+        self.id
+    }
+
     /// Ends the cut: writes its record and commits the Kafka transaction.
     pub fn commit(&mut self, kind: CutKind, position: &Position, alone: bool) -> Result<Cut> {
         self.begin()?;
@@ -241,7 +257,7 @@ impl CutWriter {
     fn ends_are(&mut self, committed: Vec<Place>) {
         self.previous_ends = committed
             .into_iter()
-            .filter(|p| p.topic != self.topics.cuts && p.topic != self.topics.state)
+            .filter(|p| ![&self.topics.cuts, &self.topics.state, &self.topics.control].contains(&&p.topic))
             .collect();
         for place in &self.previous_ends {
             self.ends.insert((place.topic.clone(), place.partition), place.offset);

@@ -5,6 +5,9 @@ pub mod source;
 mod table_book;
 mod cut_writer;
 mod recovery;
+mod control;
+
+pub mod snapshot;
 
 pub mod sink;
 mod gather;

@@ -1,5 +1,7 @@
 //! binlog → envelope → Avro → Kafka. Wiring only: nothing here looks inside a change.
 
+mod commands;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +13,7 @@ use tokio::task::block_in_place;
 use tracing::info;
 
 use super::RunOptions;
+use super::control::{Follower, Taken};
 use super::cut_writer::{CutWriter, OwnTopics, now_us};
 use super::recovery::{self, Recovered};
 use super::retry;
@@ -63,6 +66,9 @@ struct Road<'a> {
     book: TableBook,
     writer: CutWriter,
     scratch: Scratch,
+    commands: Follower,
+    /// What was taken of the control topic.
+    taken: Taken,
     /// The position after the last whole transaction.
     position: Position,
     /// The transaction being read.
@@ -86,7 +92,7 @@ impl<'a> Road<'a> {
         let registry = Registry::new(settings::registry(&config.registry))?;
         let admin = Admin::connect(&kafka)?;
         create_own_topics(&admin, &topics, config.topics.replication_factor).await?;
-        let ids = RecordIds::register(&registry, &topics.cuts, &topics.state).await?;
+        let ids = RecordIds::register(&registry, &topics.cuts, &topics.state, &topics.control).await?;
         let transactional_id = format!("cdc-source-{}", config.name);
         let (publisher, recovered) = block_in_place(|| -> Result<_> {
             let mut publisher =
@@ -96,7 +102,10 @@ impl<'a> Road<'a> {
         })?;
         refuse_lost_cuts(&admin, config, &recovered).await?;
         let start = start_from(&recovered);
-        let source = Source::open(settings.clone(), start).await?;
+        let mut source = Source::open(settings.clone(), start).await?;
+        source.pause(recovered.taken.paused);
+        let commands =
+            block_in_place(|| Follower::start(&kafka, &topics.control, recovered.taken.next_offset))?;
         let modes = Modes::from_options(&config.debezium)?;
         let book = TableBook::new(
             admin,
@@ -116,6 +125,8 @@ impl<'a> Road<'a> {
             book,
             writer,
             scratch: Scratch::default(),
+            commands,
+            taken: recovered.taken,
             position,
             transaction: None,
             alone: false,
@@ -167,11 +178,15 @@ impl<'a> Road<'a> {
                 info!("caught up with all that was committed at the start");
                 return Ok(());
             }
+            if between && target.is_some() && self.source.is_held_up() {
+                return Err(held_up());
+            }
             if between && stop.requested() {
                 return self.end(between);
             }
             tokio::select! {
                 biased;
+                received = self.commands.next(), if between => self.command(received?).await?,
                 event = self.source.next() => self.take(event?).await?,
                 () = std::future::ready(()), if between && self.writer.is_open() => self.cut(CutKind::Complete)?,
                 // The rest of a transaction may be long: what is not committed is read again.
@@ -205,7 +220,7 @@ impl<'a> Road<'a> {
             Event::Chunk(chunk) => self.chunk(&chunk).await?,
             Event::SnapshotComplete => {
                 self.writer.mark_snapshot_complete();
-                info!("the initial snapshot is complete");
+                info!("all captured tables have been read");
                 self.cut(CutKind::Complete)?;
             }
             Event::Idle => {}
@@ -336,7 +351,9 @@ impl<'a> Road<'a> {
         self.last_cut = Instant::now();
         self.view.cut(&cut, begun.elapsed());
         self.view.snapshot(&shown(&self.source.progress()));
-        self.view.state(if self.writer.snapshot_complete() { State::Streaming } else { State::Snapshot });
+        let reading = self.source.progress();
+        let read = self.writer.snapshot_complete() && reading.tables_done == reading.tables_total;
+        self.view.state(if read { State::Streaming } else { State::Snapshot });
         Ok(())
     }
 }
@@ -359,6 +376,12 @@ fn start_from(recovered: &Recovered) -> Start {
         None => Start::Fresh,
         Some(last) => Start::Resume { position: last.position.clone(), snapshot: recovered.snapshot.clone() },
     }
+}
+
+/// To wait for a person's word would be to wait for ever.
+fn held_up() -> Error {
+    Error::new(Kind::Snapshot, "the snapshot is paused, so it is not caught up with")
+        .hint("let it go on while a source runs: cdc snapshot resume -c source.toml")
 }
 
 /// Data without cuts means that the cuts were lost: a fresh start would repeat or lose changes.
@@ -388,6 +411,7 @@ async fn create_own_topics(admin: &Admin, topics: &OwnTopics, replication: i32) 
     };
     let forever = [("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1")];
     admin.create(spec(&topics.cuts, &forever)).await?;
+    admin.create(spec(&topics.control, &forever)).await?;
     admin.create(spec(&topics.state, &[("cleanup.policy", "compact")])).await
 }
 

@@ -199,6 +199,11 @@ impl Error {
         &self.0.what
     }
 
+    /// The facts behind it.
+    pub fn detail_text(&self) -> Option<&str> {
+        self.0.detail.as_deref()
+    }
+
     /// What to do.
     pub fn hint_text(&self) -> Option<&str> {
         self.0.hint.as_deref()

@@ -166,7 +166,9 @@ impl Source {
 
     /// Between two transactions: what is due goes out, and idle readers get work.
     fn between(&mut self) -> Result<()> {
-        if self.told_complete && self.plan.is_complete() {
+        // Inside a transaction that is gone on with after a restart, it is only not known yet.
+        let inside = self.stream.position().partial.is_some();
+        if inside || (self.told_complete && self.plan.is_complete()) {
             return Ok(());
         }
         let (file, pos) = self.stream.place();
