@@ -105,14 +105,13 @@ The pipeline answers at the address of [http] listen in its settings.")]
     /// Read tables once more while a source streams; pause, resume, stop or show what is being read
     #[command(
         args_conflicts_with_subcommands = true,
+        subcommand_negates_reqs = true,
         after_help = "Examples:
   cdc snapshot -c source.toml --tables shop.orders,crm.*
-  cdc snapshot -c source.toml --tables shop.orders --where \"id > 1000 AND state = 'open'\"
+  cdc snapshot -c source.toml --tables shop.orders --where 'id > 1000 AND closed IS NULL'
   cdc snapshot -c source.toml --tables shop.orders --empty-first
   cdc snapshot pause -c source.toml
-  cdc snapshot resume -c source.toml
-  cdc snapshot stop -c source.toml
-  cdc snapshot show -c source.toml --json
+  cdc snapshot show -c source.toml
 
 The command goes over the control topic to the source that runs, and waits until it is taken. The
 tables are read in chunks while changes stream; their rows are upserts, so sinks stay equal to the source."
@@ -193,34 +192,15 @@ pub(super) struct StatusArgs {
     pub(super) watch: bool,
 }
 
-/// What a source is told of snapshots.
+/// What to read once more, or what else is told.
 #[derive(Args, Debug)]
 pub(super) struct SnapshotArgs {
     #[command(subcommand)]
     pub(super) verb: Option<SnapshotVerb>,
 
-    #[command(flatten)]
-    pub(super) read: Option<SnapshotRead>,
-}
-
-/// What else than to read.
-#[derive(Debug, Subcommand)]
-pub(super) enum SnapshotVerb {
-    /// Begin no more chunks; changes go on
-    Pause(SnapshotTarget),
-    /// Go on after a pause
-    Resume(SnapshotTarget),
-    /// End the snapshots that were asked for; first snapshots go on
-    Stop(SnapshotTarget),
-    /// Show what is being read, and why; the source need not run
-    Show(SnapshotShow),
-}
-
-/// What to read once more.
-#[derive(Args, Debug)]
-pub(super) struct SnapshotRead {
-    #[command(flatten)]
-    pub(super) target: SnapshotTarget,
+    /// Settings of the source
+    #[arg(short, long, value_name = "FILE", required = true)]
+    pub(super) config: Option<PathBuf>,
 
     /// Tables, as [capture] include names them; several by commas
     #[arg(long, value_name = "LIST", required = true)]
@@ -233,6 +213,40 @@ pub(super) struct SnapshotRead {
     /// Sinks empty the tables first, so that rows go which the source does not have
     #[arg(long)]
     pub(super) empty_first: bool,
+
+    #[command(flatten)]
+    pub(super) patience: SnapshotPatience,
+}
+
+/// How long to wait for the source.
+#[derive(Args, Debug)]
+pub(super) struct SnapshotPatience {
+    /// How many seconds to wait until the source takes the command
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(super) wait: u64,
+}
+
+/// What else than to read.
+#[derive(Debug, Subcommand)]
+pub(super) enum SnapshotVerb {
+    /// Begin no more chunks; changes go on
+    #[command(after_help = "Examples:
+  cdc snapshot pause -c source.toml
+  cdc snapshot pause -c source.toml --wait 300")]
+    Pause(SnapshotTarget),
+    /// Go on after a pause
+    #[command(after_help = "Examples:
+  cdc snapshot resume -c source.toml")]
+    Resume(SnapshotTarget),
+    /// End the snapshots that were asked for; first snapshots go on
+    #[command(after_help = "Examples:
+  cdc snapshot stop -c source.toml")]
+    Stop(SnapshotTarget),
+    /// Show what is being read, and why; the source need not run
+    #[command(after_help = "Examples:
+  cdc snapshot show -c source.toml
+  cdc snapshot show -c source.toml --json")]
+    Show(SnapshotShow),
 }
 
 /// Which source, and how long to wait for it.
@@ -242,9 +256,8 @@ pub(super) struct SnapshotTarget {
     #[arg(short, long, value_name = "FILE")]
     pub(super) config: PathBuf,
 
-    /// How many seconds to wait until the source takes the command
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    pub(super) wait: u64,
+    #[command(flatten)]
+    pub(super) patience: SnapshotPatience,
 }
 
 /// How a snapshot is shown.

@@ -12,25 +12,26 @@ use crate::config::SourceConfig;
 
 /// Tells the source, and prints its answer.
 pub(super) async fn run(args: SnapshotArgs) -> Result<Outcome> {
-    let (target, wish) = match args.verb {
+    let (file, patience, wish) = match args.verb {
         Some(SnapshotVerb::Show(show)) => {
             let config = SourceConfig::load(&show.config)?;
             return output::text(&snapshot::show(&config, show.json).await?);
         }
-        Some(SnapshotVerb::Pause(target)) => (target, Wish::Pause),
-        Some(SnapshotVerb::Resume(target)) => (target, Wish::Resume),
-        Some(SnapshotVerb::Stop(target)) => (target, Wish::Stop),
+        Some(SnapshotVerb::Pause(target)) => (target.config, target.patience, Wish::Pause),
+        Some(SnapshotVerb::Resume(target)) => (target.config, target.patience, Wish::Resume),
+        Some(SnapshotVerb::Stop(target)) => (target.config, target.patience, Wish::Stop),
         None => {
-            let read = args.read.ok_or_else(|| {
-                Error::new(Kind::Usage, "a snapshot needs -c FILE and --tables").hint("cdc snapshot --help")
-            })?;
-            let tables = read.tables.iter().flat_map(|list| split(list)).collect();
-            let wish = Wish::Read { tables, condition: read.condition, empty_first: read.empty_first };
-            (read.target, wish)
+            let tables = args.tables.iter().flat_map(|list| split(list)).collect();
+            let wish = Wish::Read { tables, condition: args.condition, empty_first: args.empty_first };
+            (args.config.ok_or_else(no_file)?, args.patience, wish)
         }
     };
-    let config = SourceConfig::load(&target.config)?;
-    output::text(&snapshot::tell(&config, wish, Duration::from_secs(target.wait)).await?)
+    let config = SourceConfig::load(&file)?;
+    output::text(&snapshot::tell(&config, wish, Duration::from_secs(patience.wait)).await?)
+}
+
+fn no_file() -> Error {
+    Error::new(Kind::Usage, "a snapshot needs the settings of the source").hint("cdc snapshot --help")
 }
 
 /// `a.b,c.*` → its parts; a comma inside of backticks is part of a name.

@@ -3,6 +3,7 @@
 mod backlog_older_than_retention;
 mod bank_stays_balanced;
 mod by_file_and_position;
+mod commands_are_taken_once;
 mod commits_that_stall;
 mod deletes_key_changes_truncate;
 mod destination_restored_from_its_older_dump;
@@ -17,5 +18,9 @@ mod restart_at_random_points;
 mod routed_names;
 mod second_instance_stands_by;
 mod snapshot_during_writes;
+mod snapshot_of_some_rows;
+mod snapshot_on_request;
+mod snapshot_paused_and_stopped;
+mod table_added_to_capture;
 mod tls_with_client_certificates;
 mod unique_values_swapped;

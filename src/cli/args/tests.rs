@@ -1,7 +1,7 @@
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
-use super::{Cli, Command, OffsetsCommand};
+use super::{Cli, Command, OffsetsCommand, SnapshotVerb};
 use crate::pipeline::replay::ReplayFrom;
 use cdc_sdk::CutId;
 
@@ -129,5 +129,26 @@ fn settings_must_be_named() {
 fn log_options_stand_before_or_after_the_command() {
     for line in ["cdc --log-format json sink -c a", "cdc sink -c a --log-format json"] {
         assert_eq!(parse(line).unwrap().logs.log_format, super::Format::Json, "{line}");
+    }
+}
+
+#[test]
+fn a_snapshot_is_asked_for_or_a_verb_is_told() {
+    let parsed = |line: &str| match parse(line).unwrap().command {
+        Command::Snapshot(args) => args,
+        other => panic!("{other:?}"),
+    };
+    let asked = parsed("cdc snapshot -c s.toml --tables a.b,c.* --tables d.e --where 'id > 5'");
+    assert_eq!((asked.tables.len(), asked.condition.as_deref()), (2, Some("id > 5")));
+    assert!(asked.verb.is_none() && asked.config.is_some() && asked.patience.wait == 30);
+    assert!(matches!(parsed("cdc snapshot stop -c s.toml").verb, Some(SnapshotVerb::Stop(_))));
+    for wrong in [
+        "cdc snapshot -c s.toml",
+        "cdc snapshot --tables a.b",
+        "cdc snapshot pause",
+        "cdc snapshot -c s.toml --tables a.b pause -c s.toml",
+        "cdc snapshot -c s.toml --tables a.b --where 'id = 1' --empty-first",
+    ] {
+        assert!(parse(wrong).is_err(), "{wrong}");
     }
 }
