@@ -110,6 +110,7 @@ The pipeline answers at the address of [http] listen in its settings.")]
   cdc snapshot -c source.toml --tables shop.orders,crm.*
   cdc snapshot -c source.toml --tables shop.orders --where 'id > 1000 AND closed IS NULL'
   cdc snapshot -c source.toml --tables shop.orders --empty-first
+  cdc snapshot -c sink.toml --for-me
   cdc snapshot pause -c source.toml
   cdc snapshot show -c source.toml
 
@@ -198,12 +199,12 @@ pub(super) struct SnapshotArgs {
     #[command(subcommand)]
     pub(super) verb: Option<SnapshotVerb>,
 
-    /// Settings of the source
+    /// Settings of the source; with --for-me of the sink
     #[arg(short, long, value_name = "FILE", required = true)]
     pub(super) config: Option<PathBuf>,
 
     /// Tables, as [capture] include names them; several by commas
-    #[arg(long, value_name = "LIST", required = true)]
+    #[arg(long, value_name = "LIST", required_unless_present = "for_me")]
     pub(super) tables: Vec<String>,
 
     /// Of one table, only the rows for which this SQL expression holds
@@ -213,6 +214,14 @@ pub(super) struct SnapshotArgs {
     /// Sinks empty the tables first, so that rows go which the source does not have
     #[arg(long)]
     pub(super) empty_first: bool,
+
+    /// All tables, for this sink alone, which must not be running: its tables are emptied, and filled anew
+    #[arg(long, conflicts_with_all = ["tables", "condition", "empty_first"])]
+    pub(super) for_me: bool,
+
+    /// With --for-me: do it without asking
+    #[arg(long, requires = "for_me")]
+    pub(super) yes: bool,
 
     #[command(flatten)]
     pub(super) patience: SnapshotPatience,

@@ -16,7 +16,7 @@ pub(super) async fn run(args: ReplayArgs) -> Result<Outcome> {
     let from = args.from.chosen()?;
     if !args.yes || args.dry_run {
         output::text(&pipeline::replay::run(config.clone(), from.clone(), true).await?)?;
-        if args.dry_run || !confirmed()? {
+        if args.dry_run || !confirmed("Set the ledger back as shown?")? {
             return Ok(Outcome::Done);
         }
     }
@@ -24,14 +24,15 @@ pub(super) async fn run(args: ReplayArgs) -> Result<Outcome> {
 }
 
 /// Whether the person at the terminal agrees.
-fn confirmed() -> Result<bool> {
+pub(super) fn confirmed(question: &str) -> Result<bool> {
     let unreadable = |e| Error::new(Kind::Usage, "the answer cannot be read").caused_by(e);
     if !io::stdin().is_terminal() {
-        return Err(Error::new(Kind::Usage, "nobody is there to confirm the replay")
-            .hint("add --yes to do it, or --dry-run to only see what it would do"));
+        return Err(Error::new(Kind::Usage, "nobody is there to confirm it")
+            .detail(question.to_owned())
+            .hint("add --yes to do it"));
     }
     let mut err = io::stderr();
-    write!(err, "Set the ledger back as shown? [y/N] ").and_then(|()| err.flush()).map_err(unreadable)?;
+    write!(err, "{question} [y/N] ").and_then(|()| err.flush()).map_err(unreadable)?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(unreadable)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))

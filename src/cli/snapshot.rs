@@ -8,7 +8,8 @@ use super::args::{SnapshotArgs, SnapshotVerb};
 use super::outcome::Outcome;
 use super::output;
 use super::pipeline::snapshot::{self, Wish};
-use crate::config::SourceConfig;
+use super::replay::confirmed;
+use crate::config::{SinkConfig, SourceConfig};
 
 /// Tells the source, and prints its answer.
 pub(super) async fn run(args: SnapshotArgs) -> Result<Outcome> {
@@ -20,6 +21,18 @@ pub(super) async fn run(args: SnapshotArgs) -> Result<Outcome> {
         Some(SnapshotVerb::Pause(target)) => (target.config, target.patience, Wish::Pause),
         Some(SnapshotVerb::Resume(target)) => (target.config, target.patience, Wish::Resume),
         Some(SnapshotVerb::Stop(target)) => (target.config, target.patience, Wish::Stop),
+        None if args.for_me => {
+            let config = SinkConfig::load(&args.config.ok_or_else(no_file)?)?;
+            let question = format!(
+                "Sink '{}' will empty all tables that it follows, and fill them anew. Go on?",
+                config.name
+            );
+            if !args.yes && !confirmed(&question)? {
+                return Ok(Outcome::Done);
+            }
+            let wait = Duration::from_secs(args.patience.wait);
+            return output::text(&snapshot::for_sink(&config, wait).await?);
+        }
         None => {
             let tables = args.tables.iter().flat_map(|list| split(list)).collect();
             let wish = Wish::Read { tables, condition: args.condition, empty_first: args.empty_first };

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use cdc_sdk::cut::{CutKind, Place, Touched};
 use cdc_sdk::{Cut, CutId, GtidSet, Position, Result};
 
+use super::private::Mark;
 use crate::avro::KeyNote;
 use crate::avro::Outgoing;
 use crate::avro::records::{self, GtidsOf, RecordIds};
@@ -171,6 +172,12 @@ impl CutWriter {
                 self.publisher.send(&topic.name, partition, event.key, event.value, &headers, time_ms)
             }
         }
+    }
+
+    /// Sends a mark to the topic of one sink.
+    pub fn mark(&mut self, topic: &DataTopic, mark: Mark) -> Result<()> {
+        let key = mark.key(self.ids.control.key);
+        self.event(topic, 0, &Outgoing { key: Some(&key), key_datum: None, value: None, key_note: None })
     }
 
     /// Stores a record of `prefix.state` with the cut.

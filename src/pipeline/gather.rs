@@ -17,11 +17,13 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::cut_writer::OwnTopics;
+use super::filling::{self, Filling};
+use super::private::Mark;
 use super::recovery::stored_cut;
 use super::settings;
 use crate::avro::{self, AvroRow, Plan, Registry};
 use crate::config::SinkConfig;
-use crate::kafka::{Event, Events, From, Log};
+use crate::kafka::{Admin, Event, Events, From, Log};
 use crate::observe::Stop;
 
 /// How long events may take to follow their cut: Kafka commits both at once, but
@@ -87,6 +89,7 @@ pub struct Gatherer {
     /// Up to which cut the ledger has everything.
     done: Option<CutId>,
     snapshot_complete: bool,
+    filling: Filling,
     gtids: Option<GtidSet>,
     /// Where `--until-caught-up` ends, as an offset of the cuts topic.
     target: Option<i64>,
@@ -102,6 +105,9 @@ impl Gatherer {
         check_ledger(&topics.cuts, progress, beginning, end)?;
         if end == 0 {
             return Err(nothing_yet(&topics.cuts));
+        }
+        if progress.cut.is_none() {
+            Handle::current().block_on(refuse_late(config, &kafka))?;
         }
         cuts.seek(progress.cuts_offset.max(beginning))?;
         Ok(Self {
@@ -120,6 +126,7 @@ impl Gatherer {
             from: progress.places.clone(),
             done: progress.cut,
             snapshot_complete: progress.snapshot_complete,
+            filling: Filling::of(&config.topic_prefix, &config.name, &progress.places),
             gtids: progress.position.parse().ok(),
             target: until_caught_up.then_some(end),
         })
@@ -190,14 +197,15 @@ impl Gatherer {
                 return Ok(false);
             }
         }
-        let moves = !places.is_empty() || last.snapshot_complete != self.snapshot_complete;
-        self.snapshot_complete = last.snapshot_complete;
+        let complete = last.snapshot_complete && !self.filling.is_open();
+        let moves = !places.is_empty() || complete != self.snapshot_complete;
+        self.snapshot_complete = complete;
         if !moves {
             let committed_us = cuts.iter().map(|(_, c)| c.committed_us).max().unwrap_or(0);
             return Ok(hand_over.blocking_send(Work::Passed { cut: last.id, committed_us }).is_ok());
         }
         let size = Size::of(cuts.iter().map(|(_, cut)| cut));
-        Ok(hand_over.blocking_send(commit(changes, cuts, places, size)).is_ok())
+        Ok(hand_over.blocking_send(commit(changes, cuts, places, size, complete)).is_ok())
     }
 
     /// One transaction for the cuts of one large source transaction, streamed.
@@ -216,8 +224,8 @@ impl Gatherer {
             }
             let size = Size::of(std::iter::once(cut));
             let work = if index + 1 == cuts.len() {
-                self.snapshot_complete = cut.snapshot_complete;
-                commit(changes, cuts, std::mem::take(&mut places), size)
+                self.snapshot_complete = cut.snapshot_complete && !self.filling.is_open();
+                commit(changes, cuts, std::mem::take(&mut places), size, self.snapshot_complete)
             } else {
                 Work::Apply { batch: Batch { changes, end: End::More }, size }
             };
@@ -231,7 +239,8 @@ impl Gatherer {
     /// Begins to fetch every partition that the cuts name, all at once: a partition's first
     /// fetch takes a round trip or two.
     fn fetch(&mut self, cuts: &[(i64, Cut)]) -> Result<()> {
-        for touched in cuts.iter().flat_map(|(_, cut)| &cut.touched) {
+        let touched = cuts.iter().flat_map(|(_, cut)| &cut.touched);
+        for touched in touched.filter(|touched| self.filling.concerns(&touched.topic)) {
             let key = (touched.topic.clone(), touched.partition);
             let from = self.from.get(&key).map_or(From::Earliest, |offset| From::Offset(*offset));
             self.events.ensure(&touched.topic, touched.partition, from)?;
@@ -249,11 +258,15 @@ impl Gatherer {
     ) -> Result<bool> {
         changes.reserve(usize::try_from(cut.events()).unwrap_or(0));
         for touched in &cut.touched {
+            if !self.filling.concerns(&touched.topic) {
+                continue;
+            }
             match self.events_of_partition(cut.id, touched, changes, stop)? {
                 Some(next_offset) => places.insert((touched.topic.clone(), touched.partition), next_offset),
                 None => return Ok(false),
             };
         }
+        places.extend(self.filling.take_moved());
         Ok(true)
     }
 
@@ -282,7 +295,7 @@ impl Gatherer {
             let stamp = event.stamp.ok_or_else(|| unstamped(&event, touched))?;
             if gate.admit(stamp.cut, stamp.ordinal).map_err(|e| at(e, &event, touched))? == Admission::Take {
                 next_offset = Some(event.offset + 1);
-                if let Some(change) = self.change(&event).map_err(|e| at(e, &event, touched))? {
+                if let Some(change) = self.change(topic, &event).map_err(|e| at(e, &event, touched))? {
                     changes.push(change);
                 }
             }
@@ -291,11 +304,19 @@ impl Gatherer {
         Ok(Some(next_offset.unwrap_or(0)))
     }
 
-    /// What an event says; `None` for a tombstone, which repeats the delete before it.
-    fn change(&mut self, event: &Event) -> Result<Option<Change<AvroRow>>> {
-        let Some(value) = &event.value else { return Ok(None) };
+    /// What an event says that is to be applied; `None` for a tombstone, which repeats the delete before it.
+    fn change(&mut self, topic: &str, event: &Event) -> Result<Option<Change<AvroRow>>> {
+        let Some(value) = &event.value else {
+            if self.filling.is_own(topic) {
+                self.filling.mark(Mark::of(event.key.as_deref())?)?;
+            }
+            return Ok(None);
+        };
         let plan = self.plan(avro::frame_id(value)?)?;
         let decoded = plan.decode(value)?;
+        if !self.filling.admits(topic, decoded.op, &plan.table().name) {
+            return Ok(None);
+        }
         let key = match (&event.key, decoded.op) {
             (_, Op::Truncate) | (None, _) => None,
             (Some(key), _) => Some(datum(key)?),
@@ -326,6 +347,7 @@ fn commit(
     cuts: &[(i64, Cut)],
     places: HashMap<(String, i32), i64>,
     size: Size,
+    snapshot_complete: bool,
 ) -> Work {
     let places = places.into_iter();
     let places = places.map(|((topic, partition), offset)| Place { topic, partition, offset }).collect();
@@ -336,7 +358,7 @@ fn commit(
         places,
         position: last.map(|c| position_text(&c.position)).unwrap_or_default(),
         committed_us: cuts.iter().map(|(_, c)| c.committed_us).max().unwrap_or(0),
-        snapshot_complete: last.is_some_and(|c| c.snapshot_complete),
+        snapshot_complete,
     };
     Work::Apply { batch: Batch { changes, end: End::Commit(advance) }, size }
 }
@@ -347,6 +369,31 @@ pub fn position_text(position: &Position) -> String {
         Some(gtids) => gtids.to_string(),
         None => format!("{}:{}", position.file, position.pos),
     }
+}
+
+/// A sink that has nothing needs all events from the first on: where some are gone it says so before it
+/// applies any.
+async fn refuse_late(config: &SinkConfig, kafka: &crate::kafka::Settings) -> Result<()> {
+    let admin = Admin::connect(kafka)?;
+    let present = admin.topics_with_prefix(&format!("{}.", config.topic_prefix)).await?;
+    let of_tables = present.into_iter().filter(|(topic, _)| is_of_table(&config.topic_prefix, topic));
+    let partitions = of_tables.flat_map(|(topic, count)| (0..count).map(move |p| (topic.clone(), p)));
+    let beginnings = admin.beginnings(partitions.collect()).await?;
+    let Some(Place { topic, partition, offset }) = beginnings.into_iter().find(|place| place.offset > 0)
+    else {
+        return Ok(());
+    };
+    Err(Error::new(
+        Kind::EventsMissing,
+        format!("the topics of '{}' no longer hold what a new sink needs", config.topic_prefix),
+    )
+    .detail(format!("{topic}/{partition} begins at offset {offset}, and this sink has applied nothing"))
+    .hint(filling::ways(&config.name)))
+}
+
+/// `prefix.database.table`: what else begins with the prefix has no second dot.
+fn is_of_table(prefix: &str, topic: &str) -> bool {
+    topic.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.')).is_some_and(|rest| rest.contains('.'))
 }
 
 fn nothing_yet(topic: &str) -> Error {

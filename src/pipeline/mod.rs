@@ -6,11 +6,13 @@ mod table_book;
 mod cut_writer;
 mod recovery;
 mod control;
+mod private;
 
 pub mod snapshot;
 
 pub mod sink;
 mod gather;
+mod filling;
 
 pub mod check;
 pub mod replay;

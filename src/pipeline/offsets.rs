@@ -53,7 +53,7 @@ async fn of_ledger(config: &SinkConfig) -> Result<Shown> {
         cut: progress.cut,
         cuts_offset: progress.cuts_offset,
         position: progress.position,
-        map: progress.places.into_iter().collect(),
+        map: progress.places.into_iter().filter(|((_, partition), _)| *partition >= 0).collect(),
     })
 }
 

@@ -9,6 +9,7 @@ use cdc_sdk::{Error, GtidSet, Kind, Result};
 
 use super::cut_search::{self, Found, Wanted};
 use super::cut_writer::OwnTopics;
+use super::filling;
 use super::gather::position_text;
 use super::settings;
 use crate::config::SinkConfig;
@@ -40,6 +41,13 @@ pub async fn run(config: SinkConfig, from: ReplayFrom, dry_run: bool) -> Result<
         Error::new(Kind::LedgerMismatch, format!("the destination has no ledger of a sink '{}'", config.name))
             .hint("a sink that never ran begins at the first cut by itself: cdc sink -c …")
     })?;
+    if filling::is_being_filled(&config.topic_prefix, &config.name, &before.places) {
+        return Err(Error::new(
+            Kind::BadPosition,
+            format!("sink '{}' is being filled by a snapshot of its own", config.name),
+        )
+        .hint("run it until that is through (cdc status), then replay"));
+    }
     let found = tokio::task::block_in_place(|| search(&config, &from))?;
     let rewind = rewind(found.as_ref());
     if let (Some(to), Some(now)) = (rewind.cut, before.cut)

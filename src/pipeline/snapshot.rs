@@ -2,16 +2,22 @@
 
 use std::time::Duration;
 
+use cdc_mysql_sink::{LedgerAdmin, Rewind};
 use cdc_mysql_source::{Again, TableProgress, TableState};
-use cdc_sdk::Result;
+use cdc_sdk::cut::Place;
+use cdc_sdk::{CutId, Error, Kind, Result, TableName};
 use serde_json::{Value as Json, json};
 use tokio::task::block_in_place;
 
 use super::control::{Command, Desk};
+use super::cut_search::{self, Found, Map, Wanted};
 use super::cut_writer::OwnTopics;
+use super::filling;
+use super::gather::position_text;
 use super::recovery::{self, Recovered};
 use super::settings;
-use crate::config::SourceConfig;
+use crate::config::{SinkConfig, SourceConfig};
+use crate::kafka::Admin;
 
 /// What to tell a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +57,67 @@ pub async fn tell(config: &SourceConfig, wish: Wish, wait: Duration) -> Result<S
         text += &format!("  {database}.{table}\n");
     }
     Ok(text)
+}
+
+/// Asks for a snapshot for one sink alone, and sets its ledger to where that begins.
+pub async fn for_sink(config: &SinkConfig, wait: Duration) -> Result<String> {
+    let ledger = settings::sink(config);
+    LedgerAdmin::refuse_running(&ledger).await?;
+    let desk = Desk { kafka: &config.kafka, registry: &config.registry, prefix: &config.topic_prefix };
+    let command = Command::Snapshot {
+        tables: vec![EVERY_TABLE.to_owned()],
+        condition: None,
+        empty_first: true,
+        sink: Some(config.name.clone()),
+    };
+    let answer = desk.ask(&command, wait).await?;
+    let found = begins_behind(config, answer.cut_id().unwrap_or_default())?;
+    let tables: Vec<TableName> = answer.tables.into_iter().map(|(d, t)| TableName::new(d, t)).collect();
+    let mut places = present_places(config, found.map).await?;
+    places.extend(filling::beginning(&config.topic_prefix, &config.name, &tables));
+    let to = Rewind {
+        cut: Some(found.cut.id),
+        cuts_offset: found.cuts_offset,
+        places,
+        position: position_text(&found.cut.position),
+        committed_us: found.cut.committed_us,
+    };
+    LedgerAdmin::begin(&ledger, &to, "cdc snapshot --for-me").await?;
+    Ok(format!(
+        "{} (cut {})\nStart the sink: it empties these tables and fills them while it follows the source. Until all \
+         are through, its destination is no state that the source had.\n",
+        answer.text, found.cut.id
+    ))
+}
+
+/// Every table that the source captures.
+const EVERY_TABLE: &str = "*.*";
+
+/// The cut in which the source took the request, with the map that holds behind it.
+fn begins_behind(config: &SinkConfig, id: CutId) -> Result<Found> {
+    let topics = OwnTopics::of(&config.topic_prefix);
+    let kafka = settings::kafka(&config.kafka);
+    let found = block_in_place(|| cut_search::find(&kafka, &topics, &Wanted::Id(id)))?;
+    found.filter(|found| found.cut.id == id).ok_or_else(|| {
+        Error::new(Kind::CutsMissing, format!("the source took the request in cut {id}, which is not there"))
+            .hint("ask again; see whether the source still runs: cdc status -c source.toml")
+    })
+}
+
+/// Where to read from. A map's offset is that behind the last record; where retention has taken all
+/// before it, the partition begins behind that transaction's marker.
+async fn present_places(config: &SinkConfig, map: Map) -> Result<Vec<Place>> {
+    let admin = Admin::connect(&settings::kafka(&config.kafka))?;
+    let present = admin.topics_with_prefix(&format!("{}.", config.topic_prefix)).await?;
+    let there =
+        |(topic, partition): &(String, i32)| present.get(topic).is_some_and(|count| partition < count);
+    let asked: Vec<(String, i32)> = map.keys().filter(|key| there(key)).cloned().collect();
+    let mut places = admin.beginnings(asked).await?;
+    for place in &mut places {
+        let known = map.get(&(place.topic.clone(), place.partition)).copied().unwrap_or(0);
+        place.offset = place.offset.max(known);
+    }
+    Ok(places)
 }
 
 /// How far the snapshots of a source are, as it stored it: it need not run.

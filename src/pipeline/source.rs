@@ -14,7 +14,8 @@ use tracing::info;
 
 use super::RunOptions;
 use super::control::{Follower, Taken};
-use super::cut_writer::{CutWriter, OwnTopics, now_us};
+use super::cut_writer::{CutWriter, DataTopic, OwnTopics, now_us};
+use super::private::Mark;
 use super::recovery::{self, Recovered};
 use super::retry;
 use super::settings;
@@ -170,6 +171,9 @@ impl<'a> Road<'a> {
         let initial_only = matches!(self.config.capture.snapshot, crate::config::SnapshotMode::InitialOnly);
         loop {
             let between = self.transaction.is_none() && self.position.partial.is_none();
+            if between && !self.taken.sinks.is_empty() {
+                self.end_private_snapshots().await?;
+            }
             let may_end = between && !self.writer.is_open();
             if may_end && initial_only && self.writer.snapshot_complete() {
                 return Ok(());
@@ -237,7 +241,7 @@ impl<'a> Road<'a> {
         block_in_place(|| {
             let mut index = 0;
             while let Some(change) = rows.next_row()? {
-                self.publish(&road, &change, &origin, index, Snapshot::False)?;
+                self.publish_to(&road.topic, &road, &change, (&origin, index, Snapshot::False))?;
                 index += 1;
                 if self.is_full() {
                     let position = Position { partial: Some(rows.partial()?), ..self.position.clone() };
@@ -252,15 +256,26 @@ impl<'a> Road<'a> {
     /// A chunk of the snapshot: its rows, and how far the table is, in one cut.
     async fn chunk(&mut self, chunk: &Chunk) -> Result<()> {
         let road = self.road(chunk.shape, &chunk.table).await?;
+        let private = self.private(chunk.addressee.as_deref()).await?;
+        let topic = private.as_ref().unwrap_or(&road.topic);
         block_in_place(|| {
             for (index, row) in (0..).zip(chunk.rows()) {
                 let change = RowChange { op: cdc_sdk::Op::Read, before: None, after: Some(row) };
-                self.publish(&road, &change, &chunk.origin, index, Snapshot::True)?;
+                self.publish_to(topic, &road, &change, (&chunk.origin, index, Snapshot::True))?;
             }
             self.writer.state(&recovery::snapshot_key(&chunk.progress), &chunk.progress.to_json())
         })?;
         self.view.rows(chunk.len() as u64);
-        if self.is_full() { self.cut(CutKind::Complete) } else { Ok(()) }
+        if private.is_some() || self.is_full() { self.cut(CutKind::Complete) } else { Ok(()) }
+    }
+
+    /// The topic of one sink, with the cut before it ended: what is for one is in cuts of its own.
+    async fn private(&mut self, addressee: Option<&str>) -> Result<Option<DataTopic>> {
+        let Some(sink) = addressee else { return Ok(None) };
+        if self.writer.is_open() {
+            self.cut(CutKind::Complete)?;
+        }
+        self.book.private(sink).await.map(Some)
     }
 
     /// What a statement did to captured tables, in a cut by itself.
@@ -268,9 +283,13 @@ impl<'a> Road<'a> {
         if self.writer.is_open() {
             self.cut(CutKind::Complete)?;
         }
+        let private = self.private(ddl.addressee.as_deref()).await?;
         self.alone = true;
         for table in &ddl.emptied {
-            self.truncate(table, ddl).await?;
+            self.truncate(table, ddl, private.as_ref()).await?;
+        }
+        if let (true, Some(sink)) = (ddl.unfinished, &ddl.addressee) {
+            self.end_for(sink, Mark::Stopped).await?;
         }
         for progress in &ddl.progress {
             self.writer.state(&recovery::snapshot_key(progress), &progress.to_json())?;
@@ -278,12 +297,17 @@ impl<'a> Road<'a> {
         Ok(())
     }
 
-    async fn truncate(&mut self, name: &TableName, ddl: &DdlEvent) -> Result<()> {
+    async fn truncate(
+        &mut self,
+        name: &TableName,
+        ddl: &DdlEvent,
+        private: Option<&DataTopic>,
+    ) -> Result<()> {
         let Some(road) = self.road_of(name).await? else { return Ok(()) };
         let writer = &mut self.writer;
         let meta = meta(&self.config.topic_prefix, &ddl.origin, 0, Snapshot::False);
         road.codec.encode_truncate(&meta, &mut self.scratch, &mut |out: Outgoing<'_>| {
-            writer.event(&road.topic, 0, &out)
+            writer.event(private.unwrap_or(&road.topic), 0, &out)
         })
     }
 
@@ -301,19 +325,18 @@ impl<'a> Road<'a> {
         }
     }
 
-    fn publish<R: cdc_sdk::Row>(
+    fn publish_to<R: cdc_sdk::Row>(
         &mut self,
+        topic: &DataTopic,
         road: &TableRoad,
         change: &RowChange<R>,
-        origin: &Origin,
-        row: u32,
-        snapshot: Snapshot,
+        (origin, row, snapshot): (&Origin, u32, Snapshot),
     ) -> Result<()> {
         let writer = &mut self.writer;
         let meta = meta(&self.config.topic_prefix, origin, row, snapshot);
         road.codec.encode(change, &meta, &mut self.scratch, &mut |out: Outgoing<'_>| {
-            let partition = kafka::partition(out.key_datum, road.topic.partitions);
-            writer.event(&road.topic, partition, &out)
+            let partition = kafka::partition(out.key_datum, topic.partitions);
+            writer.event(topic, partition, &out)
         })
     }
 

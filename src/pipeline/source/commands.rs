@@ -8,6 +8,7 @@ use tracing::info;
 
 use super::Road;
 use crate::pipeline::control::{Answer, Command, Received, answer_json, answer_key};
+use crate::pipeline::private::{self, Mark};
 use crate::pipeline::recovery;
 
 /// What a command did.
@@ -59,9 +60,7 @@ impl Road<'_> {
     async fn perform(&mut self, command: &Command) -> Result<Done> {
         match command {
             Command::Snapshot { tables, condition, empty_first, sink } => {
-                if sink.is_some() {
-                    return Err(Error::new(Kind::Refused, "a snapshot for one sink is not built yet"));
-                }
+                sink.as_deref().map_or(Ok(()), private::check_sink)?;
                 let request = Request {
                     tables: patterns(tables)?,
                     condition: condition.clone(),
@@ -72,7 +71,7 @@ impl Road<'_> {
             }
             Command::Pause {} => Ok(self.pause(true)),
             Command::Resume {} => Ok(self.pause(false)),
-            Command::Stop {} => self.stop_requests(),
+            Command::Stop {} => self.stop_requests().await,
         }
     }
 
@@ -81,6 +80,11 @@ impl Road<'_> {
         self.prepare_tables().await?;
         let tables: Vec<TableName> = progress.iter().map(|p| p.table.clone()).collect();
         let mut text = format!("{} tables are read once more", tables.len());
+        if let Some(sink) = &request.addressee {
+            text += &format!(" for sink '{sink}' alone");
+            self.taken.sinks.retain(|other| other != sink);
+            self.taken.sinks.push(sink.clone());
+        }
         if !in_first.is_empty() {
             text += &format!("; {} are being read for the first time just now", in_first.len());
         }
@@ -102,9 +106,12 @@ impl Road<'_> {
         Done { text: text.to_owned(), ..Done::default() }
     }
 
-    fn stop_requests(&mut self) -> Result<Done> {
+    async fn stop_requests(&mut self) -> Result<Done> {
         let mut done = Done::default();
-        for Stopped { addressee: _, progress } in self.source.stop_requests() {
+        for Stopped { addressee, progress } in self.source.stop_requests() {
+            if let Some(sink) = &addressee {
+                self.end_for(sink, Mark::Stopped).await?;
+            }
             done.tables.extend(progress.iter().map(|p| p.table.clone()));
             done.progress.extend(progress);
         }
@@ -117,6 +124,26 @@ impl Road<'_> {
             );
         }
         Ok(done)
+    }
+
+    /// Tells the sinks whose tables have all been delivered.
+    pub(super) async fn end_private_snapshots(&mut self) -> Result<()> {
+        let through: Vec<String> =
+            self.taken.sinks.iter().filter(|sink| !self.source.reads_for(sink)).cloned().collect();
+        for sink in &through {
+            self.end_for(sink, Mark::Through).await?;
+            info!(sink, "the snapshot for one sink is through");
+            self.cut(CutKind::Complete)?;
+        }
+        Ok(())
+    }
+
+    /// The snapshot for a sink ends, in the open cut.
+    pub(super) async fn end_for(&mut self, sink: &str, mark: Mark) -> Result<()> {
+        let topic = self.book.private(sink).await?;
+        self.writer.mark(&topic, mark)?;
+        self.taken.sinks.retain(|other| other != sink);
+        self.store_taken()
     }
 }
 

@@ -3,7 +3,8 @@
 use cdc_sdk::cut::Place;
 use cdc_sdk::{CutId, Error, Kind, Result};
 
-use super::{Ledger, Progress, cut_sql, ready};
+use super::takeover::{first_row, other_prefix};
+use super::{Ledger, Progress, create, cut_sql, ready};
 use crate::apply::text;
 use crate::session::{Purpose, Refusal, Session, holder, lock_name};
 use crate::settings::Settings;
@@ -55,6 +56,90 @@ impl LedgerAdmin {
     }
 }
 
+impl LedgerAdmin {
+    /// Refuses while a sink of the name runs or stands by with the lock.
+    ///
+    /// # Errors
+    /// [`Kind::Conflict`]; if the destination cannot be asked.
+    pub async fn refuse_running(settings: &Settings) -> Result<()> {
+        let ledger = settings.ledger();
+        let mut session = Session::connect(&settings.endpoint, Purpose::Data).await?;
+        let locked = lock(&ledger, &mut session).await;
+        session.close().await;
+        locked
+    }
+
+    /// Sets the ledger of a sink, which may never have run, to where a snapshot of its own begins. The
+    /// destination is no source state from here on until that is through.
+    ///
+    /// # Errors
+    /// [`Kind::Conflict`] while a sink of the name runs; [`Kind::LedgerMismatch`] if it follows another
+    /// topic prefix.
+    pub async fn begin(settings: &Settings, to: &Rewind, reason: &str) -> Result<()> {
+        let ledger = settings.ledger();
+        let mut tables = Session::connect(&settings.endpoint, Purpose::Tables).await?;
+        create(&ledger, &mut tables).await?;
+        tables.close().await;
+        let mut session = Session::connect(&settings.endpoint, Purpose::Data).await?;
+        let done = begin(&ledger, &mut session, settings, to, reason).await;
+        session.close().await;
+        done
+    }
+}
+
+async fn begin(
+    ledger: &Ledger,
+    session: &mut Session,
+    settings: &Settings,
+    to: &Rewind,
+    reason: &str,
+) -> Result<()> {
+    let what = || format!("the ledger of sink '{}' could not be set", ledger.name);
+    let prefix = &settings.topic_prefix;
+    lock(ledger, session).await?;
+    super::end_predecessors(ledger, session, &[]).await?;
+    match ledger.read(session, false).await? {
+        Some(found) if found.topic_prefix != *prefix => return Err(other_prefix(ledger, &found, prefix)),
+        Some(_) => {}
+        None => {
+            let sql = first_row(ledger, prefix);
+            session.command(&sql).await.map_err(|r| r.into_error(what()))?;
+        }
+    }
+    session.command("START TRANSACTION").await.map_err(|r| r.into_error(what()))?;
+    let incomplete = format!(
+        "UPDATE {} SET snapshot_complete = 0 WHERE name = {}",
+        ledger.table("ledger"),
+        text(&ledger.name)
+    );
+    let moved = match session.command(&incomplete).await {
+        Ok(_) => rewind(ledger, session, to, reason).await,
+        Err(refusal) => Err(refusal.into_error(what())),
+    };
+    end(session, moved, what).await
+}
+
+/// Ends a transaction as what it did went.
+async fn end(session: &mut Session, done: Result<()>, what: impl Fn() -> String) -> Result<()> {
+    let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    let ended = session.command(end).await.map_err(|r| r.into_error(what()));
+    done.and_then(|()| ended.map(|_| ()))
+}
+
+/// Takes the lock of leadership, which dies with the session.
+async fn lock(ledger: &Ledger, session: &mut Session) -> Result<()> {
+    let lock = lock_name(&ledger.name);
+    let sql = format!("SELECT COALESCE(GET_LOCK({}, 0), 0)", text(&lock));
+    let got =
+        session.row::<u8>(&sql).await.map_err(|r| r.into_error(format!("lock '{lock}' was refused")))?;
+    if got == Some(1) {
+        return Ok(());
+    }
+    let who = holder(session, &lock).await?.unwrap_or_else(|| "a connection that just ended".into());
+    Err(Error::new(Kind::Conflict, format!("sink '{}' is running: {who} holds its lock", ledger.name))
+        .hint("stop it, then run this again"))
+}
+
 /// Reads all of it as of one moment, whatever a running sink commits meanwhile.
 async fn at_once(ledger: &Ledger, session: &mut Session) -> Result<Option<Progress>> {
     if !ready(ledger, session).await? {
@@ -68,18 +153,7 @@ async fn at_once(ledger: &Ledger, session: &mut Session) -> Result<Option<Progre
 }
 
 async fn alone(ledger: &Ledger, session: &mut Session, to: &Rewind, reason: &str) -> Result<()> {
-    let lock = lock_name(&ledger.name);
-    let sql = format!("SELECT COALESCE(GET_LOCK({}, 0), 0)", text(&lock));
-    let got =
-        session.row::<u8>(&sql).await.map_err(|r| r.into_error(format!("lock '{lock}' was refused")))?;
-    if got != Some(1) {
-        let who = holder(session, &lock).await?.unwrap_or_else(|| "a connection that just ended".into());
-        return Err(Error::new(
-            Kind::Conflict,
-            format!("sink '{}' is running: {who} holds its lock", ledger.name),
-        )
-        .hint("stop it, then run this again"));
-    }
+    lock(ledger, session).await?;
     if !ready(ledger, session).await? {
         return Err(never_ran(ledger));
     }
@@ -87,9 +161,7 @@ async fn alone(ledger: &Ledger, session: &mut Session, to: &Rewind, reason: &str
     let what = || format!("the ledger of sink '{}' could not be rewound", ledger.name);
     session.command("START TRANSACTION").await.map_err(|r| r.into_error(what()))?;
     let moved = rewind(ledger, session, to, reason).await;
-    let end = if moved.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    let ended = session.command(end).await.map_err(|r| r.into_error(what()));
-    moved.and_then(|()| ended.map(|_| ()))
+    end(session, moved, what).await
 }
 
 async fn rewind(ledger: &Ledger, session: &mut Session, to: &Rewind, reason: &str) -> Result<()> {
