@@ -12,6 +12,7 @@ mod exit_codes;
 mod keyless_tables;
 mod keys_of_every_type;
 mod large_transaction_in_little_memory;
+mod late_joiner_is_filled_alone;
 mod many_tables;
 mod replay_converges;
 mod restart_at_random_points;
