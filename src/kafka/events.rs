@@ -22,6 +22,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use cdc_sdk::cut::Place;
 use cdc_sdk::{Error, Kind, Result};
 use rdkafka::Message as _;
 use rdkafka::consumer::Consumer as _;
@@ -225,6 +226,28 @@ impl Events {
             From::Offset(offset) => Some(offset),
             From::Earliest => None,
         }
+    }
+
+    /// Whether a partition is held.
+    pub fn holds(&self, topic: &str, partition: i32) -> bool {
+        self.lanes.find(topic, partition).is_some()
+    }
+
+    /// Where the records begin that these partitions still have, in the order asked.
+    ///
+    /// # Errors
+    /// [`Kind::TopicChanged`] where one does not exist; [`Kind::KafkaUnreachable`], [`Kind::KafkaRefused`].
+    pub fn beginnings(&self, partitions: &[(String, i32)]) -> Result<Vec<Place>> {
+        self.consumer.offsets(partitions.iter().map(|(topic, p)| (topic.as_str(), *p)), Offset::Beginning)
+    }
+
+    /// Whether a partition has no committed record any more.
+    ///
+    /// # Errors
+    /// As [`Self::beginnings`].
+    pub fn is_empty(&self, topic: &str, partition: i32) -> Result<bool> {
+        let side = |side| self.consumer.offsets([(topic, partition)], side);
+        Ok(side(Offset::Beginning)? == side(Offset::End)?)
     }
 
     /// Lets a partition go. One that is not held is no error.

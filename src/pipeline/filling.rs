@@ -56,6 +56,11 @@ impl Filling {
         filling
     }
 
+    /// The sink's name.
+    pub fn sink(&self) -> &str {
+        &self.sink
+    }
+
     /// Whether rows are still to come.
     pub fn is_open(&self) -> bool {
         self.open

@@ -4,7 +4,7 @@
 //! only when a cut names it, so what has been fetched beyond waits in its
 //! partition's queue, whose bytes are bounded.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,9 @@ use crate::observe::Stop;
 /// How long events may take to follow their cut: Kafka commits both at once, but
 /// shows partitions one after the other.
 const EVENTS_FOLLOW: Duration = Duration::from_secs(120);
+
+/// How long a partition whose records are gone may show none, before that is told.
+const EMPTY_MAX: Duration = Duration::from_secs(5);
 
 /// One wait for Kafka; between two of them a stop is noticed.
 const WAIT: Duration = Duration::from_millis(100);
@@ -86,6 +89,8 @@ pub struct Gatherer {
     plans: HashMap<u32, Arc<Plan>>,
     gates: HashMap<(String, i32), Gate>,
     from: HashMap<(String, i32), i64>,
+    /// Partitions that no longer have the record at which the ledger stands.
+    cut_short: HashSet<(String, i32)>,
     /// Up to which cut the ledger has everything.
     done: Option<CutId>,
     snapshot_complete: bool,
@@ -124,6 +129,7 @@ impl Gatherer {
             plans: HashMap::new(),
             gates: HashMap::new(),
             from: progress.places.clone(),
+            cut_short: HashSet::new(),
             done: progress.cut,
             snapshot_complete: progress.snapshot_complete,
             filling: Filling::of(&config.topic_prefix, &config.name, &progress.places),
@@ -240,10 +246,31 @@ impl Gatherer {
     /// fetch takes a round trip or two.
     fn fetch(&mut self, cuts: &[(i64, Cut)]) -> Result<()> {
         let touched = cuts.iter().flat_map(|(_, cut)| &cut.touched);
-        for touched in touched.filter(|touched| self.filling.concerns(&touched.topic)) {
-            let key = (touched.topic.clone(), touched.partition);
-            let from = self.from.get(&key).map_or(From::Earliest, |offset| From::Offset(*offset));
-            self.events.ensure(&touched.topic, touched.partition, from)?;
+        let touched = touched.filter(|touched| self.filling.concerns(&touched.topic));
+        let new = touched.filter(|touched| !self.events.holds(&touched.topic, touched.partition));
+        let mut new: Vec<(String, i32)> = new.map(|t| (t.topic.clone(), t.partition)).collect();
+        new.sort_unstable();
+        new.dedup();
+        self.pass_what_is_gone(&new)?;
+        for (topic, partition) in new {
+            let from = self.from.get(&(topic.clone(), partition));
+            let from = from.map_or(From::Earliest, |offset| From::Offset(*offset));
+            self.events.ensure(&topic, partition, from)?;
+        }
+        Ok(())
+    }
+
+    /// Retention takes the marker behind the last record applied, too, so the offset at which the
+    /// ledger stands may be gone without any event being lost. Such a partition is read from where it begins
+    /// now; whether an event is missing the gates tell, by its cut and ordinal.
+    fn pass_what_is_gone(&mut self, partitions: &[(String, i32)]) -> Result<()> {
+        let known: Vec<_> = partitions.iter().filter(|key| self.from.contains_key(*key)).cloned().collect();
+        for Place { topic, partition, offset } in self.events.beginnings(&known)? {
+            let key = (topic, partition);
+            if self.from.get(&key).is_some_and(|from| *from < offset) {
+                self.from.insert(key.clone(), offset);
+                self.cut_short.insert(key);
+            }
         }
         Ok(())
     }
@@ -288,7 +315,7 @@ impl Gatherer {
                 if stop.requested() {
                     return Ok(None);
                 }
-                refuse_long_wait(last_seen, cut, touched)?;
+                self.refuse_long_wait(last_seen, cut, touched)?;
                 continue;
             };
             last_seen = Instant::now();
@@ -302,6 +329,25 @@ impl Gatherer {
         }
         self.gates.insert(key, gate);
         Ok(Some(next_offset.unwrap_or(0)))
+    }
+
+    fn refuse_long_wait(&self, since: Instant, cut: CutId, touched: &Touched) -> Result<()> {
+        let Touched { topic, partition, events, .. } = touched;
+        let cut_short = self.cut_short.contains(&(topic.clone(), *partition));
+        let (waited, place) = (since.elapsed(), format!("{topic}/{partition}"));
+        if cut_short && waited >= EMPTY_MAX && self.events.is_empty(topic, *partition)? {
+            return Err(Error::new(
+                Kind::EventsMissing,
+                format!("events of cut {cut} are gone from {place}"),
+            )
+            .detail(format!("the cut names {events}, and retention has left none"))
+            .hint(filling::ways(self.filling.sink())));
+        }
+        if waited < EVENTS_FOLLOW {
+            return Ok(());
+        }
+        Err(Error::new(Kind::KafkaUnreachable, format!("events of cut {cut} do not arrive from {place}"))
+            .detail(format!("waited {} s for {events} events", EVENTS_FOLLOW.as_secs())))
     }
 
     /// What an event says that is to be applied; `None` for a tombstone, which repeats the delete before it.
@@ -414,15 +460,6 @@ fn check_ledger(topic: &str, progress: &Progress, beginning: i64, end: i64) -> R
             .hint("the cuts topic must keep all its records: cleanup.policy=delete, retention.ms=-1"));
     }
     Ok(())
-}
-
-fn refuse_long_wait(since: Instant, cut: CutId, touched: &Touched) -> Result<()> {
-    if since.elapsed() < EVENTS_FOLLOW {
-        return Ok(());
-    }
-    let place = format!("{}/{}", touched.topic, touched.partition);
-    Err(Error::new(Kind::KafkaUnreachable, format!("events of cut {cut} do not arrive from {place}"))
-        .detail(format!("waited {} s for {} events", EVENTS_FOLLOW.as_secs(), touched.events)))
 }
 
 fn unstamped(event: &Event, touched: &Touched) -> Error {
