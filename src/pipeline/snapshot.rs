@@ -61,6 +61,13 @@ pub async fn tell(config: &SourceConfig, wish: Wish, wait: Duration) -> Result<S
 
 /// Asks for a snapshot for one sink alone, and sets its ledger to where that begins.
 pub async fn for_sink(config: &SinkConfig, wait: Duration) -> Result<String> {
+    if config.two_way.is_some() {
+        return Err(Error::new(
+            Kind::Settings,
+            "with [two_way] the destination has rows of its own: its tables are not emptied",
+        )
+        .hint("restore the destination with its ledger from a backup, or begin anew in one direction"));
+    }
     let ledger = settings::sink(config);
     LedgerAdmin::refuse_running(&ledger).await?;
     let desk = Desk { kafka: &config.kafka, registry: &config.registry, prefix: &config.topic_prefix };
