@@ -24,7 +24,7 @@ mod ledger;
 mod sink;
 
 pub use batch::{Advance, Applied, Batch, Change, End};
-pub use ledger::{LedgerAdmin, Progress, Rewind};
+pub use ledger::{Backup, LedgerAdmin, Mark, Move, Progress, Running};
 pub use session::check;
 pub use settings::{SchemaMode, Settings};
 pub use sink::Sink;
