@@ -17,6 +17,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::cut_writer::OwnTopics;
+use super::overlap::Overlap;
 use super::recovery::stored_cut;
 use super::settings;
 use crate::avro::{self, AvroRow, Plan, Registry};
@@ -86,6 +87,7 @@ pub struct Gatherer {
     from: HashMap<(String, i32), i64>,
     /// Up to which cut the ledger has everything.
     done: Option<CutId>,
+    overlap: Overlap,
     snapshot_complete: bool,
     gtids: Option<GtidSet>,
     /// Where `--until-caught-up` ends, as an offset of the cuts topic.
@@ -119,6 +121,7 @@ impl Gatherer {
             gates: HashMap::new(),
             from: progress.places.clone(),
             done: progress.cut,
+            overlap: Overlap::new(progress.backup.clone()),
             snapshot_complete: progress.snapshot_complete,
             gtids: progress.position.parse().ok(),
             target: until_caught_up.then_some(end),
@@ -248,6 +251,7 @@ impl Gatherer {
         stop: &Stop,
     ) -> Result<bool> {
         changes.reserve(usize::try_from(cut.events()).unwrap_or(0));
+        self.overlap.begin(cut);
         for touched in &cut.touched {
             match self.events_of_partition(cut.id, touched, changes, stop)? {
                 Some(next_offset) => places.insert((touched.topic.clone(), touched.partition), next_offset),
@@ -291,7 +295,8 @@ impl Gatherer {
         Ok(Some(next_offset.unwrap_or(0)))
     }
 
-    /// What an event says; `None` for a tombstone, which repeats the delete before it.
+    /// What an event says; `None` for a tombstone, which repeats the delete before it, and for what a
+    /// backup has brought.
     fn change(&mut self, event: &Event) -> Result<Option<Change<AvroRow>>> {
         let Some(value) = &event.value else { return Ok(None) };
         let plan = self.plan(avro::frame_id(value)?)?;
@@ -301,6 +306,9 @@ impl Gatherer {
             (Some(key), _) => Some(datum(key)?),
         };
         let table = plan.table().clone();
+        if self.overlap.has(&table, decoded.op, decoded.gtid.as_deref())? {
+            return Ok(None);
+        }
         Ok(Some(Change { table, op: decoded.op, key, before: decoded.before, after: decoded.after }))
     }
 

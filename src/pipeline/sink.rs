@@ -26,8 +26,9 @@ const BATCHES_WAITING: usize = 1;
 /// How long the gathering stage may take to notice that it is to end.
 const GATHERER_ENDS: Duration = Duration::from_secs(30);
 
-/// How often an idle sink looks whether it still leads.
-const CONFIRM: Duration = Duration::from_secs(5);
+/// How often a sink looks whether it still leads and its ledger is as it left it: an idle one commits nothing,
+/// which would tell.
+const CONFIRM: Duration = Duration::from_secs(2);
 
 /// How often a sink looks whether its source has written a first cut.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -60,6 +61,7 @@ async fn session(
         sink = Sink::open(settings.clone(), |why| view.state(State::Standby(why.to_owned()))) => sink?,
         () = stop.wait() => return Ok(()),
     };
+    tell_where(sink.progress());
     let Some(mut gatherer) = open_gatherer(config, &sink, options, stop, view).await? else { return Ok(()) };
     let (hand_over, work) = mpsc::channel(BATCHES_WAITING);
     let gathering_stop = Stop::default();
@@ -77,6 +79,13 @@ async fn session(
         }
         Err(_) => Err(Error::new(Kind::KafkaUnreachable, "the gathering stage did not end in time")),
     }
+}
+
+/// Says where the ledger stands: after a replay that is not where this sink was before.
+fn tell_where(progress: &mysql::Progress) {
+    let shown = |cut: Option<cdc_sdk::CutId>| cut.map_or_else(|| "none".to_owned(), |c| c.to_string());
+    let converges_until = progress.converging().then(|| shown(progress.high_water));
+    info!(after_cut = shown(progress.cut), converges_until, "the sink goes on");
 }
 
 /// Opens the Kafka side; waits while there are no cuts yet. `None` if stopped meanwhile.
@@ -111,15 +120,18 @@ async fn apply_all(
     view: &Arc<SinkView>,
 ) -> Result<()> {
     let mut in_run = false;
+    // An interval, since cuts that bring nothing pass more often than that.
+    let mut confirm = tokio::time::interval(CONFIRM);
+    confirm.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         let next = tokio::select! {
             biased;
             () = stop.wait(), if !in_run => return Ok(()),
-            next = work.recv() => next,
-            () = tokio::time::sleep(CONFIRM), if !in_run => {
-                sink.confirm()?;
+            _ = confirm.tick(), if !in_run => {
+                sink.confirm().await?;
                 continue;
             }
+            next = work.recv() => next,
         };
         match next {
             None => return Ok(()),

@@ -36,6 +36,21 @@ pub struct Mark {
     pub snapshot_complete: bool,
 }
 
+impl From<Progress> for Mark {
+    fn from(progress: Progress) -> Self {
+        let places = progress.places.into_iter();
+        let places = places.map(|((topic, partition), offset)| Place { topic, partition, offset });
+        Self {
+            cut: progress.cut,
+            cuts_offset: progress.cuts_offset,
+            places: places.collect(),
+            position: progress.position,
+            committed_us: progress.committed_us,
+            snapshot_complete: progress.snapshot_complete,
+        }
+    }
+}
+
 /// How a ledger is set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Move {
