@@ -292,8 +292,9 @@ fn parse_gtids(text: &str) -> Result<ReplayFrom, String> {
     parse_gtid_set(text).map(ReplayFrom::Gtid)
 }
 
+/// A set; `mysqldump` writes a `+` before it, which tells the server to add it to what it has.
 fn parse_gtid_set(text: &str) -> Result<GtidSet, String> {
-    let set: GtidSet = text.parse().map_err(told)?;
+    let set: GtidSet = text.strip_prefix('+').unwrap_or(text).parse().map_err(told)?;
     if set.is_empty() {
         return Err("the set is empty; --earliest begins before everything".to_owned());
     }

@@ -20,6 +20,21 @@ use crate::kafka::{self, Log};
 /// The map (topic, partition) → offset of the next record.
 pub type Map = BTreeMap<(String, i32), i64>;
 
+/// The map as a ledger has it.
+pub fn places_of(map: &Map) -> Vec<Place> {
+    let place = |((topic, partition), offset): (&(String, i32), &i64)| Place {
+        topic: topic.clone(),
+        partition: *partition,
+        offset: *offset,
+    };
+    map.iter().map(place).collect()
+}
+
+/// The map that a ledger has.
+pub fn map_of(places: &[Place]) -> Map {
+    places.iter().map(|p| ((p.topic.clone(), p.partition), p.offset)).collect()
+}
+
 /// A cut that was found, with what a sink needs to begin after it.
 #[derive(Clone, Debug)]
 pub struct Found {
@@ -34,16 +49,10 @@ pub struct Found {
 impl Found {
     /// As a ledger says it.
     pub fn mark(&self) -> Mark {
-        let places = self.map.iter();
-        let places = places.map(|((topic, partition), offset)| Place {
-            topic: topic.clone(),
-            partition: *partition,
-            offset: *offset,
-        });
         Mark {
             cut: Some(self.cut.id),
             cuts_offset: self.cuts_offset,
-            places: places.collect(),
+            places: places_of(&self.map),
             position: position_text(&self.cut.position),
             committed_us: self.cut.committed_us,
             snapshot_complete: self.cut.snapshot_complete,

@@ -3,15 +3,15 @@
 
 use std::path::Path;
 
-use cdc_mysql_sink::{LedgerAdmin, Running};
+use cdc_mysql_sink::{LedgerAdmin, Mark, Running};
 use cdc_sdk::{Error, Kind, Result};
 
-use super::cut_search::Found;
+use super::cut_search::{Found, map_of, places_of};
 use super::gather::position_text;
 use super::ledger_move::{self, Manner};
 use super::offset_file::OffsetFile;
 use super::replay::{ReplayFrom, of_cut, search};
-use super::settings;
+use super::{reach, settings};
 use crate::config::SinkConfig;
 
 pub use super::ledger_move::forget as reset;
@@ -27,13 +27,13 @@ pub enum Of {
 
 /// Prints the map.
 pub async fn show(config: &SinkConfig, of: &Of, as_json: bool) -> Result<String> {
-    let file = file(config, of).await?;
+    let file = file(config, of, false).await?;
     if as_json { file.json() } else { Ok(file.table()) }
 }
 
-/// Writes the map to a file.
+/// Writes the map to a file, once it is known that Kafka has what follows it.
 pub async fn export(config: &SinkConfig, of: &Of, path: &Path) -> Result<String> {
-    let file = file(config, of).await?;
+    let file = file(config, of, true).await?;
     file.write(path)?;
     let cut = file.cut.map_or_else(|| "before the first cut".to_owned(), |c| format!("of cut {c}"));
     Ok(format!("{}: offsets {cut}, position {}\n", path.display(), file.position))
@@ -86,16 +86,29 @@ fn same(file: &OffsetFile, found: &Found) -> Result<()> {
     .hint("the file was edited, or comes from other topics of the same name: export it anew"))
 }
 
-async fn file(config: &SinkConfig, of: &Of) -> Result<OffsetFile> {
-    let Of::Place(place) = of else {
-        let progress = LedgerAdmin::read(&settings::sink(config)).await?;
-        let progress = progress.ok_or_else(|| ledger_move::never_ran(config))?;
-        let of = format!("ledger of '{}'", config.name);
-        return Ok(OffsetFile::new(&progress.topic_prefix.clone(), of, &progress.into()));
+async fn file(config: &SinkConfig, of: &Of, within_reach: bool) -> Result<OffsetFile> {
+    let (of, mut mark) = match of {
+        Of::Ledger => {
+            let progress = LedgerAdmin::read(&settings::sink(config)).await?;
+            let progress = progress.ok_or_else(|| ledger_move::never_ran(config))?;
+            (format!("ledger of '{}'", config.name), Mark::from(progress))
+        }
+        Of::Place(place) => {
+            let found = tokio::task::block_in_place(|| search(config, place))?;
+            let found = found.ok_or_else(before_the_first)?;
+            (format!("cut {}", found.cut.id), found.mark())
+        }
     };
-    let found = tokio::task::block_in_place(|| search(config, place))?.ok_or_else(|| {
-        Error::new(Kind::BadPosition, "that place is before the first cut")
-            .hint("there all partitions begin at their first record")
-    })?;
-    Ok(OffsetFile::new(&config.topic_prefix, format!("cut {}", found.cut.id), &found.mark()))
+    let mut map = map_of(&mark.places);
+    if within_reach {
+        reach::check(config, mark.cuts_offset, &mut map).await?;
+    }
+    reach::complete(config, &mut map).await?;
+    mark.places = places_of(&map);
+    Ok(OffsetFile::new(&config.topic_prefix, of, &mark))
+}
+
+fn before_the_first() -> Error {
+    Error::new(Kind::BadPosition, "that place is before the first cut")
+        .hint("there all partitions begin at their first record")
 }

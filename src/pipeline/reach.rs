@@ -65,6 +65,21 @@ pub async fn check(config: &SinkConfig, cuts_offset: i64, map: &mut Map) -> Resu
     if gone.is_empty() { Ok(()) } else { Err(too_late(&gone)) }
 }
 
+/// Adds the partitions that no cut up to the map's has touched, each with its first record: who
+/// subscribes by the map must not miss them.
+pub async fn complete(config: &SinkConfig, map: &mut Map) -> Result<()> {
+    let admin = Admin::connect(&settings::kafka(&config.kafka))?;
+    let own = OwnTopics::of(&config.topic_prefix);
+    let there = admin.topics_with_prefix(&format!("{}.", config.topic_prefix)).await?;
+    let data = there.into_iter().filter(|(topic, _)| *topic != own.cuts && *topic != own.state);
+    let all = data.flat_map(|(topic, count)| (0..count).map(move |partition| (topic.clone(), partition)));
+    let missing = all.filter(|key| !map.contains_key(key)).collect();
+    for place in admin.beginnings(missing).await? {
+        map.insert((place.topic, place.partition), place.offset);
+    }
+    Ok(())
+}
+
 /// For each partition the first cut from this offset of the cuts topic on that brings it events.
 fn needs(kafka: &kafka::Settings, topics: &OwnTopics, cuts_offset: i64) -> Result<Needs> {
     let mut needs = Needs::new();

@@ -126,9 +126,11 @@ fn cuts_are_written_as_they_are_shown() {
 #[test]
 fn a_backup_is_named_by_its_gtid_set() {
     let set = "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77";
-    match parse(&format!("cdc sink -c sink.toml --from-gtid {set}")).unwrap().command {
-        Command::Sink(args) => assert_eq!(args.from_gtid, Some(set.parse().unwrap())),
-        other => panic!("{other:?}"),
+    for written in [set.to_owned(), format!("+{set}")] {
+        match parse(&format!("cdc sink -c sink.toml --from-gtid {written}")).unwrap().command {
+            Command::Sink(args) => assert_eq!(args.from_gtid, Some(set.parse().unwrap())),
+            other => panic!("{other:?}"),
+        }
     }
     for wrong in ["''", "','", "77", "3e11fa47:1-77", "3e11fa47-71ca-11e1-9e33-c80aa9429562:7-1"] {
         let error = parse(&format!("cdc sink -c sink.toml --from-gtid {wrong}")).unwrap_err();
