@@ -87,6 +87,8 @@ pub struct Gatherer {
     from: HashMap<(String, i32), i64>,
     /// Up to which cut the ledger has everything.
     done: Option<CutId>,
+    /// The cut at which a replay, or what follows a backup, ends.
+    converges_until: Option<CutId>,
     overlap: Overlap,
     snapshot_complete: bool,
     gtids: Option<GtidSet>,
@@ -121,6 +123,7 @@ impl Gatherer {
             gates: HashMap::new(),
             from: progress.places.clone(),
             done: progress.cut,
+            converges_until: progress.high_water.filter(|_| progress.converging()),
             overlap: Overlap::new(progress.backup.clone()),
             snapshot_complete: progress.snapshot_complete,
             gtids: progress.position.parse().ok(),
@@ -193,7 +196,9 @@ impl Gatherer {
                 return Ok(false);
             }
         }
-        let moves = !places.is_empty() || last.snapshot_complete != self.snapshot_complete;
+        // Cuts that bring nothing write no ledger, unless they end something that it knows of.
+        let ends = last.snapshot_complete != self.snapshot_complete || self.converges_until == Some(last.id);
+        let moves = !places.is_empty() || ends;
         self.snapshot_complete = last.snapshot_complete;
         if !moves {
             let committed_us = cuts.iter().map(|(_, c)| c.committed_us).max().unwrap_or(0);

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use cdc::kafka::{Admin, Settings};
+use cdc_sdk::GtidSet;
 use cdc_sdk::cut::Place;
 
 use crate::kit::dump::{backup, restore};
@@ -40,14 +41,20 @@ async fn a_backup_between_two_cuts() {
     let world = World::new("between").await;
     world.source_sql(TABLES).await;
     publish(&world);
-    // While the source's end does not run, so that one cut brings what the backup has and what it lacks.
+    // The backup lacks an early transaction and has later ones, as that of a parallel replica may: so
+    // wherever the cuts end, some bring both what it has and what it lacks.
+    let tag = format!("early{}", std::process::id());
     world
-        .source_sql(
-            "UPDATE t SET slot=slot+10;\nDELETE FROM t WHERE id=2;\nINSERT INTO log VALUES ('a'),('c');\n\
-             DELETE FROM log WHERE note='b';\nINSERT INTO t VALUES (4,4,4)",
-        )
+        .source_sql(&format!(
+            "SET gtid_next='AUTOMATIC:{tag}';\nINSERT INTO log VALUES ('early');\nSET gtid_next='AUTOMATIC';\n\
+             UPDATE t SET slot=slot+10;\nDELETE FROM t WHERE id=2;\nINSERT INTO log VALUES ('a'),('c');\n\
+             DELETE FROM log WHERE note='b';\nINSERT INTO t VALUES (4,4,4)"
+        ))
         .await;
     let (dump, set) = back_up(&world);
+    let set: GtidSet = set.trim_start_matches('+').parse().unwrap();
+    let held: Vec<String> = set.to_string().split(',').map(str::to_owned).collect();
+    let set = held.into_iter().filter(|part| !part.contains(&tag)).collect::<Vec<_>>().join(",");
     world
         .source_sql(
             "INSERT INTO log VALUES ('a');\nUPDATE t SET slot=2, v=9 WHERE id=1;\nDELETE FROM t WHERE id=4;\n\
@@ -56,6 +63,7 @@ async fn a_backup_between_two_cuts() {
         .await;
     publish(&world);
     restore_at_dest(&dump);
+    world.dest_sql("DELETE FROM log WHERE note='early'").await;
     let (code, text) = begin_at(&world, &set);
     assert_eq!(code, Some(0), "{text}");
     let topic = format!("{0}.{0}.t", world.name);
@@ -85,7 +93,7 @@ async fn a_backup_taken_while_all_runs() {
     let mut writer = world.source_conn().await;
     let writing = tokio::spawn(async move {
         use mysql_async::prelude::Queryable;
-        for round in 10..400 {
+        for round in 10..600 {
             for sql in [
                 format!("INSERT INTO t VALUES ({round},{round},0)"),
                 format!("UPDATE t SET slot=slot+1000, v=v+1 WHERE id IN ({},{round})", round - 5),
@@ -103,7 +111,12 @@ async fn a_backup_taken_while_all_runs() {
     })
     .await;
     tokio::time::sleep(Duration::from_millis(300)).await;
+    // Held up for a moment, so that a cut brings what is before the backup and what is after it.
+    source.signal("STOP");
+    tokio::time::sleep(Duration::from_millis(200)).await;
     let (dump, set) = tokio::task::block_in_place(|| back_up(&world));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    source.signal("CONT");
     restore_at_dest(&dump);
     // The newest cut may be behind the backup for a moment; then it is refused, and again tried.
     let mut sink = world.start_sink(&["--from-gtid", &set]);

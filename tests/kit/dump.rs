@@ -32,7 +32,7 @@ pub fn restore(server: &str, dump: &[u8]) {
     assert!(child.wait().unwrap().success(), "mysql");
 }
 
-/// A consistent backup of one database of the source, with the GTID set that it stands at.
+/// A consistent backup of one database of the source, with the GTID set that it stands at (after a `+`).
 pub fn backup(server: &str, database: &str) -> (Vec<u8>, String) {
     let flags =
         ["--single-transaction", "--source-data=2", "--set-gtid-purged=COMMENTED", "--databases", database];
