@@ -33,6 +33,13 @@ async fn ledger_rows(world: &World, table: &str) -> Option<i64> {
     world.dest_number(&format!("SELECT COUNT(*) FROM cdc.{table} WHERE name='{}'", world.name)).await
 }
 
+/// The set without the transactions of a tag.
+fn without(set: &str, tag: &str) -> String {
+    let set: GtidSet = set.trim_start_matches('+').parse().unwrap();
+    let text = set.to_string();
+    text.split(',').filter(|part| !part.contains(tag)).collect::<Vec<_>>().join(",")
+}
+
 const TABLES: &str = "CREATE TABLE t (id INT PRIMARY KEY, slot INT, v INT, UNIQUE KEY (slot));\nCREATE TABLE log (note VARCHAR(20));\n\
                       INSERT INTO t VALUES (1,1,1),(2,2,2),(3,3,3);\nINSERT INTO log VALUES ('a'),('a'),('b')";
 
@@ -52,9 +59,7 @@ async fn a_backup_between_two_cuts() {
         ))
         .await;
     let (dump, set) = back_up(&world);
-    let set: GtidSet = set.trim_start_matches('+').parse().unwrap();
-    let held: Vec<String> = set.to_string().split(',').map(str::to_owned).collect();
-    let set = held.into_iter().filter(|part| !part.contains(&tag)).collect::<Vec<_>>().join(",");
+    let set = without(&set, &tag);
     world
         .source_sql(
             "INSERT INTO log VALUES ('a');\nUPDATE t SET slot=2, v=9 WHERE id=1;\nDELETE FROM t WHERE id=4;\n\
@@ -164,8 +169,17 @@ async fn what_does_not_fit_is_refused() {
     assert_eq!(code, Some(3), "{text}");
     assert!(text.contains("E035") && text.contains(&log.0) && text.contains("snapshot"), "{text}");
     assert_eq!(ledger_rows(&world, "ledger").await.unwrap_or(0), 0, "nothing was set");
-    // What is gone is not needed by a backup that has it.
+    // What is gone is not needed by a backup that has it. What this one lacks is of another database, so
+    // that it ends at a cut that brings nothing.
+    let tag = format!("other{}", std::process::id());
+    let other = format!("{}_other", world.name);
+    world
+        .source_sql(&format!(
+            "SET gtid_next='AUTOMATIC:{tag}';\nCREATE DATABASE {other};\nSET gtid_next='AUTOMATIC';\nDROP DATABASE {other}"
+        ))
+        .await;
     let (dump, set) = back_up(&world);
+    let set = without(&set, &tag);
     publish(&world);
     restore_at_dest(&dump);
     let (code, text) = begin_at(&world, &set);
