@@ -17,6 +17,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::cut_writer::OwnTopics;
+use super::overlap::Overlap;
 use super::recovery::stored_cut;
 use super::settings;
 use crate::avro::{self, AvroRow, Plan, Registry};
@@ -86,6 +87,9 @@ pub struct Gatherer {
     from: HashMap<(String, i32), i64>,
     /// Up to which cut the ledger has everything.
     done: Option<CutId>,
+    /// The cut at which a replay, or what follows a backup, ends.
+    converges_until: Option<CutId>,
+    overlap: Overlap,
     snapshot_complete: bool,
     gtids: Option<GtidSet>,
     /// Where `--until-caught-up` ends, as an offset of the cuts topic.
@@ -119,6 +123,8 @@ impl Gatherer {
             gates: HashMap::new(),
             from: progress.places.clone(),
             done: progress.cut,
+            converges_until: progress.high_water.filter(|_| progress.converging()),
+            overlap: Overlap::new(progress.backup.clone()),
             snapshot_complete: progress.snapshot_complete,
             gtids: progress.position.parse().ok(),
             target: until_caught_up.then_some(end),
@@ -190,7 +196,9 @@ impl Gatherer {
                 return Ok(false);
             }
         }
-        let moves = !places.is_empty() || last.snapshot_complete != self.snapshot_complete;
+        // Cuts that bring nothing write no ledger, unless they end something that it knows of.
+        let ends = last.snapshot_complete != self.snapshot_complete || self.converges_until == Some(last.id);
+        let moves = !places.is_empty() || ends;
         self.snapshot_complete = last.snapshot_complete;
         if !moves {
             let committed_us = cuts.iter().map(|(_, c)| c.committed_us).max().unwrap_or(0);
@@ -248,6 +256,7 @@ impl Gatherer {
         stop: &Stop,
     ) -> Result<bool> {
         changes.reserve(usize::try_from(cut.events()).unwrap_or(0));
+        self.overlap.begin(cut);
         for touched in &cut.touched {
             match self.events_of_partition(cut.id, touched, changes, stop)? {
                 Some(next_offset) => places.insert((touched.topic.clone(), touched.partition), next_offset),
@@ -291,7 +300,8 @@ impl Gatherer {
         Ok(Some(next_offset.unwrap_or(0)))
     }
 
-    /// What an event says; `None` for a tombstone, which repeats the delete before it.
+    /// What an event says; `None` for a tombstone, which repeats the delete before it, and for what a
+    /// backup has brought.
     fn change(&mut self, event: &Event) -> Result<Option<Change<AvroRow>>> {
         let Some(value) = &event.value else { return Ok(None) };
         let plan = self.plan(avro::frame_id(value)?)?;
@@ -301,6 +311,9 @@ impl Gatherer {
             (Some(key), _) => Some(datum(key)?),
         };
         let table = plan.table().clone();
+        if self.overlap.has(&table, decoded.op, decoded.gtid.as_deref())? {
+            return Ok(None);
+        }
         Ok(Some(Change { table, op: decoded.op, key, before: decoded.before, after: decoded.after }))
     }
 

@@ -8,11 +8,16 @@ mod recovery;
 
 pub mod sink;
 mod gather;
+mod overlap;
 
 pub mod check;
+pub mod bootstrap;
 pub mod replay;
 pub mod offsets;
+mod offset_file;
+mod ledger_move;
 mod cut_search;
+mod reach;
 
 mod retry;
 mod settings;

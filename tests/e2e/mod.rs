@@ -2,6 +2,7 @@
 
 mod backlog_older_than_retention;
 mod bank_stays_balanced;
+mod bootstrap_from_backup;
 mod both_ways;
 mod by_file_and_position;
 mod commits_that_stall;
@@ -13,7 +14,9 @@ mod keyless_tables;
 mod keys_of_every_type;
 mod large_transaction_in_little_memory;
 mod many_tables;
+mod offsets_handed_on;
 mod replay_converges;
+mod replay_under_a_running_sink;
 mod restart_at_random_points;
 mod routed_names;
 mod second_instance_stands_by;
