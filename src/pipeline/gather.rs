@@ -280,7 +280,7 @@ impl Gatherer {
         let mut next_offset = None;
         let mut last_seen = Instant::now();
         while gate.taken(cut) < *events {
-            let Some(event) = self.events.next(topic, *partition, WAIT)? else {
+            let Some(event) = self.next_event(topic, *partition)? else {
                 if stop.requested() {
                     return Ok(None);
                 }
@@ -298,6 +298,20 @@ impl Gatherer {
         }
         self.gates.insert(key, gate);
         Ok(Some(next_offset.unwrap_or(0)))
+    }
+
+    /// The next event. Retention may have taken the records from the ledger's offset on; whether any
+    /// that is needed was among them, the next one tells: a gate lets none pass behind a gap.
+    fn next_event(&mut self, topic: &str, partition: i32) -> Result<Option<Event>> {
+        match self.events.next(topic, partition, WAIT) {
+            Err(error) if error.kind() == Kind::EventsMissing => {
+                match self.events.skip_deleted(topic, partition)? {
+                    true => Ok(None),
+                    false => Err(error),
+                }
+            }
+            next => next,
+        }
     }
 
     /// What an event says; `None` for a tombstone, which repeats the delete before it, and for what a

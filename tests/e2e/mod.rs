@@ -18,6 +18,7 @@ mod offsets_handed_on;
 mod replay_converges;
 mod replay_under_a_running_sink;
 mod restart_at_random_points;
+mod retention_passed_the_ledger;
 mod routed_names;
 mod second_instance_stands_by;
 mod snapshot_during_writes;
