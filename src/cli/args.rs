@@ -4,8 +4,10 @@
 
 use std::path::PathBuf;
 
-use cdc_sdk::{CutId, Error, GtidSet, Kind, Result};
+use cdc_sdk::{Error, GtidSet, Kind, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(super) use offsets::{ExportArgs, ImportArgs, OffsetsCommand, ResetArgs, SetArgs, ShowArgs};
 
 use super::pipeline::replay::ReplayFrom;
 use crate::observe::{self, LogFormat};
@@ -80,10 +82,15 @@ SIGTERM or Ctrl-C ends it after the batch under way; a second one ends it at onc
     #[command(after_help = "Examples:
   cdc sink -c sink.toml
   cdc sink -c sink.toml --until-caught-up
+  cdc sink -c sink.toml --from-gtid '3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77'
   cdc sink -c /etc/cdc/sink.toml --log-format json --log-level info,rdkafka=debug
 
-SIGTERM or Ctrl-C ends it after the batch under way; a second one ends it at once. Both are safe.")]
-    Sink(RunArgs),
+SIGTERM or Ctrl-C ends it after the batch under way; a second one ends it at once. Both are safe.
+
+--from-gtid is for the first start after the destination was restored from a backup of the source: SET is
+the gtid_executed of that backup (mysqldump writes it as GTID_PURGED, xtrabackup to xtrabackup_binlog_info).
+The sink then has a position, and is started without it. cdc offsets show --from-gtid shows where it would begin.")]
+    Sink(SinkArgs),
 
     /// See what must be mended before a pipeline runs, each with the statement to run
     #[command(after_help = "Examples:
@@ -126,12 +133,15 @@ tables are read in chunks while changes stream; their rows are upserts, so sinks
   cdc replay -c sink.toml --from-timestamp 2026-01-31T22:00:00Z --yes
   cdc replay -c sink.toml --from-timestamp 1769896800000 --yes
   cdc replay -c sink.toml --from-gtid '3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77' --yes
+  cdc replay -c sink.toml --earliest --live --yes
 
 It begins at the last whole cut before the place named. Rows are upserts, so the destination ends
-in the state that it would have had without a replay; on the way it passes through older states.")]
+in the state that it would have had without a replay; on the way it passes through older states.
+The sink must be stopped, or --live given: what it has not committed is then rolled back, and it goes on
+from the older place by itself.")]
     Replay(ReplayArgs),
 
-    /// See the offsets that belong together
+    /// See, hand on and set the offsets that belong together
     #[command(subcommand)]
     Offsets(OffsetsCommand),
 
@@ -175,6 +185,17 @@ pub(super) struct RunArgs {
     /// Stop with 0 once all that was committed (source) or published (sink) at the start is through
     #[arg(long)]
     pub(super) until_caught_up: bool,
+}
+
+/// How a sink runs.
+#[derive(Args, Debug)]
+pub(super) struct SinkArgs {
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+
+    /// Begin at this backup of the source, which the destination was restored from
+    #[arg(long, value_name = "SET", value_parser = parse_gtid_set)]
+    pub(super) from_gtid: Option<GtidSet>,
 }
 
 /// How a status is shown.
@@ -284,13 +305,24 @@ pub(super) struct SnapshotShow {
 /// From where, and whether really.
 #[derive(Args, Debug)]
 pub(super) struct ReplayArgs {
-    /// Settings of the sink, which must not be running
+    /// Settings of the sink
     #[arg(short, long, value_name = "FILE")]
     pub(super) config: PathBuf,
 
     #[command(flatten)]
     pub(super) from: FromArgs,
 
+    /// Also under a sink that runs: it stops where it is and goes on from the older place
+    #[arg(long)]
+    pub(super) live: bool,
+
+    #[command(flatten)]
+    pub(super) sure: SureArgs,
+}
+
+/// Whether a ledger is really set.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct SureArgs {
     /// Only say what would be done
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -332,32 +364,6 @@ impl FromArgs {
     }
 }
 
-/// What of the offsets.
-#[derive(Debug, Subcommand)]
-pub(super) enum OffsetsCommand {
-    /// Show the position and the offset of each partition that belong together
-    #[command(after_help = "Examples:
-  cdc offsets show -c sink.toml
-  cdc offsets show -c sink.toml --cut 3.1024 --json")]
-    Show(OffsetsArgs),
-}
-
-/// Which offsets.
-#[derive(Args, Debug)]
-pub(super) struct OffsetsArgs {
-    /// Settings of the sink
-    #[arg(short, long, value_name = "FILE")]
-    pub(super) config: PathBuf,
-
-    /// Those of this cut; without it, those of the ledger
-    #[arg(long, value_name = "INCARNATION.SEQUENCE", value_parser = parse_cut)]
-    pub(super) cut: Option<CutId>,
-
-    /// As JSON
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
 /// Which code.
 #[derive(Args, Debug)]
 pub(super) struct ExplainArgs {
@@ -391,20 +397,27 @@ fn parse_timestamp(text: &str) -> Result<ReplayFrom, String> {
 }
 
 fn parse_gtids(text: &str) -> Result<ReplayFrom, String> {
-    let set: GtidSet =
-        text.parse().map_err(|e: Error| format!("{}; {}", e.what(), e.hint_text().unwrap_or_default()))?;
+    parse_gtid_set(text).map(ReplayFrom::Gtid)
+}
+
+/// A set; `mysqldump` writes a `+` before it, which tells the server to add it to what it has.
+fn parse_gtid_set(text: &str) -> Result<GtidSet, String> {
+    let set: GtidSet = text.strip_prefix('+').unwrap_or(text).parse().map_err(told)?;
     if set.is_empty() {
         return Err("the set is empty; --earliest begins before everything".to_owned());
     }
-    Ok(ReplayFrom::Gtid(set))
+    Ok(set)
 }
 
-fn parse_cut(text: &str) -> Result<CutId, String> {
-    let parsed = text.split_once('.').and_then(|(incarnation, sequence)| {
-        Some(CutId { incarnation: incarnation.parse().ok()?, sequence: sequence.parse().ok()? })
-    });
-    parsed.ok_or_else(|| "write INCARNATION.SEQUENCE, such as 3.1024".to_owned())
+fn parse_cut(text: &str) -> Result<ReplayFrom, String> {
+    text.parse().map(ReplayFrom::Cut).map_err(told)
 }
+
+fn told(error: Error) -> String {
+    format!("{}; {}", error.what(), error.hint_text().unwrap_or_default())
+}
+
+mod offsets;
 
 #[cfg(test)]
 mod tests;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use cdc_sdk::{Error, Kind, Result};
 
-use super::args::{SnapshotArgs, SnapshotVerb};
+use super::args::{SnapshotArgs, SnapshotVerb, SureArgs};
+use super::confirm;
 use super::outcome::Outcome;
 use super::output;
 use super::pipeline::snapshot::{self, Wish};
-use super::replay::confirmed;
 use crate::config::{SinkConfig, SourceConfig};
 
 /// Tells the source, and prints its answer.
@@ -23,15 +23,10 @@ pub(super) async fn run(args: SnapshotArgs) -> Result<Outcome> {
         Some(SnapshotVerb::Stop(target)) => (target.config, target.patience, Wish::Stop),
         None if args.for_me => {
             let config = SinkConfig::load(&args.config.ok_or_else(no_file)?)?;
-            let question = format!(
-                "Sink '{}' will empty all tables that it follows, and fill them anew. Go on?",
-                config.name
-            );
-            if !args.yes && !confirmed(&question)? {
-                return Ok(Outcome::Done);
-            }
             let wait = Duration::from_secs(args.patience.wait);
-            return output::text(&snapshot::for_sink(&config, wait).await?);
+            let sure = SureArgs { dry_run: false, yes: args.yes };
+            return confirm::then(sure, async |dry_run| snapshot::for_sink(&config, wait, dry_run).await)
+                .await;
         }
         None => {
             let tables = args.tables.iter().flat_map(|list| split(list)).collect();

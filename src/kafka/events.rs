@@ -22,7 +22,6 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use cdc_sdk::cut::Place;
 use cdc_sdk::{Error, Kind, Result};
 use rdkafka::Message as _;
 use rdkafka::consumer::Consumer as _;
@@ -228,26 +227,23 @@ impl Events {
         }
     }
 
-    /// Whether a partition is held.
-    pub fn holds(&self, topic: &str, partition: i32) -> bool {
-        self.lanes.find(topic, partition).is_some()
-    }
-
-    /// Where the records begin that these partitions still have, in the order asked.
+    /// After [`Kind::EventsMissing`]: goes on from the partition's first record where what came before it
+    /// was deleted. `false`: that is not so, or no record is left.
     ///
     /// # Errors
-    /// [`Kind::TopicChanged`] where one does not exist; [`Kind::KafkaUnreachable`], [`Kind::KafkaRefused`].
-    pub fn beginnings(&self, partitions: &[(String, i32)]) -> Result<Vec<Place>> {
-        self.consumer.offsets(partitions.iter().map(|(topic, p)| (topic.as_str(), *p)), Offset::Beginning)
-    }
-
-    /// Whether a partition has no committed record any more.
-    ///
-    /// # Errors
-    /// As [`Self::beginnings`].
-    pub fn is_empty(&self, topic: &str, partition: i32) -> Result<bool> {
-        let side = |side| self.consumer.offsets([(topic, partition)], side);
-        Ok(side(Offset::Beginning)? == side(Offset::End)?)
+    /// [`Kind::KafkaUnreachable`].
+    pub fn skip_deleted(&mut self, topic: &str, partition: i32) -> Result<bool> {
+        let Some(from) = self.position(topic, partition) else { return Ok(false) };
+        let bounds = self.consumer.inner().fetch_watermarks(topic, partition, self.settings.patience);
+        let (first, end) = bounds.map_err(|cause| {
+            self.consumer.fault(&cause, &format!("asking where {topic}/{partition} begins"))
+        })?;
+        if from >= first || first >= end {
+            return Ok(false);
+        }
+        self.release(topic, partition)?;
+        self.ensure(topic, partition, From::Offset(first))?;
+        Ok(true)
     }
 
     /// Lets a partition go. One that is not held is no error.

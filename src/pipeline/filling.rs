@@ -56,11 +56,6 @@ impl Filling {
         filling
     }
 
-    /// The sink's name.
-    pub fn sink(&self) -> &str {
-        &self.sink
-    }
-
     /// Whether rows are still to come.
     pub fn is_open(&self) -> bool {
         self.open
@@ -136,7 +131,7 @@ pub fn beginning(prefix: &str, sink: &str, tables: &[TableName]) -> Vec<Place> {
 pub fn ways(sink: &str) -> String {
     format!(
         "ask the source for a snapshot for this sink alone, which empties its tables first: cdc snapshot -c FILE --for-me \
-         (FILE: the settings of sink '{sink}'); or restore the destination with its ledger from a backup, and start again"
+         (FILE: the settings of sink '{sink}'); or restore the destination from a backup of the source and begin there: cdc sink --from-gtid"
     )
 }
 

@@ -4,7 +4,7 @@
 //! only when a cut names it, so what has been fetched beyond waits in its
 //! partition's queue, whose bytes are bounded.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,21 +17,19 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::cut_writer::OwnTopics;
-use super::filling::{self, Filling};
+use super::filling::Filling;
+use super::overlap::Overlap;
 use super::private::Mark;
 use super::recovery::stored_cut;
 use super::settings;
 use crate::avro::{self, AvroRow, Plan, Registry};
 use crate::config::SinkConfig;
-use crate::kafka::{Admin, Event, Events, From, Log};
+use crate::kafka::{Event, Events, From, Log};
 use crate::observe::Stop;
 
 /// How long events may take to follow their cut: Kafka commits both at once, but
 /// shows partitions one after the other.
 const EVENTS_FOLLOW: Duration = Duration::from_secs(120);
-
-/// How long a partition whose records are gone may show none, before that is told.
-const EMPTY_MAX: Duration = Duration::from_secs(5);
 
 /// One wait for Kafka; between two of them a stop is noticed.
 const WAIT: Duration = Duration::from_millis(100);
@@ -89,10 +87,11 @@ pub struct Gatherer {
     plans: HashMap<u32, Arc<Plan>>,
     gates: HashMap<(String, i32), Gate>,
     from: HashMap<(String, i32), i64>,
-    /// Partitions that no longer have the record at which the ledger stands.
-    cut_short: HashSet<(String, i32)>,
     /// Up to which cut the ledger has everything.
     done: Option<CutId>,
+    /// The cut at which a replay, or what follows a backup, ends.
+    converges_until: Option<CutId>,
+    overlap: Overlap,
     snapshot_complete: bool,
     filling: Filling,
     gtids: Option<GtidSet>,
@@ -111,9 +110,6 @@ impl Gatherer {
         if end == 0 {
             return Err(nothing_yet(&topics.cuts));
         }
-        if progress.cut.is_none() {
-            Handle::current().block_on(refuse_late(config, &kafka))?;
-        }
         cuts.seek(progress.cuts_offset.max(beginning))?;
         Ok(Self {
             cuts,
@@ -129,8 +125,9 @@ impl Gatherer {
             plans: HashMap::new(),
             gates: HashMap::new(),
             from: progress.places.clone(),
-            cut_short: HashSet::new(),
             done: progress.cut,
+            converges_until: progress.high_water.filter(|_| progress.converging()),
+            overlap: Overlap::new(progress.backup.clone()),
             snapshot_complete: progress.snapshot_complete,
             filling: Filling::of(&config.topic_prefix, &config.name, &progress.places),
             gtids: progress.position.parse().ok(),
@@ -203,8 +200,10 @@ impl Gatherer {
                 return Ok(false);
             }
         }
+        // Cuts that bring nothing write no ledger, unless they end something that it knows of.
         let complete = last.snapshot_complete && !self.filling.is_open();
-        let moves = !places.is_empty() || complete != self.snapshot_complete;
+        let ends = complete != self.snapshot_complete || self.converges_until == Some(last.id);
+        let moves = !places.is_empty() || ends;
         self.snapshot_complete = complete;
         if !moves {
             let committed_us = cuts.iter().map(|(_, c)| c.committed_us).max().unwrap_or(0);
@@ -246,31 +245,10 @@ impl Gatherer {
     /// fetch takes a round trip or two.
     fn fetch(&mut self, cuts: &[(i64, Cut)]) -> Result<()> {
         let touched = cuts.iter().flat_map(|(_, cut)| &cut.touched);
-        let touched = touched.filter(|touched| self.filling.concerns(&touched.topic));
-        let new = touched.filter(|touched| !self.events.holds(&touched.topic, touched.partition));
-        let mut new: Vec<(String, i32)> = new.map(|t| (t.topic.clone(), t.partition)).collect();
-        new.sort_unstable();
-        new.dedup();
-        self.pass_what_is_gone(&new)?;
-        for (topic, partition) in new {
-            let from = self.from.get(&(topic.clone(), partition));
-            let from = from.map_or(From::Earliest, |offset| From::Offset(*offset));
-            self.events.ensure(&topic, partition, from)?;
-        }
-        Ok(())
-    }
-
-    /// Retention takes the marker behind the last record applied, too, so the offset at which the
-    /// ledger stands may be gone without any event being lost. Such a partition is read from where it begins
-    /// now; whether an event is missing the gates tell, by its cut and ordinal.
-    fn pass_what_is_gone(&mut self, partitions: &[(String, i32)]) -> Result<()> {
-        let known: Vec<_> = partitions.iter().filter(|key| self.from.contains_key(*key)).cloned().collect();
-        for Place { topic, partition, offset } in self.events.beginnings(&known)? {
-            let key = (topic, partition);
-            if self.from.get(&key).is_some_and(|from| *from < offset) {
-                self.from.insert(key.clone(), offset);
-                self.cut_short.insert(key);
-            }
+        for touched in touched.filter(|touched| self.filling.concerns(&touched.topic)) {
+            let key = (touched.topic.clone(), touched.partition);
+            let from = self.from.get(&key).map_or(From::Earliest, |offset| From::Offset(*offset));
+            self.events.ensure(&touched.topic, touched.partition, from)?;
         }
         Ok(())
     }
@@ -284,6 +262,7 @@ impl Gatherer {
         stop: &Stop,
     ) -> Result<bool> {
         changes.reserve(usize::try_from(cut.events()).unwrap_or(0));
+        self.overlap.begin(cut);
         for touched in &cut.touched {
             if !self.filling.concerns(&touched.topic) {
                 continue;
@@ -311,11 +290,11 @@ impl Gatherer {
         let mut next_offset = None;
         let mut last_seen = Instant::now();
         while gate.taken(cut) < *events {
-            let Some(event) = self.events.next(topic, *partition, WAIT)? else {
+            let Some(event) = self.next_event(topic, *partition)? else {
                 if stop.requested() {
                     return Ok(None);
                 }
-                self.refuse_long_wait(last_seen, cut, touched)?;
+                refuse_long_wait(last_seen, cut, touched)?;
                 continue;
             };
             last_seen = Instant::now();
@@ -331,26 +310,22 @@ impl Gatherer {
         Ok(Some(next_offset.unwrap_or(0)))
     }
 
-    fn refuse_long_wait(&self, since: Instant, cut: CutId, touched: &Touched) -> Result<()> {
-        let Touched { topic, partition, events, .. } = touched;
-        let cut_short = self.cut_short.contains(&(topic.clone(), *partition));
-        let (waited, place) = (since.elapsed(), format!("{topic}/{partition}"));
-        if cut_short && waited >= EMPTY_MAX && self.events.is_empty(topic, *partition)? {
-            return Err(Error::new(
-                Kind::EventsMissing,
-                format!("events of cut {cut} are gone from {place}"),
-            )
-            .detail(format!("the cut names {events}, and retention has left none"))
-            .hint(filling::ways(self.filling.sink())));
+    /// The next event. Retention may have taken the records from the ledger's offset on; whether any
+    /// that is needed was among them, the next one tells: a gate lets none pass behind a gap.
+    fn next_event(&mut self, topic: &str, partition: i32) -> Result<Option<Event>> {
+        match self.events.next(topic, partition, WAIT) {
+            Err(error) if error.kind() == Kind::EventsMissing => {
+                match self.events.skip_deleted(topic, partition)? {
+                    true => Ok(None),
+                    false => Err(error),
+                }
+            }
+            next => next,
         }
-        if waited < EVENTS_FOLLOW {
-            return Ok(());
-        }
-        Err(Error::new(Kind::KafkaUnreachable, format!("events of cut {cut} do not arrive from {place}"))
-            .detail(format!("waited {} s for {events} events", EVENTS_FOLLOW.as_secs())))
     }
 
-    /// What an event says that is to be applied; `None` for a tombstone, which repeats the delete before it.
+    /// What an event says that is to be applied; `None` for a tombstone, which repeats the delete before
+    /// it, for what a backup has brought, and for what a snapshot of the sink's own is to bring.
     fn change(&mut self, topic: &str, event: &Event) -> Result<Option<Change<AvroRow>>> {
         let Some(value) = &event.value else {
             if self.filling.is_own(topic) {
@@ -368,6 +343,9 @@ impl Gatherer {
             (Some(key), _) => Some(datum(key)?),
         };
         let table = plan.table().clone();
+        if self.overlap.has(&table, decoded.op, decoded.gtid.as_deref())? {
+            return Ok(None);
+        }
         Ok(Some(Change { table, op: decoded.op, key, before: decoded.before, after: decoded.after }))
     }
 
@@ -417,31 +395,6 @@ pub fn position_text(position: &Position) -> String {
     }
 }
 
-/// A sink that has nothing needs all events from the first on: where some are gone it says so before it
-/// applies any.
-async fn refuse_late(config: &SinkConfig, kafka: &crate::kafka::Settings) -> Result<()> {
-    let admin = Admin::connect(kafka)?;
-    let present = admin.topics_with_prefix(&format!("{}.", config.topic_prefix)).await?;
-    let of_tables = present.into_iter().filter(|(topic, _)| is_of_table(&config.topic_prefix, topic));
-    let partitions = of_tables.flat_map(|(topic, count)| (0..count).map(move |p| (topic.clone(), p)));
-    let beginnings = admin.beginnings(partitions.collect()).await?;
-    let Some(Place { topic, partition, offset }) = beginnings.into_iter().find(|place| place.offset > 0)
-    else {
-        return Ok(());
-    };
-    Err(Error::new(
-        Kind::EventsMissing,
-        format!("the topics of '{}' no longer hold what a new sink needs", config.topic_prefix),
-    )
-    .detail(format!("{topic}/{partition} begins at offset {offset}, and this sink has applied nothing"))
-    .hint(filling::ways(&config.name)))
-}
-
-/// `prefix.database.table`: what else begins with the prefix has no second dot.
-fn is_of_table(prefix: &str, topic: &str) -> bool {
-    topic.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.')).is_some_and(|rest| rest.contains('.'))
-}
-
 fn nothing_yet(topic: &str) -> Error {
     Error::new(Kind::NothingYet, format!("there is no cut on {topic} yet"))
         .hint("start the source (cdc source -c …), or compare topic_prefix with the source's name")
@@ -460,6 +413,15 @@ fn check_ledger(topic: &str, progress: &Progress, beginning: i64, end: i64) -> R
             .hint("the cuts topic must keep all its records: cleanup.policy=delete, retention.ms=-1"));
     }
     Ok(())
+}
+
+fn refuse_long_wait(since: Instant, cut: CutId, touched: &Touched) -> Result<()> {
+    if since.elapsed() < EVENTS_FOLLOW {
+        return Ok(());
+    }
+    let place = format!("{}/{}", touched.topic, touched.partition);
+    Err(Error::new(Kind::KafkaUnreachable, format!("events of cut {cut} do not arrive from {place}"))
+        .detail(format!("waited {} s for {} events", EVENTS_FOLLOW.as_secs(), touched.events)))
 }
 
 fn unstamped(event: &Event, touched: &Touched) -> Error {

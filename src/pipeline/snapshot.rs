@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cdc_mysql_sink::{LedgerAdmin, Rewind};
+use cdc_mysql_sink::{LedgerAdmin, Mark, Move, Running};
 use cdc_mysql_source::{Again, TableProgress, TableState};
 use cdc_sdk::cut::Place;
 use cdc_sdk::{CutId, Error, Kind, Result, TableName};
@@ -13,7 +13,6 @@ use super::control::{Command, Desk};
 use super::cut_search::{self, Found, Map, Wanted};
 use super::cut_writer::OwnTopics;
 use super::filling;
-use super::gather::position_text;
 use super::recovery::{self, Recovered};
 use super::settings;
 use crate::config::{SinkConfig, SourceConfig};
@@ -60,7 +59,7 @@ pub async fn tell(config: &SourceConfig, wish: Wish, wait: Duration) -> Result<S
 }
 
 /// Asks for a snapshot for one sink alone, and sets its ledger to where that begins.
-pub async fn for_sink(config: &SinkConfig, wait: Duration) -> Result<String> {
+pub async fn for_sink(config: &SinkConfig, wait: Duration, dry_run: bool) -> Result<String> {
     if config.two_way.is_some() {
         return Err(Error::new(
             Kind::Settings,
@@ -70,6 +69,12 @@ pub async fn for_sink(config: &SinkConfig, wait: Duration) -> Result<String> {
     }
     let ledger = settings::sink(config);
     LedgerAdmin::refuse_running(&ledger).await?;
+    if dry_run {
+        return Ok(format!(
+            "sink '{}': all tables that it follows will be emptied, and filled anew\n",
+            config.name
+        ));
+    }
     let desk = Desk { kafka: &config.kafka, registry: &config.registry, prefix: &config.topic_prefix };
     let command = Command::Snapshot {
         tables: vec![EVERY_TABLE.to_owned()],
@@ -80,16 +85,11 @@ pub async fn for_sink(config: &SinkConfig, wait: Duration) -> Result<String> {
     let answer = desk.ask(&command, wait).await?;
     let found = begins_behind(config, answer.cut_id().unwrap_or_default())?;
     let tables: Vec<TableName> = answer.tables.into_iter().map(|(d, t)| TableName::new(d, t)).collect();
+    let mark = found.mark();
     let mut places = present_places(config, found.map).await?;
     places.extend(filling::beginning(&config.topic_prefix, &config.name, &tables));
-    let to = Rewind {
-        cut: Some(found.cut.id),
-        cuts_offset: found.cuts_offset,
-        places,
-        position: position_text(&found.cut.position),
-        committed_us: found.cut.committed_us,
-    };
-    LedgerAdmin::begin(&ledger, &to, "cdc snapshot --for-me").await?;
+    let to = Move::Fill(Mark { places, ..mark });
+    LedgerAdmin::set(&ledger, &to, Running::Refused, "cdc snapshot --for-me").await?;
     Ok(format!(
         "{} (cut {})\nStart the sink: it empties these tables and fills them while it follows the source. Until all \
          are through, its destination is no state that the source had.\n",

@@ -2,6 +2,7 @@
 
 mod backlog_older_than_retention;
 mod bank_stays_balanced;
+mod bootstrap_from_backup;
 mod both_ways;
 mod by_file_and_position;
 mod commands_are_taken_once;
@@ -15,8 +16,11 @@ mod keys_of_every_type;
 mod large_transaction_in_little_memory;
 mod late_joiner_is_filled_alone;
 mod many_tables;
+mod offsets_handed_on;
 mod replay_converges;
+mod replay_under_a_running_sink;
 mod restart_at_random_points;
+mod retention_passed_the_ledger;
 mod routed_names;
 mod second_instance_stands_by;
 mod snapshot_during_writes;

@@ -160,23 +160,19 @@ async fn raise(
             Progress { epoch: found.epoch + 1, ..found },
         ),
         None => (
-            format!("{} WHERE {leads}", first_row(ledger, topic_prefix)),
+            format!(
+                "INSERT INTO {} (name, format_version, topic_prefix, epoch, cuts_offset, position, \
+                 committed_at_us, snapshot_complete) SELECT {}, {FORMAT_VERSION}, {}, 1, 0, '', 0, 0 \
+                 FROM DUAL WHERE {leads}",
+                ledger.table("ledger"),
+                text(&ledger.name),
+                text(topic_prefix)
+            ),
             Progress { epoch: 1, topic_prefix: topic_prefix.to_owned(), ..Progress::default() },
         ),
     };
     let outcome = session.command(&sql).await.map_err(|r| r.into_error(what()))?;
     if outcome.affected == 1 { Ok(progress) } else { Err(ledger.moved()) }
-}
-
-/// The row of a sink that has applied nothing.
-pub(super) fn first_row(ledger: &Ledger, topic_prefix: &str) -> String {
-    format!(
-        "INSERT INTO {} (name, format_version, topic_prefix, epoch, cuts_offset, position, \
-         committed_at_us, snapshot_complete) SELECT {}, {FORMAT_VERSION}, {}, 1, 0, '', 0, 0 FROM DUAL",
-        ledger.table("ledger"),
-        text(&ledger.name),
-        text(topic_prefix)
-    )
 }
 
 pub(super) fn other_prefix(ledger: &Ledger, found: &Progress, wanted: &str) -> Error {
