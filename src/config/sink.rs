@@ -28,6 +28,8 @@ pub struct SinkConfig {
     pub routes: Vec<Route>,
     /// What becomes of events that cannot be applied.
     pub dead_letter: DeadLetterConfig,
+    /// The destination has writers of its own, whose changes go back to the source.
+    pub two_way: Option<TwoWay>,
     /// Where to listen for metrics and status; `None`: nowhere.
     pub http: Option<SocketAddr>,
     /// Bounds.
@@ -85,7 +87,24 @@ pub struct SinkLimits {
     pub writers: u16,
 }
 
-const SECTIONS: &[&str] = &["mysql", "kafka", "registry", "apply", "route", "dead_letter", "http", "limits"];
+/// What becomes of a row that was changed on both sides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TwoWay {
+    /// The sink stops.
+    Stop,
+    /// The source's change is applied.
+    SourceWins,
+    /// The destination's row stays.
+    DestinationWins,
+    /// The row with the later time in this column stays.
+    LastWriter {
+        /// Its name, in every table.
+        column: String,
+    },
+}
+
+const SECTIONS: &[&str] =
+    &["mysql", "kafka", "registry", "apply", "route", "two_way", "dead_letter", "http", "limits"];
 
 const MIB: i64 = 1024 * 1024;
 
@@ -101,7 +120,8 @@ impl SinkConfig {
         let registry = servers::registry(&mut document);
         let apply = apply(&mut document);
         let routes = document.root().sections("route", route);
-        let dead_letter = dead_letter(&mut document);
+        let two_way = two_way(&mut document);
+        let dead_letter = dead_letter(&mut document, two_way.is_some());
         let http = servers::http(&mut document);
         let limits = limits(&mut document);
         document.root().close_naming(&["name", "topic_prefix"], SECTIONS);
@@ -114,6 +134,7 @@ impl SinkConfig {
             apply,
             routes,
             dead_letter,
+            two_way,
             http,
             limits,
         })
@@ -147,6 +168,33 @@ fn apply(document: &mut Document<'_>) -> ApplyConfig {
     };
     section.close();
     config
+}
+
+/// `[two_way]`: the destination is captured, too.
+fn two_way(document: &mut Document<'_>) -> Option<TwoWay> {
+    let mut root = document.root();
+    if !root.has("two_way") {
+        return None;
+    }
+    let mut section = root.section("two_way");
+    let column = section.text("timestamp_column");
+    let policies = [("stop", 0), ("source_wins", 1), ("destination_wins", 2), ("last_writer", 3)];
+    let policy = match (section.choice("conflicts", &policies).unwrap_or(0), column) {
+        (3, Some(column)) => TwoWay::LastWriter { column },
+        (3, None) => {
+            section.missing("timestamp_column");
+            TwoWay::Stop
+        }
+        (_, Some(_)) => {
+            section.wrong("timestamp_column", "is for conflicts = \"last_writer\"");
+            TwoWay::Stop
+        }
+        (1, None) => TwoWay::SourceWins,
+        (2, None) => TwoWay::DestinationWins,
+        (_, None) => TwoWay::Stop,
+    };
+    section.close();
+    Some(policy)
 }
 
 fn route(mut section: Section<'_, '_>) -> Option<Route> {
@@ -184,7 +232,8 @@ fn pattern(section: &mut Section<'_, '_>, key: &'static str) -> Option<Pattern> 
     }
 }
 
-fn dead_letter(document: &mut Document<'_>) -> DeadLetterConfig {
+/// A row that stays behind would go back to the source as soon as somebody changes it there.
+fn dead_letter(document: &mut Document<'_>, two_way: bool) -> DeadLetterConfig {
     let mut root = document.root();
     let mut section = root.section("dead_letter");
     let mut tables = Vec::new();
@@ -193,6 +242,9 @@ fn dead_letter(document: &mut Document<'_>) -> DeadLetterConfig {
             Ok(pattern) => tables.push(pattern),
             Err(error) => section.wrong_at(line, "tables", error.what()),
         }
+    }
+    if two_way && !tables.is_empty() {
+        section.wrong("tables", "not together with [two_way]");
     }
     let keys_max = section.number("keys_max", 1..=100_000).unwrap_or(1000);
     section.close();

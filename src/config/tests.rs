@@ -155,6 +155,9 @@ fn without_dead_letters_the_sink_stops() {
     assert_eq!(c.dead_letter.keys_max, 1000);
     let error = sink(&SINK.replace("shop.orders", "orders")).unwrap_err().to_string();
     assert!(error.contains("line 19: [dead_letter] 'tables': 'orders'"), "{error}");
+    let both = SINK.to_owned() + "[two_way]\nconflicts = \"source_wins\"\n";
+    let error = sink(&both).unwrap_err().to_string();
+    assert!(error.contains("[dead_letter] 'tables': not together with [two_way]"), "{error}");
     let error = sink(&SINK.replace("keys_max = 7", "keys_max = 0")).unwrap_err().to_string();
     assert!(error.contains("[dead_letter] 'keys_max'"), "{error}");
 }
@@ -447,7 +450,18 @@ fn the_shipped_files_name_what_there_is() {
     assert_eq!(all.server_id, Some(5401));
     let text = include_str!("../../connectors/mysql-sink/connector.toml");
     SinkConfig::parse(text, &around(&secrets)).unwrap();
-    let all = SinkConfig::parse(&uncommented(text), &around(&secrets)).unwrap();
+    let all = uncommented(text);
+    assert!(
+        SinkConfig::parse(&all, &around(&secrets)).unwrap_err().to_string().contains("1 setting is wrong")
+    );
+    // One excludes the other.
+    let without = |name: &str| {
+        let (before, rest) = all.split_once(name).unwrap();
+        let (_, after) = rest.split_once("\n[").unwrap();
+        SinkConfig::parse(&format!("{before}[{after}"), &around(&secrets)).unwrap()
+    };
+    assert!(without("[dead_letter]").two_way.is_some());
+    let all = without("[two_way]");
     assert_eq!(all.limits.writers, 2);
     assert_eq!((all.dead_letter.tables.len(), all.dead_letter.keys_max), (1, 1000));
     assert_eq!(all.http.unwrap().port(), 9102);

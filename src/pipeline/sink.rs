@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cdc_mysql_sink::{self as mysql, Held, Parallel, Sink};
+use cdc_mysql_sink::{self as mysql, Held, Parallel, Quarantine, Sink};
 use cdc_sdk::{Error, Kind, Result, TableName};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
@@ -20,7 +20,7 @@ use super::dead_letter::{self, Office};
 use super::gather::{Gatherer, Size, Work};
 use super::source::refuse_unfit;
 use super::streams::Streams;
-use super::{retry, settings};
+use super::{reach, retry, settings};
 use crate::avro::AvroRow;
 use crate::config::{Consistency, SinkConfig};
 use crate::observe::{SetAside, SinkView, State, Stop, rfc3339};
@@ -34,8 +34,9 @@ const GATHERER_ENDS: Duration = Duration::from_secs(30);
 /// How long batches at work may take to end.
 const WORK_ENDS: Duration = Duration::from_secs(30);
 
-/// How often an idle sink looks whether it still leads.
-const CONFIRM: Duration = Duration::from_secs(5);
+/// How often a sink looks whether it still leads and its ledger is as it left it: an idle one commits nothing,
+/// which would tell.
+const CONFIRM: Duration = Duration::from_secs(2);
 
 /// How often a sink with keys in quarantine looks whether somebody asks to release some.
 const REQUESTS: Duration = Duration::from_secs(1);
@@ -71,9 +72,10 @@ async fn session(
         sink = Sink::open(settings.clone(), |why| view.state(State::Standby(why.to_owned()))) => sink?,
         () = stop.wait() => return Ok(()),
     };
+    tell_where(sink.progress());
     let streams = Streams::default();
     sink.send_dead_letters_to(Arc::new(Office::new(config, &streams)?));
-    view.set_aside(set_aside(&sink));
+    view.set_aside(set_aside(sink.quarantine()));
     let opened = open_gatherer(config, &sink, &streams, options, stop, view).await?;
     let Some(mut gatherer) = opened else { return Ok(()) };
     let writers = usize::from(config.limits.writers);
@@ -97,6 +99,13 @@ async fn session(
     }
 }
 
+/// Says where the ledger stands: after a replay that is not where this sink was before.
+fn tell_where(progress: &mysql::Progress) {
+    let shown = |cut: Option<cdc_sdk::CutId>| cut.map_or_else(|| "none".to_owned(), |c| c.to_string());
+    let converges_until = progress.converging().then(|| shown(progress.high_water));
+    info!(after_cut = shown(progress.cut), converges_until, "the sink goes on");
+}
+
 /// Opens the Kafka side; waits while there are no cuts yet. `None` if stopped meanwhile.
 async fn open_gatherer(
     config: &SinkConfig,
@@ -117,13 +126,19 @@ async fn open_gatherer(
                     () = stop.wait() => return Ok(None),
                 }
             }
-            opened => return opened.map(Some),
+            Ok(gatherer) => {
+                if sink.progress().is_fresh() {
+                    reach::check_new_sink(config).await?;
+                }
+                return Ok(Some(gatherer));
+            }
+            Err(error) => return Err(error),
         }
     }
 }
 
 /// The keys in quarantine, by table.
-fn set_aside(sink: &Sink) -> Vec<SetAside> {
+fn set_aside(quarantine: &Quarantine) -> Vec<SetAside> {
     let of_table = |(table, keys): (&TableName, Vec<&Held>)| {
         let first = keys.first()?;
         Some(SetAside {
@@ -135,7 +150,7 @@ fn set_aside(sink: &Sink) -> Vec<SetAside> {
             error: first.why.text.clone(),
         })
     };
-    sink.quarantine().by_table().into_iter().filter_map(of_table).collect()
+    quarantine.by_table().into_iter().filter_map(of_table).collect()
 }
 
 /// The applying stage.
@@ -160,8 +175,11 @@ impl Applier<'_> {
         let mut in_run = false;
         let mut requests = tokio::time::interval(REQUESTS);
         requests.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // An interval, since cuts that bring nothing pass more often than that.
+        let mut confirm = tokio::time::interval(CONFIRM);
+        confirm.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let quarantine = !self.sink.sink().quarantine().is_empty();
+            let quarantine = !self.sink.quarantine().is_empty();
             let next = tokio::select! {
                 biased;
                 () = stop.wait(), if !in_run => return Ok(()),
@@ -173,11 +191,11 @@ impl Applier<'_> {
                     self.show_done().await?;
                     continue;
                 }
-                next = work.recv() => next,
-                () = tokio::time::sleep(CONFIRM), if !in_run => {
-                    self.sink.sink().confirm()?;
+                _ = confirm.tick(), if !in_run => {
+                    self.sink.confirm().await?;
                     continue;
                 }
+                next = work.recv() => next,
             };
             match next {
                 None => return self.settle().await,
@@ -215,15 +233,15 @@ impl Applier<'_> {
         self.settle().await?;
         let sink = self.sink.settled().await?;
         let served = dead_letter::serve(self.config, sink).await;
-        self.view.set_aside(set_aside(sink));
+        self.view.set_aside(set_aside(sink.quarantine()));
         served
     }
 
     async fn show_done(&mut self) -> Result<()> {
         let view = self.view;
         let done = self.sink.done().await?;
-        if view.is_set_aside() || !self.sink.sink().quarantine().is_empty() {
-            view.set_aside(set_aside(self.sink.sink()));
+        if view.is_set_aside() || !self.sink.quarantine().is_empty() {
+            view.set_aside(set_aside(self.sink.quarantine()));
         }
         for done in done {
             if let Some(Handed { rows, size, since }) = self.handed.pop_front() {
@@ -231,6 +249,7 @@ impl Applier<'_> {
                 view.bytes(size.bytes);
                 view.transactions(size.transactions);
             }
+            view.conflicts(done.applied.conflicts);
             if let Some(advance) = done.advance {
                 view.state(if advance.snapshot_complete { State::Streaming } else { State::Snapshot });
                 view.cut(advance.cut, advance.committed_us);

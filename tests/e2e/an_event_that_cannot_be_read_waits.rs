@@ -1,7 +1,7 @@
 //! An event whose bytes are damaged stops a sink, or waits in the dead letters with its key where its table
 //! has such; the other keys go on.
 
-use cdc::avro::records::{GtidsOf, RecordIds, decode_cut, encode_cut};
+use cdc::avro::records::{GtidsOf, decode_cut, encode_cut};
 use cdc::kafka::{Log, Publisher, Record, Settings, Stamp};
 use cdc_sdk::cut::{CutKind, Touched};
 use cdc_sdk::{CutId, GtidSet};
@@ -24,7 +24,6 @@ fn publish_damaged(world: &World) {
     (cut.id, cut.kind, cut.previous_ends, cut.map_slice) = (id, CutKind::Complete, vec![], vec![]);
     cut.touched = vec![Touched { topic: topic.clone(), partition: 0, events: 1, bytes: 20 }];
     let schema = u32::from_be_bytes(message[1..5].try_into().unwrap());
-    let ids = RecordIds { cut: schema, state_key: 0, state_value: 0 };
     let value = last.value.unwrap();
     let mut publisher = Publisher::open(&settings(), &format!("{}-damaged", world.name), 1 << 20).unwrap();
     publisher.begin().unwrap();
@@ -33,7 +32,7 @@ fn publish_damaged(world: &World) {
         .send(&topic, 0, last.key.as_deref(), Some(&value[..value.len() - 3]), &stamp.headers(), 0)
         .unwrap();
     let nothing = GtidSet::default();
-    let message = encode_cut(&cut, GtidsOf::Delta(&nothing), ids.cut).unwrap();
+    let message = encode_cut(&cut, GtidsOf::Delta(&nothing), schema).unwrap();
     publisher.send(&cuts, 0, None, Some(&message), &[], 0).unwrap();
     publisher.commit().unwrap();
 }

@@ -19,6 +19,7 @@ mod settings;
 mod session;
 mod tables;
 mod fold;
+mod conflict;
 mod apply;
 mod dead_letter;
 mod ledger;
@@ -27,8 +28,10 @@ mod parallel;
 
 pub use batch::{Advance, Applied, Batch, Change, End};
 pub use dead_letter::{DeadLetters, Held, Keeping, Letter, Origin, Quarantine, Why, image_text};
-pub use ledger::{Action, Answer, Chosen, DeadLetterDesk, LedgerAdmin, Progress, Request, Rewind};
+pub use ledger::{
+    Action, Answer, Backup, Chosen, DeadLetterDesk, LedgerAdmin, Mark, Move, Progress, Request, Running,
+};
 pub use parallel::{Done, Parallel};
 pub use session::check;
-pub use settings::{SchemaMode, Settings};
+pub use settings::{SchemaMode, Settings, TwoWay};
 pub use sink::Sink;

@@ -30,8 +30,9 @@ use cdc_sdk::{Error, Kind, Op, Result, Table, TableName};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::apply::{self, Plans, Writer};
+use crate::apply::{self, Plans, Replay, Writer};
 use crate::batch::{Advance, Applied, Batch, End};
+use crate::dead_letter::Quarantine;
 use crate::fold::{Folded, fold};
 use crate::ledger::Progress;
 use crate::session::Session;
@@ -43,6 +44,9 @@ const ROWS_MIN: usize = 500;
 
 /// Most batches that go alone after a conflict.
 const ALONE_MAX: u32 = 256;
+
+/// Batches of a replay go alone.
+const AT_THE_HEAD: Replay = Replay { converging: false, skips_keyless: false };
 
 /// How long what is at work may take to end in good order.
 const ENDS: Duration = Duration::from_secs(30);
@@ -111,7 +115,8 @@ impl<R: Row + Clone + Send + Sync + 'static> Parallel<R> {
     /// The destination cannot be reached or refuses.
     pub async fn new(mut sink: Sink, writers: usize) -> Result<Self> {
         let mut idle = Vec::new();
-        if writers > 1 {
+        // Where others write the same rows, each row is looked at before it is written.
+        if writers > 1 && !sink.is_two_way() {
             for _ in 0..writers {
                 idle.push(sink.another_session().await?);
             }
@@ -130,9 +135,20 @@ impl<R: Row + Clone + Send + Sync + 'static> Parallel<R> {
         })
     }
 
-    /// The sink, for what is not applying: up to date once nothing is at work.
-    pub fn sink(&self) -> &Sink {
-        &self.sink
+    /// Whether the sink still leads; where nothing is at work, also whether its ledger is as it left it.
+    ///
+    /// # Errors
+    /// As [`Sink::confirm`].
+    pub async fn confirm(&mut self) -> Result<()> {
+        match self.work.is_empty() {
+            true => self.sink.confirm().await,
+            false => self.sink.leads(),
+        }
+    }
+
+    /// The keys in quarantine.
+    pub fn quarantine(&self) -> &Quarantine {
+        self.sink.quarantine()
     }
 
     /// The sink, to do something with once nothing is at work.
@@ -149,7 +165,7 @@ impl<R: Row + Clone + Send + Sync + 'static> Parallel<R> {
     /// # Errors
     /// As [`Sink::apply`], for this batch or any before it.
     pub async fn apply(&mut self, batch: Batch<R>) -> Result<()> {
-        self.sink.confirm()?;
+        self.sink.leads()?;
         if self.goes_alone(&batch) {
             self.settle().await?;
             self.alone = self.alone.saturating_sub(1);
@@ -223,6 +239,7 @@ impl<R: Row + Clone + Send + Sync + 'static> Parallel<R> {
         self.writers == 0
             || self.alone > 0
             || self.expected.converging()
+            || self.expected.backup.is_some()
             || matches!(batch.end, End::More)
             || !self.sink.is_idle()
             || batch.changes.len() < ROWS_MIN
@@ -428,7 +445,7 @@ impl<R: Row + Sync> Job<R> {
         let plans = self.plans(&folded)?;
         let mut writer = Writer::new(session, self.statement_bytes_max);
         writer.control("START TRANSACTION");
-        apply::apply(&mut writer, &folded, &plans, false).await?;
+        apply::apply(&mut writer, &folded, &plans, AT_THE_HEAD).await?;
         writer.flush().await?;
         if let Some(turn) = turn
             && turn.await.is_err()
@@ -454,10 +471,7 @@ impl<R: Row + Sync> Job<R> {
 
 /// Enough for the ledger's compare-and-set.
 fn without_places(progress: &Progress) -> Progress {
-    Progress {
-        cut: progress.cut,
-        high_water: progress.high_water,
-        epoch: progress.epoch,
-        ..Progress::default()
-    }
+    let mut progress = progress.clone();
+    progress.places.clear();
+    progress
 }

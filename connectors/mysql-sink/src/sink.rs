@@ -8,8 +8,9 @@ use cdc_sdk::{Error, Kind, Op, Result, Table};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::apply::{self, Plans, Writer};
+use crate::apply::{self, Plans, Replay, Writer};
 use crate::batch::{Advance, Applied, Batch, Change, End};
+use crate::conflict;
 use crate::dead_letter::{Aside, DeadLetters, Held, Quarantine};
 use crate::fold::{Folded, fold};
 use crate::ledger::{self, Ledger, Progress, Registration};
@@ -72,6 +73,9 @@ impl Sink {
         let mut tables = Session::connect(&settings.endpoint, Purpose::Tables).await?;
         ledger::create(&ledger, &mut tables).await?;
         let mut data = Session::connect(&settings.endpoint, Purpose::Data).await?;
+        let tag = settings.tag();
+        tables.mark(tag.as_deref()).await?;
+        data.mark(tag.as_deref()).await?;
         let registrations =
             vec![Registration::of(&ledger, &mut tables).await?, Registration::of(&ledger, &mut data).await?];
         ledger::end_predecessors(&ledger, &mut data, &registrations).await?;
@@ -172,11 +176,27 @@ impl Sink {
         self.leader.step_down().await;
     }
 
-    /// Whether this sink still leads, as far as it knows: for a caller that has had nothing to apply for a while.
+    /// Whether this sink still leads and the ledger is as it left it: for a caller that has had nothing to
+    /// apply for a while. A commit would find out by itself.
     ///
     /// # Errors
-    /// [`Kind::LedgerMoved`] if it must be opened anew.
-    pub fn confirm(&self) -> Result<()> {
+    /// [`Kind::LedgerMoved`] if it must be opened anew; or the destination cannot be asked.
+    pub async fn confirm(&mut self) -> Result<()> {
+        self.leads()?;
+        let epoch = self.ledger.epoch(&mut self.data).await;
+        let epoch = epoch.map_err(|r| {
+            self.state = State::Lost;
+            r.into_error("the ledger could not be looked at")
+        })?;
+        if epoch == Some(self.progress.epoch) {
+            return Ok(());
+        }
+        self.state = State::Lost;
+        Err(self.ledger.moved())
+    }
+
+    /// Whether this sink still leads, as far as it knows.
+    pub(crate) fn leads(&self) -> Result<()> {
         match self.state {
             State::Lost => {
                 Err(Error::new(Kind::LedgerMoved, "this sink must be opened anew after its last error"))
@@ -188,6 +208,11 @@ impl Sink {
     /// Whether it is between transactions.
     pub(crate) fn is_idle(&self) -> bool {
         self.state == State::Idle
+    }
+
+    /// Whether the destination has writers of its own.
+    pub(crate) fn is_two_way(&self) -> bool {
+        self.settings.two_way.is_some()
     }
 
     /// One more session for rows, written down before it is used. It gives way sooner than the sink's own.
@@ -230,7 +255,7 @@ impl Sink {
 
     /// Whether a batch may be applied now.
     fn ready<R>(&mut self, batch: &Batch<R>) -> Result<()> {
-        if let Err(error) = self.confirm() {
+        if let Err(error) = self.leads() {
             self.state = State::Lost;
             return Err(error);
         }
@@ -257,15 +282,15 @@ impl Sink {
     /// Applies all but what is set aside; what the destination rolled back for reasons of its own is tried
     /// again, unless an earlier batch of the run went with it.
     async fn attempts<R: Row + Sync>(&mut self, batch: &Batch<R>, aside: &Aside) -> Result<Applied> {
-        let folded = match aside.is_empty() {
-            true => fold(&batch.changes)?,
-            false => fold(batch.changes.iter().filter(|c| !aside.has(c)))?,
-        };
         let mut pause = PAUSE_FIRST;
         let mut attempt = 1;
         loop {
+            let mut folded = match aside.is_empty() {
+                true => fold(&batch.changes)?,
+                false => fold(batch.changes.iter().filter(|c| !aside.has(c)))?,
+            };
             let plans = self.plans(&folded).await?;
-            match self.transact(batch, aside, &folded, &plans).await {
+            match self.transact(batch, aside, &mut folded, &plans).await {
                 Err(error) if self.may_repeat(&error) && attempt < ATTEMPTS_MAX => {
                     tracing::info!(%error, attempt, "the destination rolled the batch back; it is tried again");
                     self.data
@@ -302,32 +327,41 @@ impl Sink {
         &mut self,
         batch: &Batch<R>,
         aside: &Aside,
-        folded: &Folded<'_, R>,
+        folded: &mut Folded<'_, R>,
         plans: &Plans,
     ) -> Result<Applied> {
-        let mut writer = Writer::new(&mut self.data, self.settings.max_statement_bytes);
-        match self.state {
-            State::Idle => writer.control("START TRANSACTION"),
-            State::Open if self.office.is_some() => writer.control(isolate::MARK),
-            State::Open | State::Lost => {}
+        let mut conflicts = 0;
+        let mut begin = self.state == State::Idle;
+        if let Some(two_way) = &self.settings.two_way {
+            if std::mem::take(&mut begin) {
+                self.data.command("START TRANSACTION").await.map_err(|r| r.into_error("no transaction"))?;
+            }
+            conflicts = conflict::settle(&mut self.data, two_way, folded, plans).await?;
         }
-        apply::apply(&mut writer, folded, plans, self.progress.converging()).await?;
-        let mut applied = writer.applied;
+        let mut writer = Writer::new(&mut self.data, self.settings.max_statement_bytes);
+        writer.applied.conflicts = conflicts;
+        match self.state {
+            State::Idle if begin => writer.control("START TRANSACTION"),
+            State::Open if self.office.is_some() => writer.control(isolate::MARK),
+            State::Idle | State::Open | State::Lost => {}
+        }
+        apply::apply(&mut writer, folded, plans, Replay::of(&self.progress)).await?;
         self.leaving.clear();
         if !aside.is_empty() {
             writer.flush().await?;
+            let applied = writer.applied;
             self.leave(batch, aside).await?;
             writer = Writer::new(&mut self.data, self.settings.max_statement_bytes);
             writer.applied = applied;
         }
         if let End::Commit(advance) = &batch.end {
             writer.ledger(&self.ledger.advance_sql(&self.progress, advance));
-            if let Some(sql) = self.ledger.places_of(&advance.places) {
+            for sql in self.ledger.beside(&self.progress, advance) {
                 writer.control(&sql);
             }
         }
         writer.flush().await?;
-        applied = writer.applied;
+        let applied = writer.applied;
         match batch.end {
             End::More => Ok(applied),
             End::Commit(_) => self.commit(applied).await,
@@ -355,7 +389,11 @@ impl Sink {
             return Err(Error::new(Kind::Bug, "TRUNCATE inside an open transaction"));
         }
         let mut referenced = Vec::new();
-        for change in batch.changes.iter().filter(|c| c.op == Op::Truncate) {
+        // A replay skips rows without identity, which is why they must stay, too.
+        let stays = |c: &&Change<R>| self.progress.skips_keyless() && c.table.identity().is_none();
+        let truncates = batch.changes.iter().filter(|c| c.op == Op::Truncate);
+        let emptied: Vec<_> = truncates.filter(|c| !stays(c)).collect();
+        for change in emptied {
             let plan = self.tables.plan(&self.settings, &change.table).await?;
             match self.data.command(&format!("TRUNCATE TABLE {}", plan.target.sql())).await {
                 Ok(_) => {}
@@ -391,7 +429,7 @@ impl Sink {
         if self.execute(&self.ledger.advance_sql(&self.progress, advance)).await? != 1 {
             return Err(self.ledger.moved());
         }
-        if let Some(sql) = self.ledger.places_of(&advance.places) {
+        for sql in self.ledger.beside(&self.progress, advance) {
             self.execute(&sql).await?;
         }
         Ok(())

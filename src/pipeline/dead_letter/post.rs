@@ -30,8 +30,8 @@ pub struct Post {
 struct Ends {
     first: Record,
     last: Record,
-    /// The offset of the last event seen.
-    offset: i64,
+    /// The last event seen of each partition: a key has one, and another where a sink was filled by itself.
+    reached: HashMap<(String, i32), i64>,
 }
 
 /// What of a key's letters has been found.
@@ -150,13 +150,15 @@ impl Found {
                 0
             }
             None => {
-                self.ends = Some(Ends { first: record.clone(), last: record, offset: slip.offset });
+                let reached = HashMap::from([((slip.topic.clone(), slip.partition), slip.offset)]);
+                self.ends = Some(Ends { first: record.clone(), last: record, reached });
                 2 * size
             }
-            // Written twice, or by a replay once more.
-            Some(ends) if slip.offset <= ends.offset => 0,
             Some(ends) => {
-                (ends.last, ends.offset) = (record, slip.offset);
+                // Else it is written twice, or by a replay once more.
+                if is_new(&mut ends.reached, slip) {
+                    ends.last = record;
+                }
                 0
             }
         }
@@ -222,11 +224,16 @@ impl WholeTable<'_> {
             return Ok(false);
         }
         self.complete |= slip.place() == self.held.last;
-        let reached = self.reached.entry((slip.topic, slip.partition)).or_insert(-1);
-        let new = slip.offset > *reached;
-        *reached = slip.offset.max(*reached);
-        Ok(new)
+        Ok(is_new(&mut self.reached, &slip))
     }
+}
+
+/// Whether an event has not been seen yet; from then on it has.
+fn is_new(reached: &mut HashMap<(String, i32), i64>, slip: &Slip) -> bool {
+    let reached = reached.entry((slip.topic.clone(), slip.partition)).or_insert(-1);
+    let new = slip.offset > *reached;
+    *reached = slip.offset.max(*reached);
+    new
 }
 
 /// Whether the event came with or after the one that put the key into quarantine; those before were applied.

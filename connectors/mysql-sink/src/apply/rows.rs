@@ -25,7 +25,7 @@ pub(super) fn tuple<R: Row>(out: &mut Vec<u8>, plan: &Plan, row: &R) -> Result<(
 }
 
 /// Appends the row's key: its value where keys stand in a list, else `(c1=v1 AND c2=v2)`.
-pub(super) fn key<R: Row>(out: &mut Vec<u8>, plan: &Plan, row: &R) -> Result<()> {
+pub(crate) fn key<R: Row>(out: &mut Vec<u8>, plan: &Plan, row: &R) -> Result<()> {
     let by_column = !plan.sql.delete_in_list;
     if by_column {
         out.push(b'(');
@@ -59,16 +59,35 @@ pub(super) fn key<R: Row>(out: &mut Vec<u8>, plan: &Plan, row: &R) -> Result<()>
 }
 
 /// Appends `c1 <=> v1 AND …`: true for rows that are equal in every written column, byte for byte.
-pub(super) fn condition<R: Row>(out: &mut Vec<u8>, plan: &Plan, row: &R) -> Result<()> {
+pub(crate) fn condition<R: Row>(out: &mut Vec<u8>, plan: &Plan, row: &R) -> Result<()> {
     let first = out.len();
+    compare(out, plan, row, |out, _, left, right| {
+        separate(out, first, b" AND ");
+        out.extend_from_slice(left);
+        out.extend_from_slice(b" <=> ");
+        out.extend_from_slice(right);
+    })
+}
+
+/// Calls for each written column with what must stand to the left and to the right of a comparison, so
+/// that values compare by their bytes.
+pub(crate) fn compare<R: Row>(
+    out: &mut Vec<u8>,
+    plan: &Plan,
+    row: &R,
+    mut each: impl FnMut(&mut Vec<u8>, usize, &[u8], &[u8]),
+) -> Result<()> {
     let mut seen = 0;
+    let mut right = Vec::new();
     row.visit(|index, value| {
         in_order(plan, index, &mut seen)?;
         let (Some(Some(_)), Some(comparison)) = (plan.forms.get(index), plan.comparisons.get(index)) else {
             return Ok(());
         };
-        separate(out, first, b" AND ");
-        same_bytes(out, comparison, value)
+        right.clear();
+        right_side(&mut right, comparison, value)?;
+        each(out, index, comparison.left.as_bytes(), &right);
+        Ok(())
     })?;
     complete(plan, seen)
 }
@@ -98,6 +117,11 @@ pub(super) fn exact_key<R: Row>(out: &mut Vec<u8>, plan: &Plan, row: &R) -> Resu
 fn same_bytes(out: &mut Vec<u8>, comparison: &Comparison, value: Value<'_>) -> Result<()> {
     out.extend_from_slice(comparison.left.as_bytes());
     out.extend_from_slice(b" <=> ");
+    right_side(out, comparison, value)
+}
+
+/// Appends what stands to the right of a comparison by bytes.
+fn right_side(out: &mut Vec<u8>, comparison: &Comparison, value: Value<'_>) -> Result<()> {
     match (comparison.right, value) {
         (Right::TextBytes, Value::Text(text)) => literal::binary(out, text.as_bytes()),
         (Right::Json, Value::Json(_) | Value::Text(_)) => {
@@ -111,7 +135,7 @@ fn same_bytes(out: &mut Vec<u8>, comparison: &Comparison, value: Value<'_>) -> R
 }
 
 /// The row's key for an error message, cut where it is long.
-pub(super) fn shown_key<R: Row>(plan: &Plan, row: &R) -> String {
+pub(crate) fn shown_key<R: Row>(plan: &Plan, row: &R) -> String {
     const CHARS_MAX: usize = 200;
     let mut out = Vec::new();
     let written = match plan.identity.is_empty() {

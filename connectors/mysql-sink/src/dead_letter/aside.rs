@@ -89,37 +89,37 @@ impl Aside {
     fn leaving<'c, R>(
         &'c self,
         changes: &'c [Change<R>],
-        converging: bool,
+        repeats: bool,
     ) -> impl Iterator<Item = (&'c Change<R>, Option<&'c Bytes>, &'c Reason)> {
         changes.iter().filter_map(move |change| {
             let (key, reason) = self.reason(change)?;
-            let again = converging && change.unreadable.is_none() && change.table.identity().is_none();
+            let again = repeats && change.unreadable.is_none() && change.table.identity().is_none();
             (!again).then_some((change, key, reason))
         })
     }
 
     /// The letters of the batch, in its order.
-    pub fn letters<R>(&self, changes: &[Change<R>], converging: bool) -> Vec<Letter> {
+    pub fn letters<R>(&self, changes: &[Change<R>], repeats: bool) -> Vec<Letter> {
         let letter = |(change, _, reason): (&Change<R>, _, &Reason)| Letter {
             origin: change.origin,
             table: change.table.name.clone(),
             key: Arc::clone(&reason.shown),
             why: Arc::clone(&reason.why),
         };
-        self.leaving(changes, converging).map(letter).collect()
+        self.leaving(changes, repeats).map(letter).collect()
     }
 
     /// What the ledger says of them: each key once, with its letters.
     pub fn held<R>(
         &self,
         changes: &[Change<R>],
-        converging: bool,
+        repeats: bool,
         letters_from: i64,
         place: impl Fn(Origin) -> Place,
     ) -> Vec<Held> {
         let mut all: Vec<Held> = Vec::new();
         let mut index = HashMap::new();
-        for (change, key, reason) in self.leaving(changes, converging) {
+        for (change, key, reason) in self.leaving(changes, repeats) {
             let at = *index.entry((&change.table.name, key)).or_insert(all.len());
             let here = place(change.origin);
             if let Some(held) = all.get_mut(at) {

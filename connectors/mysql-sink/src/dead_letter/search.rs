@@ -9,7 +9,7 @@ use std::sync::Arc;
 use cdc_sdk::value::Row;
 use cdc_sdk::{Error, Fate, Kind, Result, TableName};
 
-use crate::apply::{self, Manner, Plans, Probe, Writer, decide};
+use crate::apply::{self, Manner, Plans, Probe, Replay, Writer, decide};
 use crate::batch::Change;
 use crate::fold::{Before, Folded, Net, TableChanges};
 use crate::session::Session;
@@ -30,8 +30,8 @@ pub(crate) struct Search<'p> {
     pub plans: &'p Plans,
     /// Bytes of a statement at most.
     pub bytes_max: usize,
-    /// Whether a replay goes over what has been applied before.
-    pub converging: bool,
+    /// What of it the destination may have already.
+    pub replay: Replay,
     /// How many are enough: the search ends soon after.
     pub most: usize,
 }
@@ -77,7 +77,7 @@ async fn of_table<'a, R: Row + Sync>(
     }
     table.keyed = readable;
     found.extend(keyed(&mut probe, &table, plans, ask).await?);
-    if let (Some(change), false) = (table.keyless.first().copied(), ask.converging)
+    if let (Some(change), false) = (table.keyless.first().copied(), ask.replay.skips_keyless)
         && let Some(error) = keyless(&mut probe, &table, plans, ask).await?
     {
         found.push(Guilty { change, error });
@@ -106,7 +106,7 @@ async fn keyed<'a, R: Row + Sync>(
 ) -> Result<Vec<Guilty<'a, R>>> {
     let whose: HashMap<usize, &'a Change<R>> =
         table.keyed.iter().map(|net| (address(net.image), net.change)).collect();
-    let order = decide(table, plans, ask.converging)?;
+    let order = decide(table, plans, ask.replay.converging)?;
     let lists = [
         (Manner::Delete, &order.deletes),
         (Manner::Upsert, &order.upserts),

@@ -224,5 +224,15 @@ pub(crate) async fn release_table(ledger: &Ledger, session: &mut Session, table:
     session.command(&sql).await.map(|_| ()).map_err(|r: Refusal| r.into_error(what()))
 }
 
+/// Releases all keys: of a sink that begins anew.
+pub(super) async fn forget(ledger: &Ledger, session: &mut Session) -> Result<()> {
+    if !exists(ledger, session, TABLE).await? {
+        return Ok(());
+    }
+    let sql = format!("DELETE FROM {} WHERE name = {}", ledger.table(TABLE), text(&ledger.name));
+    let what = || format!("the quarantine of sink '{}' could not be emptied", ledger.name);
+    session.command(&sql).await.map(|_| ()).map_err(|r: Refusal| r.into_error(what()))
+}
+
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use cdc_sdk::value::Row;
 use cdc_sdk::{Error, Fate, Kind, Op, Result};
 
 use super::{Sink, State};
+use crate::apply::Replay;
 use crate::batch::{Applied, Batch, Change};
 use crate::dead_letter::{Aside, Guilty, Search, search};
 use crate::fold::fold;
@@ -84,7 +85,7 @@ impl Sink {
         let ask = Search {
             plans: &plans,
             bytes_max: settings.max_statement_bytes,
-            converging: self.progress.converging(),
+            replay: Replay::of(&self.progress),
             most: settings.quarantined_keys_max,
         };
         let selected = |table: &_| settings.has_dead_letters(table);
@@ -119,13 +120,13 @@ impl Sink {
         let Some(office) = self.office.clone() else {
             return Err(Error::new(Kind::Bug, "dead letters have nowhere to go"));
         };
-        let converging = self.progress.converging();
-        let letters = aside.letters(&batch.changes, converging);
+        let repeats = self.progress.skips_keyless();
+        let letters = aside.letters(&batch.changes, repeats);
         if letters.is_empty() {
             return Ok(());
         }
         let from = office.keep(&letters).await?;
-        let held = aside.held(&batch.changes, converging, from, |origin| office.place(origin));
+        let held = aside.held(&batch.changes, repeats, from, |origin| office.place(origin));
         for key in &held {
             ledger::quarantine::take_in(&self.ledger, &mut self.data, key).await?;
         }

@@ -5,7 +5,7 @@ use cdc_sdk::{Error, Fate, Kind, Op, Result};
 
 use super::isolate::ROUNDS_MAX;
 use super::{Sink, State};
-use crate::apply::{self, Writer, text};
+use crate::apply::{self, Replay, Writer, text};
 use crate::batch::{Applied, Change};
 use crate::dead_letter::{Guilty, Held, Search, search};
 use crate::fold::fold;
@@ -93,7 +93,7 @@ impl Sink {
         let folded = fold(keys.iter().flat_map(|(_, changes)| changes))?;
         let plans = self.plans(&folded).await?;
         let bytes_max = self.settings.max_statement_bytes;
-        let ask = Search { plans: &plans, bytes_max, converging: false, most: keys.len() };
+        let ask = Search { plans: &plans, bytes_max, replay: Replay::default(), most: keys.len() };
         self.execute("START TRANSACTION").await?;
         let found = search(&mut self.data, folded, &ask, |_| true).await;
         let undone = self.execute("ROLLBACK").await;
@@ -191,7 +191,7 @@ impl Sink {
     }
 
     fn between_batches(&self) -> Result<()> {
-        self.confirm()?;
+        self.leads()?;
         match self.state {
             State::Idle => Ok(()),
             State::Open | State::Lost => {

@@ -12,6 +12,7 @@
 mod ddl;
 mod open;
 mod readers;
+mod request;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -26,10 +27,11 @@ use crate::ddl::Effect;
 use crate::session::{LogEnd, connect, log_end};
 use crate::settings::Settings;
 use crate::shape::{self, ShapeId};
-use crate::snapshot::plan::Plan;
+use crate::snapshot::plan::{GivenUp, Plan, Restarts};
 use crate::snapshot::view::ViewBatch;
 use crate::snapshot::{Chunk, SnapshotProgress, TableProgress};
 use readers::Readers;
+pub use request::{Request, Stopped, Taken};
 
 /// Pause before a view that was touched is opened again.
 const VIEW_PAUSE: Duration = Duration::from_millis(50);
@@ -85,6 +87,10 @@ pub struct DdlEvent {
     pub emptied: Vec<TableName>,
     /// What is to be stored of the tables, in the same Kafka transaction.
     pub progress: Vec<TableProgress>,
+    /// The one consumer that is meant; `None`: all.
+    pub addressee: Option<String>,
+    /// What was being read for the addressee will not come to its end.
+    pub unfinished: bool,
     /// The statement's transaction and place.
     pub origin: Origin,
 }
@@ -97,6 +103,9 @@ pub struct Target(LogEnd);
 #[derive(Debug)]
 struct Transaction {
     gtid: Option<Gtid>,
+    /// A sink has applied it: it came from the other side, and is not sent back. Chunks of the
+    /// snapshot still see it, since what they read may be older.
+    echo: bool,
 }
 
 /// A MySQL server's changes, and the rows that were there before.
@@ -111,6 +120,8 @@ pub struct Source {
     transaction: Option<Transaction>,
     /// Whether the consumer was told that the snapshot is complete.
     told_complete: bool,
+    /// Tables that were captured once and are not now.
+    left_out: Vec<TableProgress>,
 }
 
 impl Source {
@@ -158,7 +169,9 @@ impl Source {
 
     /// Between two transactions: what is due goes out, and idle readers get work.
     fn between(&mut self) -> Result<()> {
-        if self.told_complete && self.plan.is_complete() {
+        // Inside a transaction that is gone on with after a restart, it is only not known yet.
+        let inside = self.stream.position().partial.is_some();
+        if inside || (self.told_complete && self.plan.is_complete()) {
             return Ok(());
         }
         let (file, pos) = self.stream.place();
@@ -168,14 +181,17 @@ impl Source {
             return Ok(());
         }
         if let Some(gone) = self.plan.take_gone(&place.file, place.pos) {
-            self.made_up(Vec::new(), vec![gone]);
+            self.made_up(Vec::new(), GivenUp { addressee: None, progress: vec![gone] }, false);
+            return Ok(());
+        }
+        if let Some(given_up) = self.plan.take_given_up() {
+            self.made_up(Vec::new(), given_up, true);
             return Ok(());
         }
         self.plan.meet_view(&place.file, place.pos, Instant::now() + VIEW_PAUSE)?;
-        let restarts = self.plan.take_restarts();
-        if !restarts.is_empty() {
-            let progress = restarts.iter().map(pending).collect();
-            self.made_up(restarts, progress);
+        if let Some(Restarts { addressee, progress }) = self.plan.take_restarts() {
+            let emptied = progress.iter().map(|of| of.table.clone()).collect();
+            self.made_up(emptied, GivenUp { addressee, progress }, false);
             return Ok(());
         }
         self.readers.dispatch(&mut self.plan, self.stream.position());
@@ -189,7 +205,7 @@ impl Source {
     }
 
     /// Events that no statement stands behind: tables to be emptied, progress to be stored.
-    fn made_up(&mut self, emptied: Vec<TableName>, progress: Vec<TableProgress>) {
+    fn made_up(&mut self, emptied: Vec<TableName>, of: GivenUp, unfinished: bool) {
         let position = self.stream.position().clone();
         let origin = Origin { file: position.file.clone(), pos: position.pos, ..Origin::default() };
         self.out.push_back(Event::Ddl(DdlEvent {
@@ -197,7 +213,9 @@ impl Source {
             database: String::new(),
             effects: emptied.iter().cloned().map(Effect::Truncate).collect(),
             emptied,
-            progress,
+            progress: of.progress,
+            addressee: of.addressee,
+            unfinished,
             origin,
         }));
         self.out.push_back(Event::Commit(Commit { position, committed_us: 0 }));
@@ -206,13 +224,17 @@ impl Source {
     fn take(&mut self, event: BinlogEvent) -> Result<()> {
         let event = match event {
             BinlogEvent::Begin(begin) => {
-                let gtid = begin.origin.gtid.as_deref().map(str::parse).transpose()?;
-                self.transaction = Some(Transaction { gtid });
+                let gtid: Option<Gtid> = begin.origin.gtid.as_deref().map(str::parse).transpose()?;
+                let echo = gtid.as_ref().is_some_and(|gtid| self.settings.skips(&gtid.origin.tag));
+                self.transaction = Some(Transaction { gtid, echo });
+                if echo {
+                    return Ok(());
+                }
                 Event::Begin(begin)
             }
             BinlogEvent::Rows(rows) => {
                 self.watch(&rows)?;
-                if self.plan.hides(&rows.table) {
+                if self.is_echo() || self.plan.hides(&rows.table) {
                     return Ok(());
                 }
                 Event::Rows(rows)
@@ -226,6 +248,10 @@ impl Source {
         };
         self.out.push_back(event);
         Ok(())
+    }
+
+    fn is_echo(&self) -> bool {
+        self.transaction.as_ref().is_some_and(|transaction| transaction.echo)
     }
 
     /// Shows the rows to the chunks that are open.
@@ -269,7 +295,9 @@ impl Source {
 
     /// The state of every captured table, to be stored at the start.
     pub fn all_progress(&self) -> Vec<TableProgress> {
-        self.plan.all_progress()
+        let mut all = self.plan.all_progress();
+        all.extend_from_slice(&self.left_out);
+        all
     }
 
     /// After the last whole transaction that was handed out.
@@ -325,7 +353,7 @@ async fn served(plan: &mut Plan) -> Option<Result<ViewBatch>> {
 }
 
 fn pending(table: &TableName) -> TableProgress {
-    TableProgress { table: table.clone(), state: crate::snapshot::TableState::Pending }
+    TableProgress::of(table.clone(), crate::snapshot::TableState::Pending)
 }
 
 impl std::fmt::Debug for Source {
