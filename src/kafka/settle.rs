@@ -18,8 +18,8 @@
 //! not visible, that is, hangs itself. Where the cut is visible and events hang, they
 //! belong to it, and the next commit in their partition brings them.
 
-use cdc_sdk::cut::Place;
 use cdc_sdk::Result;
+use cdc_sdk::cut::Place;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::topic_partition_list::Offset;
 

@@ -22,6 +22,10 @@ pub struct Options {
     pub sink: String,
     /// Another source server, as `host:port`.
     pub source_server: Option<String>,
+    /// Another destination server.
+    pub dest_server: Option<String>,
+    /// Another broker.
+    pub kafka: Option<String>,
 }
 
 impl Default for Options {
@@ -32,6 +36,8 @@ impl Default for Options {
             source: String::new(),
             sink: String::new(),
             source_server: None,
+            dest_server: None,
+            kafka: None,
         }
     }
 }
@@ -43,6 +49,8 @@ pub struct World {
     folder: PathBuf,
     source: String,
     dest: String,
+    /// The broker of this world.
+    pub kafka: String,
 }
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -61,7 +69,9 @@ impl World {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(&name);
         fs::create_dir_all(&folder).unwrap();
         let source = options.source_server.clone().unwrap_or_else(|| variable("CDC_TEST_SOURCE_MYSQL"));
-        let world = Self { name, folder, source, dest: variable("CDC_TEST_DEST_MYSQL") };
+        let dest = options.dest_server.clone().unwrap_or_else(|| variable("CDC_TEST_DEST_MYSQL"));
+        let kafka = options.kafka.clone().unwrap_or_else(|| variable("CDC_TEST_KAFKA"));
+        let world = Self { name, folder, source, dest, kafka };
         world.write_settings(options);
         world.source_sql(&format!("CREATE DATABASE `{}`", world.name)).await;
         world
@@ -71,7 +81,7 @@ impl World {
         let name = &self.name;
         let shared = format!(
             "[kafka]\nbootstrap_servers = \"{}\"\n[registry]\nurl = \"{}\"\n",
-            variable("CDC_TEST_KAFKA"),
+            self.kafka,
             variable("CDC_TEST_REGISTRY")
         );
         let (from, to) = (mysql_section(&self.source), mysql_section(&self.dest));
@@ -120,6 +130,21 @@ impl World {
             let status = process.wait(super::LIMIT);
             assert_eq!(status.code(), Some(0), "{role}; the log says:\n{}", process.log_tail());
         }
+    }
+
+    /// A connection to the source, in this world's database, if it can be had.
+    pub async fn try_source_conn(&self) -> mysql_async::Result<Conn> {
+        try_connect(&self.source, Some(&self.name)).await
+    }
+
+    /// A connection to the destination, if it can be had.
+    pub async fn try_dest_conn(&self) -> mysql_async::Result<Conn> {
+        try_connect(&self.dest, None).await
+    }
+
+    /// The addresses of source and destination.
+    pub fn servers(&self) -> (&str, &str) {
+        (&self.source, &self.dest)
     }
 
     /// A connection to the source, in this world's database.
@@ -232,6 +257,10 @@ async fn show_create(mut conn: Conn, database: &str, table: &str) -> String {
 }
 
 async fn connect(server: &str, database: Option<&str>) -> Conn {
+    try_connect(server, database).await.unwrap_or_else(|e| panic!("{server}: {e}"))
+}
+
+async fn try_connect(server: &str, database: Option<&str>) -> mysql_async::Result<Conn> {
     let (host, port) = server.rsplit_once(':').unwrap();
     let opts = OptsBuilder::default()
         .ip_or_hostname(host)
@@ -239,7 +268,7 @@ async fn connect(server: &str, database: Option<&str>) -> Conn {
         .user(Some(variable("CDC_TEST_MYSQL_USER")))
         .pass(Some(variable("CDC_TEST_MYSQL_PASSWORD")))
         .db_name(database);
-    Conn::new(opts).await.unwrap_or_else(|e| panic!("{server}: {e}"))
+    Conn::new(opts).await
 }
 
 fn mysql_section(server: &str) -> String {

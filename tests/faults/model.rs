@@ -1,0 +1,248 @@
+//! What the source holds after each of its transactions, kept beside it: the
+//! workload writes here what it is about to commit, the checkers compare with it.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A row: numbers, of which a text column shows `x` and the number.
+pub type Row = Vec<Option<i64>>;
+
+/// A table of the workload. Where it has a key, that is the first column.
+pub struct Shape {
+    pub name: &'static str,
+    pub create: &'static str,
+    pub columns: &'static [&'static str],
+    /// Which columns are texts.
+    pub texts: &'static [usize],
+    pub keyed: bool,
+}
+
+pub const SEQ: usize = 0;
+pub const A: usize = 1;
+pub const B: usize = 2;
+pub const SLOTS: usize = 3;
+pub const MOVED: usize = 4;
+pub const LOOSE: usize = 5;
+pub const BULK: usize = 6;
+pub const TABLES: usize = 7;
+
+/// In each, `n` is the number of the transaction that wrote the row last.
+pub static SHAPES: [Shape; TABLES] = [
+    Shape {
+        name: "seq",
+        create: "id INT PRIMARY KEY, n BIGINT NOT NULL",
+        columns: &["id", "n"],
+        texts: &[],
+        keyed: true,
+    },
+    Shape {
+        name: "a",
+        create: "id INT PRIMARY KEY, balance BIGINT NOT NULL, n BIGINT NOT NULL",
+        columns: &["id", "balance", "n"],
+        texts: &[],
+        keyed: true,
+    },
+    Shape {
+        name: "b",
+        create: "id INT PRIMARY KEY, balance BIGINT NOT NULL, n BIGINT NOT NULL",
+        columns: &["id", "balance", "n"],
+        texts: &[],
+        keyed: true,
+    },
+    Shape {
+        name: "slots",
+        create: "id INT PRIMARY KEY, slot INT, name VARCHAR(20), n BIGINT NOT NULL, UNIQUE KEY (slot), UNIQUE KEY (name)",
+        columns: &["id", "slot", "name", "n"],
+        texts: &[2],
+        keyed: true,
+    },
+    Shape {
+        name: "moved",
+        create: "id BIGINT PRIMARY KEY, v VARCHAR(20), n BIGINT NOT NULL",
+        columns: &["id", "v", "n"],
+        texts: &[1],
+        keyed: true,
+    },
+    Shape { name: "loose", create: "v INT, w VARCHAR(20)", columns: &["v", "w"], texts: &[1], keyed: false },
+    Shape {
+        name: "bulk",
+        create: "id INT PRIMARY KEY, v VARCHAR(20), n BIGINT NOT NULL",
+        columns: &["id", "v", "n"],
+        texts: &[1],
+        keyed: true,
+    },
+];
+
+impl Shape {
+    /// A value as the table holds it; `None` for NULL.
+    pub fn cell(&self, column: usize, value: Option<i64>) -> Option<String> {
+        value.map(|v| if self.texts.contains(&column) { format!("x{v}") } else { v.to_string() })
+    }
+
+    /// A row in one line, the same from the model, a table and a topic.
+    pub fn text(&self, row: &Row) -> String {
+        line((0..).zip(row).map(|(column, value)| self.cell(column, *value)))
+    }
+
+    /// The query that gives all rows as such lines.
+    pub fn select(&self) -> String {
+        let cells: Vec<String> = self.columns.iter().map(|c| format!("IFNULL({c}, '-')")).collect();
+        format!("SELECT CONCAT_WS('|', {}) FROM {}", cells.join(", "), self.name)
+    }
+}
+
+/// Cells in one line.
+pub fn line(cells: impl Iterator<Item = Option<String>>) -> String {
+    let cells: Vec<String> = cells.map(|cell| cell.unwrap_or_else(|| "-".to_owned())).collect();
+    cells.join("|")
+}
+
+/// One row change. Both sides are there in an update, which may change the key.
+#[derive(Clone, Debug)]
+pub struct Change {
+    pub table: usize,
+    pub before: Option<Row>,
+    pub after: Option<Row>,
+}
+
+/// The rows of all tables; equal rows are counted.
+#[derive(Clone, Default)]
+pub struct State {
+    pub tables: [BTreeMap<Row, u32>; TABLES],
+}
+
+impl State {
+    /// Makes the change.
+    pub fn apply(&mut self, change: &Change) {
+        let rows = &mut self.tables[change.table];
+        if let Some(row) = &change.before {
+            let count = rows.get_mut(row).expect("a row that changes is there");
+            *count -= 1;
+            if *count == 0 {
+                rows.remove(row);
+            }
+        }
+        if let Some(row) = &change.after {
+            *rows.entry(row.clone()).or_insert(0) += 1;
+        }
+    }
+
+    /// The row with that key, where there is one.
+    pub fn find(&self, table: usize, id: i64) -> Option<&Row> {
+        let row = self.tables[table].range(vec![Some(id)]..).next()?.0;
+        (row[0] == Some(id)).then_some(row)
+    }
+
+    /// Its rows as lines, sorted.
+    pub fn lines(&self, table: usize) -> Vec<String> {
+        let rows = self.tables[table].iter();
+        let mut lines: Vec<String> = rows
+            .flat_map(|(row, count)| std::iter::repeat_n(SHAPES[table].text(row), *count as usize))
+            .collect();
+        lines.sort_unstable();
+        lines
+    }
+
+    pub fn digest(&self) -> Digest {
+        std::array::from_fn(|table| digest(self.lines(table).iter()))
+    }
+}
+
+/// For each table a number that all its rows decide, in any order.
+pub type Digest = [u64; TABLES];
+
+/// The digest of a table's lines.
+pub fn digest<'a>(lines: impl Iterator<Item = &'a String>) -> u64 {
+    lines.fold(0, |sum, line| sum.wrapping_add(hash(line)))
+}
+
+fn hash(line: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    line.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// All states that the source has had, by the number of the transaction that made them.
+pub struct History {
+    inner: Mutex<Inner>,
+    committed: AtomicU64,
+}
+
+struct Inner {
+    initial: State,
+    /// By number; the first is that of the initial state.
+    digests: Vec<Digest>,
+    /// What each transaction changed; the first is number 1.
+    journal: Vec<Vec<Change>>,
+}
+
+impl History {
+    pub fn new(initial: &State) -> Self {
+        let inner = Inner { initial: initial.clone(), digests: vec![initial.digest()], journal: Vec::new() };
+        Self { inner: Mutex::new(inner), committed: AtomicU64::new(0) }
+    }
+
+    /// Notes what the next transaction will change, before it is committed.
+    pub fn plan(&self, changes: &[Change]) {
+        let mut inner = self.inner.lock().unwrap();
+        let mut next = *inner.digests.last().unwrap();
+        for Change { table, before, after } in changes {
+            let shape = &SHAPES[*table];
+            let of = |row: &Option<Row>| row.as_ref().map_or(0, |row| hash(&shape.text(row)));
+            next[*table] = next[*table].wrapping_sub(of(before)).wrapping_add(of(after));
+        }
+        inner.digests.push(next);
+        inner.journal.push(changes.to_vec());
+    }
+
+    /// Notes that the transaction is committed.
+    pub fn commit(&self, number: u64) {
+        self.committed.store(number, Ordering::Release);
+    }
+
+    /// The last transaction that is known to be committed.
+    pub fn committed(&self) -> u64 {
+        self.committed.load(Ordering::Acquire)
+    }
+
+    /// What the source holds after that transaction; `None` if there was none.
+    pub fn digest(&self, number: u64) -> Option<Digest> {
+        self.inner.lock().unwrap().digests.get(usize::try_from(number).unwrap()).copied()
+    }
+
+    /// The initial state, and each transaction's changes up to that one.
+    pub fn up_to(&self, number: u64) -> (State, Vec<Vec<Change>>) {
+        let inner = self.inner.lock().unwrap();
+        (inner.initial.clone(), inner.journal[..usize::try_from(number).unwrap()].to_vec())
+    }
+
+    /// In words, how lines that claim to be the state after a transaction differ from it.
+    pub fn explain(&self, number: u64, seen: &[Vec<String>; TABLES]) -> String {
+        let (mut state, journal) = self.up_to(number);
+        journal.iter().flatten().for_each(|change| state.apply(change));
+        let mut found = Vec::new();
+        for (table, lines) in seen.iter().enumerate() {
+            let (mut here, there) = (lines.clone(), state.lines(table));
+            here.sort_unstable();
+            if here == there {
+                continue;
+            }
+            let digest = digest(here.iter());
+            let inner = self.inner.lock().unwrap();
+            let same: Vec<usize> =
+                (0..inner.digests.len()).filter(|n| inner.digests[*n][table] == digest).collect();
+            let extra: Vec<_> = here.iter().filter(|l| there.binary_search(l).is_err()).take(4).collect();
+            let missing: Vec<_> = there.iter().filter(|l| here.binary_search(l).is_err()).take(4).collect();
+            found.push(format!(
+                "{}: {} rows instead of {}; not of this state {extra:?}, missing {missing:?}; it is as after {:?}",
+                SHAPES[table].name,
+                here.len(),
+                there.len(),
+                same.first().zip(same.last())
+            ));
+        }
+        found.join("\n")
+    }
+}
