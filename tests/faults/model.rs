@@ -26,54 +26,66 @@ pub const SLOTS: usize = 3;
 pub const MOVED: usize = 4;
 pub const LOOSE: usize = 5;
 pub const BULK: usize = 6;
-pub const TABLES: usize = 7;
+pub const PARENT: usize = 7;
+pub const CHILD: usize = 8;
+pub const GROWN: usize = 9;
+pub const TABLES: usize = 10;
 
-/// In each, `n` is the number of the transaction that wrote the row last.
+const fn shape(
+    name: &'static str,
+    create: &'static str,
+    columns: &'static [&'static str],
+    texts: &'static [usize],
+) -> Shape {
+    Shape { name, create, columns, texts, keyed: true }
+}
+
+/// In each but `loose`, `n` is the number of the transaction that wrote the row last.
 pub static SHAPES: [Shape; TABLES] = [
-    Shape {
-        name: "seq",
-        create: "id INT PRIMARY KEY, n BIGINT NOT NULL",
-        columns: &["id", "n"],
-        texts: &[],
-        keyed: true,
-    },
-    Shape {
-        name: "a",
-        create: "id INT PRIMARY KEY, balance BIGINT NOT NULL, n BIGINT NOT NULL",
-        columns: &["id", "balance", "n"],
-        texts: &[],
-        keyed: true,
-    },
-    Shape {
-        name: "b",
-        create: "id INT PRIMARY KEY, balance BIGINT NOT NULL, n BIGINT NOT NULL",
-        columns: &["id", "balance", "n"],
-        texts: &[],
-        keyed: true,
-    },
-    Shape {
-        name: "slots",
-        create: "id INT PRIMARY KEY, slot INT, name VARCHAR(20), n BIGINT NOT NULL, UNIQUE KEY (slot), UNIQUE KEY (name)",
-        columns: &["id", "slot", "name", "n"],
-        texts: &[2],
-        keyed: true,
-    },
-    Shape {
-        name: "moved",
-        create: "id BIGINT PRIMARY KEY, v VARCHAR(20), n BIGINT NOT NULL",
-        columns: &["id", "v", "n"],
-        texts: &[1],
-        keyed: true,
-    },
+    shape("seq", "id INT PRIMARY KEY, n BIGINT NOT NULL", &["id", "n"], &[]),
+    shape(
+        "a",
+        "id INT PRIMARY KEY, balance BIGINT NOT NULL, n BIGINT NOT NULL",
+        &["id", "balance", "n"],
+        &[],
+    ),
+    shape(
+        "b",
+        "id INT PRIMARY KEY, balance BIGINT NOT NULL, n BIGINT NOT NULL",
+        &["id", "balance", "n"],
+        &[],
+    ),
+    shape(
+        "slots",
+        "id INT PRIMARY KEY, slot INT, name VARCHAR(20), n BIGINT NOT NULL, UNIQUE KEY (slot), UNIQUE KEY (name)",
+        &["id", "slot", "name", "n"],
+        &[2],
+    ),
+    shape("moved", "id BIGINT PRIMARY KEY, v VARCHAR(20), n BIGINT NOT NULL", &["id", "v", "n"], &[1]),
     Shape { name: "loose", create: "v INT, w VARCHAR(20)", columns: &["v", "w"], texts: &[1], keyed: false },
-    Shape {
-        name: "bulk",
-        create: "id INT PRIMARY KEY, v VARCHAR(20), n BIGINT NOT NULL",
-        columns: &["id", "v", "n"],
-        texts: &[1],
-        keyed: true,
-    },
+    shape("bulk", "id INT PRIMARY KEY, v VARCHAR(20), n BIGINT NOT NULL", &["id", "v", "n"], &[1]),
+    shape("parent", "id INT PRIMARY KEY, n BIGINT NOT NULL", &["id", "n"], &[]),
+    shape(
+        "child",
+        "id INT PRIMARY KEY, parent INT, n BIGINT NOT NULL, \
+         FOREIGN KEY (parent) REFERENCES parent (id) ON DELETE CASCADE ON UPDATE CASCADE",
+        &["id", "parent", "n"],
+        &[],
+    ),
+    shape("grown", "id INT PRIMARY KEY, n BIGINT NOT NULL", &["id", "n"], &[]),
 ];
+
+/// The name of a column of `grown`, of which there are ever more.
+pub fn grown_column(column: usize) -> String {
+    GROWN_FIRST.get(column).map_or_else(|| format!("c{column}"), |name| (*name).to_owned())
+}
+
+/// What a column that was added later holds in the rows of before.
+pub fn grown_default(column: usize) -> Option<i64> {
+    (column % 2 == 1).then(|| i64::try_from(column).unwrap() * 10)
+}
+
+const GROWN_FIRST: [&str; 2] = ["id", "n"];
 
 impl Shape {
     /// A value as the table holds it; `None` for NULL.
@@ -83,20 +95,37 @@ impl Shape {
 
     /// A row in one line, the same from the model, a table and a topic.
     pub fn text(&self, row: &Row) -> String {
-        line((0..).zip(row).map(|(column, value)| self.cell(column, *value)))
+        self.line((0..).zip(row).map(|(column, value)| self.cell(column, *value)))
     }
 
-    /// The query that gives all rows as such lines.
+    /// Cells in one line. Of a column that was added later its default is left out, so that
+    /// the line does not tell whether the column is there yet.
+    pub fn line(&self, cells: impl Iterator<Item = Option<String>>) -> String {
+        let mut cells: Vec<String> = cells.map(|cell| cell.unwrap_or_else(|| "-".to_owned())).collect();
+        if self.name == SHAPES[GROWN].name {
+            for (column, cell) in cells.iter_mut().enumerate().skip(GROWN_FIRST.len()) {
+                let default = self.cell(column, grown_default(column));
+                if *cell == default.unwrap_or_else(|| "-".to_owned()) {
+                    "=".clone_into(cell);
+                }
+            }
+            while cells.last().is_some_and(|cell| cell == "=") {
+                cells.pop();
+            }
+        }
+        cells.join("|")
+    }
+
+    /// The query that gives all rows as such lines; not for `grown`.
     pub fn select(&self) -> String {
         let cells: Vec<String> = self.columns.iter().map(|c| format!("IFNULL({c}, '-')")).collect();
         format!("SELECT CONCAT_WS('|', {}) FROM {}", cells.join(", "), self.name)
     }
-}
 
-/// Cells in one line.
-pub fn line(cells: impl Iterator<Item = Option<String>>) -> String {
-    let cells: Vec<String> = cells.map(|cell| cell.unwrap_or_else(|| "-".to_owned())).collect();
-    cells.join("|")
+    /// The key in such a line; empty for a table without one.
+    pub fn key(&self, line: &str) -> String {
+        if self.keyed { line.split('|').next().unwrap_or_default().to_owned() } else { String::new() }
+    }
 }
 
 /// One row change. Both sides are there in an update, which may change the key.
@@ -111,6 +140,8 @@ pub struct Change {
 #[derive(Clone, Default)]
 pub struct State {
     pub tables: [BTreeMap<Row, u32>; TABLES],
+    /// How many columns `grown` has.
+    pub grown: usize,
 }
 
 impl State {
@@ -133,6 +164,11 @@ impl State {
     pub fn find(&self, table: usize, id: i64) -> Option<&Row> {
         let row = self.tables[table].range(vec![Some(id)]..).next()?.0;
         (row[0] == Some(id)).then_some(row)
+    }
+
+    /// The rows in which a column has that value.
+    pub fn with(&self, table: usize, column: usize, value: Option<i64>) -> Vec<Row> {
+        self.tables[table].keys().filter(|row| row[column] == value).cloned().collect()
     }
 
     /// Its rows as lines, sorted.

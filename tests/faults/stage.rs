@@ -116,6 +116,7 @@ impl Stage {
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        println!("{:6.1} s: {after}: {} ms", self.begun.elapsed().as_secs_f32(), begun.elapsed().as_millis());
         self.slowest = self.slowest.max(begun.elapsed());
     }
 

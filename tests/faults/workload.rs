@@ -1,51 +1,25 @@
 //! Random transactions: transfers between tables, unique values that change hands
-//! inside a transaction and across several, keys that move, a table without a
-//! key, and now and then some thousand rows at once. Each first writes its number
-//! into `seq`, so that every state tells after which transaction it stood.
+//! inside a transaction and across several, keys that move, parents and children, a
+//! table without a key, now and then some thousand rows at once or a new column. Each
+//! first writes its number into `seq`, so that every state tells after which
+//! transaction it stood.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Error};
 
-use super::model::{A, B, BULK, Change, History, LOOSE, MOVED, Row, SEQ, SHAPES, SLOTS, State};
+use super::draft::{Draft, GROWN_COLUMNS, values};
+use super::model::{History, SHAPES, State, grown_column, grown_default};
 use crate::kit::{Dice, LIMIT, World};
 
-const ACCOUNTS: i64 = 150;
-const BALANCE: i64 = 1000;
-const SLOT_ROWS: i64 = 30;
-/// Values for the rows of `slots`: few more than rows, so that a free one was another's before.
-const SLOT_VALUES: u64 = 36;
-const MOVED_IDS: u64 = 120;
-const BULK_ROWS: i64 = 3000;
-/// Most rows of the table without a key.
-const LOOSE_ROWS: u32 = 60;
+/// One in so many transactions is followed by a new column.
+const DDL_EVERY: u64 = 150;
 
-/// What the tables hold at the beginning.
-pub fn initial() -> State {
-    let mut state = State::default();
-    let mut put = |table: usize, row: Row| state.apply(&Change { table, before: None, after: Some(row) });
-    put(SEQ, vec![Some(1), Some(0)]);
-    for id in 1..=ACCOUNTS {
-        put(A, vec![Some(id), Some(BALANCE), Some(0)]);
-        put(B, vec![Some(id), Some(BALANCE), Some(0)]);
-    }
-    for id in 1..=SLOT_ROWS {
-        put(SLOTS, vec![Some(id), Some(id), Some(id), Some(0)]);
-    }
-    for id in 1..=60 {
-        put(MOVED, vec![Some(id), Some(id), Some(0)]);
-    }
-    for v in 0..20 {
-        put(LOOSE, vec![Some(v % 7), Some(v % 3)]);
-    }
-    for id in 1..=BULK_ROWS {
-        put(BULK, vec![Some(id), Some(0), Some(0)]);
-    }
-    state
-}
+/// Most wait between two transactions, in ms.
+const WAIT_MS: u64 = 8;
 
 /// Makes the tables with these rows.
 pub async fn create(world: &World, state: &State) {
@@ -53,262 +27,93 @@ pub async fn create(world: &World, state: &State) {
         world.source_sql(&format!("CREATE TABLE {} ({})", shape.name, shape.create)).await;
         let rows = rows.iter().flat_map(|(row, count)| std::iter::repeat_n(row, *count as usize));
         let values: Vec<String> = rows.map(|row| values(shape, row)).collect();
-        world.source_sql(&format!("INSERT INTO {} VALUES {}", shape.name, values.join(","))).await;
+        let checks = "SET SESSION foreign_key_checks=0";
+        world.source_sql(&format!("{checks};\nINSERT INTO {} VALUES {}", shape.name, values.join(","))).await;
     }
 }
 
-fn literal(shape: &super::model::Shape, column: usize, value: Option<i64>) -> String {
-    shape.cell(column, value).map_or_else(|| "NULL".to_owned(), |text| format!("'{text}'"))
+/// Who writes, and what it keeps of what it wrote.
+pub struct Writer {
+    pub world: Arc<World>,
+    pub state: State,
+    pub history: Arc<History>,
+    pub stop: Arc<AtomicBool>,
 }
 
-fn values(shape: &super::model::Shape, row: &Row) -> String {
-    let cells: Vec<String> = (0..).zip(row).map(|(c, value)| literal(shape, c, *value)).collect();
-    format!("({})", cells.join(","))
-}
-
-/// Commits transaction after transaction until told to stop; survives a server
-/// that goes away, since `seq` tells whether the transaction under way came through.
-pub async fn write(world: Arc<World>, mut state: State, history: Arc<History>, stop: Arc<AtomicBool>) {
-    let mut dice = Dice::new(&format!("{}: workload", world.name));
-    let mut conn = world.source_conn().await;
-    let mut number = 0;
-    while !stop.load(Ordering::Relaxed) {
-        number += 1;
-        let draft = Draft::of(&mut state, &mut dice, number);
-        history.plan(&draft.changes);
-        let sql = format!("BEGIN;{};COMMIT", draft.sql.join(";"));
-        let begun = std::time::Instant::now();
-        while let Err(error) = conn.query_drop(&sql).await {
-            let lost = !matches!(error, mysql_async::Error::Server(_));
-            assert!(lost, "transaction {number}: {error}: {}", &sql[..sql.len().min(2000)]);
-            assert!(begun.elapsed() < LIMIT + LIMIT, "the source does not come back: {error}");
-            conn = reconnect(&world).await;
-            if stands_at(&mut conn).await == Some(number) {
-                break;
+impl Writer {
+    /// Commits transaction after transaction until told to stop; survives a server
+    /// that goes away, since what it holds tells whether the statement under way came through.
+    pub async fn run(mut self, mut dice: Dice) {
+        let mut conn = reconnect(&self.world).await;
+        let mut number = 0;
+        while !self.stop.load(Ordering::Relaxed) {
+            number += 1;
+            let draft = Draft::of(&mut self.state, &mut dice, number);
+            commit(&self.world, &self.history, &mut conn, draft, number).await;
+            if dice.below(DDL_EVERY) == 0 && self.state.grown < GROWN_COLUMNS {
+                add_column(&self.world, &mut conn, self.state.grown).await;
+                self.state.grown += 1;
             }
+            tokio::time::sleep(Duration::from_millis(dice.below(WAIT_MS))).await;
         }
-        history.commit(number);
-        tokio::time::sleep(Duration::from_millis(dice.below(10))).await;
+        // A column gets to the destination with the first row that has it.
+        number += 1;
+        let mut last = Draft::begin(&mut self.state, number);
+        last.grow(&mut dice);
+        commit(&self.world, &self.history, &mut conn, last, number).await;
     }
+}
+
+async fn commit(world: &World, history: &History, conn: &mut Conn, draft: Draft<'_>, number: u64) {
+    history.plan(&draft.changes);
+    let sql = format!("BEGIN;{};COMMIT", draft.sql.join(";"));
+    run(world, conn, &sql, "SELECT n FROM seq", number).await;
+    history.commit(number);
+}
+
+async fn add_column(world: &World, conn: &mut Conn, column: usize) {
+    let default = grown_default(column).map_or_else(String::new, |d| format!(" NOT NULL DEFAULT {d}"));
+    let sql = format!("ALTER TABLE grown ADD COLUMN {} INT{default}", grown_column(column));
+    let count = "SELECT COUNT(*) FROM information_schema.columns \
+                 WHERE table_schema=DATABASE() AND table_name='grown'";
+    run(world, conn, &sql, count, column as u64 + 1).await;
+}
+
+/// Runs it once, whatever becomes of the connection: the question tells whether it came through.
+async fn run(world: &World, conn: &mut Conn, sql: &str, question: &str, then: u64) {
+    let begun = Instant::now();
+    while let Err(error) = conn.query_drop(sql).await {
+        let lost = !matches!(&error, Error::Server(e) if !is_shutdown(e.code));
+        assert!(lost, "{error}: {}", &sql[..sql.len().min(2000)]);
+        assert!(begun.elapsed() < 2 * LIMIT, "the source does not come back: {error}");
+        if ask(world, conn, question).await == then {
+            return;
+        }
+    }
+}
+
+/// A number from the source, over a new connection.
+async fn ask(world: &World, conn: &mut Conn, question: &str) -> u64 {
+    loop {
+        *conn = reconnect(world).await;
+        if let Ok(Some(number)) = conn.query_first(question).await {
+            return number;
+        }
+    }
+}
+
+/// ER_SERVER_SHUTDOWN, ER_QUERY_INTERRUPTED: it is ending.
+fn is_shutdown(code: u16) -> bool {
+    matches!(code, 1053 | 1317)
 }
 
 async fn reconnect(world: &World) -> Conn {
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     loop {
         match world.try_source_conn().await {
             Ok(conn) => return conn,
-            Err(error) => assert!(begun.elapsed() < LIMIT + LIMIT, "the source does not come back: {error}"),
+            Err(error) => assert!(begun.elapsed() < 2 * LIMIT, "the source does not come back: {error}"),
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-}
-
-async fn stands_at(conn: &mut Conn) -> Option<u64> {
-    conn.query_first("SELECT n FROM seq").await.ok().flatten()
-}
-
-/// A transaction in the making: its statements, and what they change.
-struct Draft<'s> {
-    state: &'s mut State,
-    n: i64,
-    sql: Vec<String>,
-    changes: Vec<Change>,
-}
-
-impl<'s> Draft<'s> {
-    fn of(state: &'s mut State, dice: &mut Dice, number: u64) -> Self {
-        let n = i64::try_from(number).unwrap();
-        let mut draft = Self { state, n, sql: Vec::new(), changes: Vec::new() };
-        draft.update(SEQ, &vec![Some(1), Some(n - 1)], vec![Some(1), Some(n)]);
-        match dice.below(100) {
-            0..2 => draft.large(dice),
-            2..10 => (0..4).for_each(|_| draft.piece(dice)),
-            _ => draft.piece(dice),
-        }
-        draft
-    }
-
-    fn piece(&mut self, dice: &mut Dice) {
-        match dice.below(10) {
-            0..4 => self.transfer(dice),
-            4 | 5 => self.swap(dice),
-            6 => self.hand_on(dice),
-            7 | 8 => self.move_key(dice),
-            _ => self.loose(dice),
-        }
-    }
-
-    fn transfer(&mut self, dice: &mut Dice) {
-        let amount = number(dice, 50) + 1;
-        for (table, amount) in [(A, -amount), (B, amount)] {
-            let row = self.state.find(table, number(dice, 150) + 1).expect("accounts stay").clone();
-            let after = vec![row[0], row[1].map(|balance| balance + amount), Some(self.n)];
-            self.update(table, &row, after);
-        }
-    }
-
-    /// Two rows swap a unique value inside the transaction, over a value that nobody has.
-    fn swap(&mut self, dice: &mut Dice) {
-        let (x, y) = (self.any(SLOTS, dice, 30), self.any(SLOTS, dice, 30));
-        if x[0] == y[0] {
-            return;
-        }
-        let column = 1 + usize::try_from(dice.below(2)).unwrap();
-        let with = |row: &Row, value: Option<i64>, n: i64| {
-            let mut row = row.clone();
-            row[column] = value;
-            row[3] = Some(n);
-            row
-        };
-        let aside = with(&x, Some(-1), self.n);
-        self.update(SLOTS, &x, aside.clone());
-        self.update(SLOTS, &y, with(&y, x[column], self.n));
-        self.update(SLOTS, &aside, with(&aside, y[column], self.n));
-    }
-
-    /// A unique value is let go, or taken by another row than had it: across transactions.
-    fn hand_on(&mut self, dice: &mut Dice) {
-        let row = self.any(SLOTS, dice, 30);
-        let column = 1 + usize::try_from(dice.below(2)).unwrap();
-        let mut after = row.clone();
-        after[3] = Some(self.n);
-        match dice.below(3) {
-            0 => after[column] = None,
-            1 => after[column] = Some(self.free_value(column, dice)),
-            // The row goes, and another with its values comes, in one transaction.
-            _ => {
-                let free = (1..=SLOT_ROWS + 5).find(|id| self.state.find(SLOTS, *id).is_none());
-                after[0] = free.filter(|_| dice.below(3) > 0).or(row[0]);
-                self.delete(SLOTS, &row);
-                return self.insert(SLOTS, after);
-            }
-        }
-        self.update(SLOTS, &row, after);
-    }
-
-    fn free_value(&self, column: usize, dice: &mut Dice) -> i64 {
-        let taken = |value: i64| self.state.tables[SLOTS].keys().any(|row| row[column] == Some(value));
-        let from = number(dice, SLOT_VALUES);
-        let count = i64::try_from(SLOT_VALUES).unwrap();
-        (0..count)
-            .map(|step| (from + step) % count + 1)
-            .find(|value| !taken(*value))
-            .expect("more values than rows")
-    }
-
-    /// A row gets another key; or goes and comes back; or is new; or goes.
-    fn move_key(&mut self, dice: &mut Dice) {
-        let target = number(dice, MOVED_IDS);
-        let row = self.any(MOVED, dice, MOVED_IDS);
-        let fresh = vec![Some(target), Some(self.n), Some(self.n)];
-        match (self.state.find(MOVED, target).cloned(), dice.below(4)) {
-            (None, 0) => self.insert(MOVED, fresh),
-            (None, _) => self.update(MOVED, &row, vec![Some(target), row[1], Some(self.n)]),
-            (Some(there), 0) if self.state.tables[MOVED].len() > 30 => self.delete(MOVED, &there),
-            (Some(there), 1) => {
-                self.delete(MOVED, &there);
-                self.insert(MOVED, fresh);
-            }
-            (Some(there), _) if there != row => {
-                // Two rows swap their keys.
-                let aside = vec![Some(-1), there[1], Some(self.n)];
-                self.update(MOVED, &there, aside.clone());
-                self.update(MOVED, &row, vec![there[0], row[1], Some(self.n)]);
-                self.update(MOVED, &aside, vec![row[0], there[1], Some(self.n)]);
-            }
-            (Some(there), _) => self.update(MOVED, &there, fresh),
-        }
-    }
-
-    /// Rows of which some are equal: one of them is as good as another.
-    fn loose(&mut self, dice: &mut Dice) {
-        let row = vec![Some(number(dice, 7)), Some(number(dice, 3))];
-        let there = self.any(LOOSE, dice, 7);
-        let rows: u32 = self.state.tables[LOOSE].values().sum();
-        match dice.below(3) {
-            0 if rows < LOOSE_ROWS => (0..=dice.below(2)).for_each(|_| self.insert(LOOSE, row.clone())),
-            1 if rows > 10 => self.delete(LOOSE, &there),
-            _ if there != row => self.update(LOOSE, &there, row),
-            _ => {}
-        }
-    }
-
-    /// Some thousand rows at once.
-    fn large(&mut self, dice: &mut Dice) {
-        let from = number(dice, 1000) + 1;
-        let to = from + 1000 + number(dice, 1000);
-        let rows: Vec<Row> = self.state.tables[BULK]
-            .range(vec![Some(from)]..vec![Some(to + 1)])
-            .map(|(row, _)| row.clone())
-            .collect();
-        let fresh = |id: i64, n: i64| vec![Some(id), Some(n), Some(n)];
-        let again = dice.below(2) == 0;
-        self.sql.push(if again {
-            format!("DELETE FROM bulk WHERE id BETWEEN {from} AND {to}")
-        } else {
-            format!("UPDATE bulk SET v='x{n}', n={n} WHERE id BETWEEN {from} AND {to}", n = self.n)
-        });
-        for row in &rows {
-            let after = (!again).then(|| fresh(row[0].unwrap(), self.n));
-            self.change(BULK, Some(row.clone()), after);
-        }
-        if again {
-            let all: Vec<Row> = (from..=to).map(|id| fresh(id, self.n)).collect();
-            let list: Vec<String> = all.iter().map(|row| values(&SHAPES[BULK], row)).collect();
-            self.sql.push(format!("INSERT INTO bulk VALUES {}", list.join(",")));
-            all.into_iter().for_each(|row| self.change(BULK, None, Some(row)));
-        }
-    }
-
-    /// Some row of a table.
-    fn any(&self, table: usize, dice: &mut Dice, bound: u64) -> Row {
-        let rows = &self.state.tables[table];
-        let from = vec![Some(number(dice, bound))];
-        rows.range(from..).next().or_else(|| rows.iter().next()).expect("no table gets empty").0.clone()
-    }
-
-    fn insert(&mut self, table: usize, row: Row) {
-        let shape = &SHAPES[table];
-        self.sql.push(format!("INSERT INTO {} VALUES {}", shape.name, values(shape, &row)));
-        self.change(table, None, Some(row));
-    }
-
-    /// What changes nothing is no change: the server does not log it either.
-    fn update(&mut self, table: usize, before: &Row, after: Row) {
-        if *before == after {
-            return;
-        }
-        let shape = &SHAPES[table];
-        let set: Vec<String> = (0..)
-            .zip(shape.columns)
-            .map(|(c, name)| format!("{name}={}", literal(shape, c, after[c])))
-            .collect();
-        let place = place(table, before);
-        self.sql.push(format!("UPDATE {} SET {} WHERE {place} LIMIT 1", shape.name, set.join(", ")));
-        self.change(table, Some(before.clone()), Some(after));
-    }
-
-    fn delete(&mut self, table: usize, row: &Row) {
-        let place = place(table, row);
-        self.sql.push(format!("DELETE FROM {} WHERE {place} LIMIT 1", SHAPES[table].name));
-        self.change(table, Some(row.clone()), None);
-    }
-
-    fn change(&mut self, table: usize, before: Option<Row>, after: Option<Row>) {
-        let change = Change { table, before, after };
-        self.state.apply(&change);
-        self.changes.push(change);
-    }
-}
-
-fn place(table: usize, row: &Row) -> String {
-    let shape = &SHAPES[table];
-    let columns = if shape.keyed { 1 } else { shape.columns.len() };
-    let terms: Vec<String> =
-        (0..columns).map(|c| format!("{} <=> {}", shape.columns[c], literal(shape, c, row[c]))).collect();
-    terms.join(" AND ")
-}
-
-fn number(dice: &mut Dice, bound: u64) -> i64 {
-    i64::try_from(dice.below(bound)).unwrap()
 }

@@ -239,7 +239,9 @@ impl World {
     pub async fn end(self) {
         self.source_sql(&format!("DROP DATABASE IF EXISTS `{}`", self.name)).await;
         self.dest_sql(&format!("DROP DATABASE IF EXISTS `{}`", self.name)).await;
-        let _ = fs::remove_dir_all(&self.folder);
+        if std::env::var_os("CDC_TEST_KEEP").is_none() {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
     }
 }
 
