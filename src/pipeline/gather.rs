@@ -109,7 +109,7 @@ impl Gatherer {
             events: Events::open(&kafka, &config.name, settings::consumer_bytes(&config.limits))?,
             batcher: Batcher::new(Limits {
                 bytes: settings::batch_bytes(&config.limits),
-                events: settings::BATCH_EVENTS,
+                events: settings::batch_events(&config.limits),
                 waiting: CUTS_WAITING,
                 barrier: progress.high_water,
             }),

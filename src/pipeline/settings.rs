@@ -2,8 +2,9 @@
 //!
 //! The limit `memory_bytes` covers the process. A source holds at most: the
 //! producer's queue, the chunks that its readers have read ahead, and one binlog
-//! event. A sink holds at most: the consumer's queues, three batches (one gathered,
-//! one waiting, one applied) and one statement. The rest is the program itself.
+//! event. A sink holds at most: the consumer's queues, the batches (one gathered, one
+//! waiting, one at each writer) and a statement for each writer. The rest is the
+//! program itself.
 
 use cdc_mysql_sink as sink;
 use cdc_mysql_source as source;
@@ -15,8 +16,8 @@ use crate::config::{
 };
 use crate::kafka;
 
-/// Events of one batch: what the fold's map of keys may hold.
-pub const BATCH_EVENTS: u64 = 50_000;
+/// Events of all batches of a sink: what the fold's maps of keys may hold.
+const EVENTS: u64 = 200_000;
 
 /// Bytes that wait in the producer.
 pub fn producer_bytes(limits: &SourceLimits) -> usize {
@@ -30,7 +31,17 @@ pub fn consumer_bytes(limits: &SinkLimits) -> usize {
 
 /// Bytes of the events of one batch.
 pub fn batch_bytes(limits: &SinkLimits) -> u64 {
-    limits.memory_bytes / 32
+    limits.memory_bytes / 8 / batches(limits)
+}
+
+/// Events of one batch.
+pub fn batch_events(limits: &SinkLimits) -> u64 {
+    EVENTS / batches(limits)
+}
+
+/// Batches that a sink holds at once.
+fn batches(limits: &SinkLimits) -> u64 {
+    u64::from(limits.writers) + 2
 }
 
 fn share(memory: u64, of: u64) -> usize {

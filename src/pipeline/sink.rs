@@ -2,12 +2,14 @@
 //! nothing here looks inside a change.
 //!
 //! Two stages work side by side: one gathers the events of the next batch, the
-//! other applies the batch before it. Between them waits one batch at most.
+//! other applies the batches before it, several at once where they do not touch
+//! the same rows. Between them waits one batch at most.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cdc_mysql_sink::{self as mysql, Sink};
+use cdc_mysql_sink::{self as mysql, Parallel, Sink};
 use cdc_sdk::{Error, Kind, Result};
 use tokio::sync::mpsc;
 use tracing::info;
@@ -25,6 +27,9 @@ const BATCHES_WAITING: usize = 1;
 
 /// How long the gathering stage may take to notice that it is to end.
 const GATHERER_ENDS: Duration = Duration::from_secs(30);
+
+/// How long batches at work may take to end.
+const WORK_ENDS: Duration = Duration::from_secs(30);
 
 /// How often an idle sink looks whether it still leads.
 const CONFIRM: Duration = Duration::from_secs(5);
@@ -56,20 +61,22 @@ async fn session(
 ) -> Result<()> {
     view.state(State::Starting);
     refuse_unfit(&mysql::check(settings).await?)?;
-    let mut sink = tokio::select! {
+    let sink = tokio::select! {
         sink = Sink::open(settings.clone(), |why| view.state(State::Standby(why.to_owned()))) => sink?,
         () = stop.wait() => return Ok(()),
     };
     let Some(mut gatherer) = open_gatherer(config, &sink, options, stop, view).await? else { return Ok(()) };
+    let writers = usize::from(config.limits.writers);
+    let mut applier = Applier { sink: Parallel::new(sink, writers).await?, handed: VecDeque::new(), view };
     let (hand_over, work) = mpsc::channel(BATCHES_WAITING);
     let gathering_stop = Stop::default();
     let thread_stop = gathering_stop.clone();
     let gathering = tokio::task::spawn_blocking(move || gatherer.run(&hand_over, &thread_stop));
-    let applied = apply_all(&mut sink, work, stop, view).await;
+    let applied = applier.apply_all(work, stop).await;
     gathering_stop.request();
     let gathered = tokio::time::timeout(GATHERER_ENDS, gathering).await;
-    sink.close().await;
-    applied?;
+    let ended = applier.close().await;
+    applied.and(ended)?;
     match gathered {
         Ok(Ok(ended)) => ended,
         Ok(Err(panicked)) => {
@@ -103,56 +110,94 @@ async fn open_gatherer(
     }
 }
 
-/// Applies what the gathering stage hands over, in its order.
-async fn apply_all(
-    sink: &mut Sink,
-    mut work: mpsc::Receiver<Work>,
-    stop: &Stop,
-    view: &Arc<SinkView>,
-) -> Result<()> {
-    let mut in_run = false;
-    loop {
-        let next = tokio::select! {
-            biased;
-            () = stop.wait(), if !in_run => return Ok(()),
-            next = work.recv() => next,
-            () = tokio::time::sleep(CONFIRM), if !in_run => {
-                sink.confirm()?;
-                continue;
-            }
-        };
-        match next {
-            None => return Ok(()),
-            Some(Work::Passed { cut, committed_us }) => view.passed(cut, committed_us),
-            Some(Work::CaughtUp) => {
-                info!("caught up with all that was published at the start");
-                view.state(State::CaughtUp);
-            }
-            Some(Work::Abandoned) => sink.roll_back().await?,
-            Some(Work::Apply { batch, size }) => {
-                in_run = matches!(batch.end, mysql::End::More);
-                apply(sink, batch, size, view).await?;
+/// The applying stage.
+struct Applier<'a> {
+    sink: Parallel<AvroRow>,
+    /// What was handed over and is not applied yet, in order.
+    handed: VecDeque<Handed>,
+    view: &'a SinkView,
+}
+
+/// A batch on its way, for the view.
+struct Handed {
+    rows: u64,
+    size: Size,
+    since: Instant,
+}
+
+impl Applier<'_> {
+    /// Applies what the gathering stage hands over, in its order.
+    async fn apply_all(&mut self, mut work: mpsc::Receiver<Work>, stop: &Stop) -> Result<()> {
+        let mut in_run = false;
+        loop {
+            let next = tokio::select! {
+                biased;
+                () = stop.wait(), if !in_run => return Ok(()),
+                () = self.sink.wait() => {
+                    self.show_done().await?;
+                    continue;
+                }
+                next = work.recv() => next,
+                () = tokio::time::sleep(CONFIRM), if !in_run => {
+                    self.sink.sink().confirm()?;
+                    continue;
+                }
+            };
+            match next {
+                None => return self.settle().await,
+                Some(Work::Passed { cut, committed_us }) => {
+                    self.settle().await?;
+                    self.view.passed(cut, committed_us);
+                }
+                Some(Work::CaughtUp) => {
+                    self.settle().await?;
+                    info!("caught up with all that was published at the start");
+                    self.view.state(State::CaughtUp);
+                }
+                Some(Work::Abandoned) => self.sink.roll_back().await?,
+                Some(Work::Apply { batch, size }) => {
+                    in_run = matches!(batch.end, mysql::End::More);
+                    self.handed.push_back(Handed {
+                        rows: batch.changes.len() as u64,
+                        size,
+                        since: Instant::now(),
+                    });
+                    self.sink.apply(batch).await?;
+                    self.show_done().await?;
+                }
             }
         }
     }
-}
 
-/// Applies one batch, and shows it.
-async fn apply(sink: &mut Sink, batch: mysql::Batch<AvroRow>, size: Size, view: &SinkView) -> Result<()> {
-    let begun = Instant::now();
-    let rows = batch.changes.len() as u64;
-    let committed = match &batch.end {
-        mysql::End::More => None,
-        mysql::End::Commit(advance) => Some(advance.clone()),
-    };
-    sink.apply(batch).await?;
-    view.applied(rows, begun.elapsed());
-    view.bytes(size.bytes);
-    view.transactions(size.transactions);
-    if let Some(advance) = committed {
-        view.state(if advance.snapshot_complete { State::Streaming } else { State::Snapshot });
-        view.cut(advance.cut, advance.committed_us);
-        view.position(advance.position);
+    async fn settle(&mut self) -> Result<()> {
+        self.sink.settle().await?;
+        self.show_done().await
     }
-    Ok(())
+
+    async fn show_done(&mut self) -> Result<()> {
+        let view = self.view;
+        for done in self.sink.done().await? {
+            if let Some(Handed { rows, size, since }) = self.handed.pop_front() {
+                view.applied(rows, since.elapsed());
+                view.bytes(size.bytes);
+                view.transactions(size.transactions);
+            }
+            if let Some(advance) = done.advance {
+                view.state(if advance.snapshot_complete { State::Streaming } else { State::Snapshot });
+                view.cut(advance.cut, advance.committed_us);
+                view.position(advance.position);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends in good order: what is at work is committed first.
+    async fn close(mut self) -> Result<()> {
+        let ended = match tokio::time::timeout(WORK_ENDS, self.settle()).await {
+            Ok(ended) => ended,
+            Err(_) => Err(Error::new(Kind::MysqlUnreachable, "batches at work did not end in time")),
+        };
+        self.sink.close().await;
+        ended
+    }
 }

@@ -22,9 +22,11 @@ mod fold;
 mod apply;
 mod ledger;
 mod sink;
+mod parallel;
 
 pub use batch::{Advance, Applied, Batch, Change, End};
 pub use ledger::{LedgerAdmin, Progress, Rewind};
+pub use parallel::{Done, Parallel};
 pub use session::check;
 pub use settings::{SchemaMode, Settings};
 pub use sink::Sink;

@@ -1,7 +1,8 @@
 //! The sink itself: opened, fed with batches, closed.
 
 use cdc_sdk::value::Row;
-use cdc_sdk::{Error, Kind, Op, Result};
+use cdc_sdk::{Error, Kind, Op, Result, Table};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::apply::{self, Plans, Writer};
@@ -10,7 +11,7 @@ use crate::fold::{Folded, fold};
 use crate::ledger::{self, Ledger, Progress, Registration};
 use crate::session::{Leader, Purpose, Session};
 use crate::settings::Settings;
-use crate::tables::Tables;
+use crate::tables::{Plan, Tables};
 
 /// How often a batch that the destination rolled back (deadlock, lock wait) is tried before that is an error.
 const ATTEMPTS_MAX: u32 = 5;
@@ -139,6 +140,49 @@ impl Sink {
             }
             State::Idle | State::Open => self.leader.confirm(),
         }
+    }
+
+    /// Whether it is between transactions.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.state == State::Idle
+    }
+
+    /// One more session for rows, written down before it is used. It gives way sooner than the sink's own.
+    pub(crate) async fn another_session(&mut self) -> Result<Session> {
+        let mut session = Session::connect(&self.settings.endpoint, Purpose::Writer).await?;
+        self.registrations.push(Registration::of(&self.ledger, &mut session).await?);
+        Ok(session)
+    }
+
+    /// The plan of a table that this sink has written before.
+    pub(crate) fn known_plan(&self, table: &Arc<Table>) -> Option<Arc<Plan>> {
+        self.tables.known(table)
+    }
+
+    /// The plan of a table; makes or changes the destination's as the settings allow.
+    pub(crate) async fn plan(&mut self, table: &Arc<Table>) -> Result<Arc<Plan>> {
+        self.tables.plan(&self.settings, table).await
+    }
+
+    /// What moves the ledger from one place to the next.
+    pub(crate) fn ledger_sql(&self, from: &Progress, to: &Advance) -> (String, Option<String>) {
+        (self.ledger.advance_sql(from, to), self.ledger.places_of(&to.places))
+    }
+
+    /// Bytes of a statement at most.
+    pub(crate) fn statement_bytes_max(&self) -> usize {
+        self.settings.max_statement_bytes
+    }
+
+    /// Takes over what another session of this sink has committed.
+    pub(crate) fn committed(&mut self, advance: Advance) {
+        self.progress.advance(advance);
+    }
+
+    /// After an error that leaves open what is committed: this sink must be opened anew.
+    pub(crate) fn lost(&mut self, error: Error) -> Error {
+        self.state = State::Lost;
+        error
     }
 
     /// Whether a batch may be applied now.

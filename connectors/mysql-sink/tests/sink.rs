@@ -15,6 +15,9 @@ mod a_batch_is_one_transaction;
 #[path = "sink/an_account_needs_no_more_than_check_says.rs"]
 mod an_account_needs_no_more_than_check_says;
 #[cfg(test)]
+#[path = "sink/batches_at_once.rs"]
+mod batches_at_once;
+#[cfg(test)]
 #[path = "sink/collisions_are_told.rs"]
 mod collisions_are_told;
 #[cfg(test)]

@@ -28,6 +28,8 @@ pub(crate) type Version = (u16, u16, u16);
 pub(crate) enum Purpose {
     /// Rows and the ledger.
     Data,
+    /// Rows beside other sessions of the same sink: it gives way to them soon.
+    Writer,
     /// Reading the catalogue and DDL, whose texts escape with backslashes.
     Tables,
     /// Holding the lock. The server drops it early when it has gone silent.
@@ -42,6 +44,8 @@ const CONNECT_MAX: Duration = Duration::from_secs(20);
 const LEAD_SILENCE_SECONDS_MAX: u32 = 120;
 /// How long a statement waits for a row lock before it is tried again from the ledger.
 const LOCK_WAIT_SECONDS_MAX: u32 = 20;
+/// The same beside other sessions, where the lock may be held by a batch that waits for this one.
+const WRITER_LOCK_WAIT_SECONDS_MAX: u32 = 1;
 
 impl Session {
     /// Opens a session.
@@ -68,6 +72,11 @@ impl Session {
         // The command's own byte counts too; the rest is room for the server's accounting.
         self.packet_bytes_max = allowed.saturating_sub(1024);
         Ok(())
+    }
+
+    /// Whether it can be used no more.
+    pub fn is_broken(&self) -> bool {
+        self.broken
     }
 
     /// The server's number for this connection.
@@ -147,15 +156,19 @@ fn identity(tls: &Tls) -> Result<Option<ClientIdentity>> {
 /// no conversion of time or character set, no silent truncation, every date and every `0` as it is.
 fn settings(purpose: Purpose, version: Version) -> String {
     let (modes, silence) = match purpose {
-        Purpose::Data => (",NO_BACKSLASH_ESCAPES", 86_400),
+        Purpose::Data | Purpose::Writer => (",NO_BACKSLASH_ESCAPES", 86_400),
         Purpose::Tables => ("", 86_400),
         Purpose::Lead => ("", LEAD_SILENCE_SECONDS_MAX),
+    };
+    let lock_wait = match purpose {
+        Purpose::Writer => WRITER_LOCK_WAIT_SECONDS_MAX,
+        Purpose::Data | Purpose::Tables | Purpose::Lead => LOCK_WAIT_SECONDS_MAX,
     };
     let mut sql = format!(
         "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci, SESSION autocommit = 1, time_zone = '+00:00', \
          sql_mode = 'STRICT_ALL_TABLES,ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION{modes}', \
          transaction_isolation = 'READ-COMMITTED', foreign_key_checks = 0, unique_checks = 1, \
-         innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS_MAX}, lock_wait_timeout = 300, \
+         innodb_lock_wait_timeout = {lock_wait}, lock_wait_timeout = 300, \
          wait_timeout = {silence}, interactive_timeout = {silence}, net_write_timeout = 600, \
          net_read_timeout = 600, sql_safe_updates = 0, sql_select_limit = DEFAULT"
     );

@@ -45,13 +45,18 @@ impl Tables {
         Self { session, plans: HashMap::new() }
     }
 
+    /// The plan for the rows of a table, where there is one already.
+    pub fn known(&self, table: &Arc<Table>) -> Option<Arc<Plan>> {
+        self.plans.get(&address(table)).map(|(_, plan)| Arc::clone(plan))
+    }
+
     /// The plan for the rows of a table; makes or changes the destination's table as the settings allow.
     ///
     /// # Errors
     /// [`Kind::TableMismatch`] with both definitions, or what the server says to the DDL.
     pub async fn plan(&mut self, settings: &Settings, table: &Arc<Table>) -> Result<Arc<Plan>> {
-        if let Some((_, plan)) = self.plans.get(&address(table)) {
-            return Ok(Arc::clone(plan));
+        if let Some(plan) = self.known(table) {
+            return Ok(plan);
         }
         let target = settings.target(&table.name)?;
         let (catalogue, changed) = self.fitting(settings.schema, table, &target).await?;
