@@ -102,7 +102,12 @@ impl OfKey<'_> {
             }
         }
         let missing = self.changes.get(next);
-        assert!(missing.is_none(), "{}: change {next} of {} is missing: {missing:?}", self.name, self.changes.len());
+        assert!(
+            missing.is_none(),
+            "{}: change {next} of {} is missing: {missing:?}",
+            self.name,
+            self.changes.len()
+        );
         assert!(snapshots <= 1, "{}: the snapshot brought it {snapshots} times", self.name);
         // A row that the stream brings anew need not be in the snapshot.
         let unread = snapshots == 0 && (!self.keyed || (!self.rows.is_empty() && self.changes.is_empty()));

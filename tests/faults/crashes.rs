@@ -1,85 +1,64 @@
-//! Source and sink are killed, stopped for a while, and restarted, at random moments.
+//! Source and sink are killed, stopped for a while, restarted, and die at chosen places
+//! in the code, under a load that keeps several batches of the sink at work at once.
 
-use super::stage::{Deck, Stage};
-use crate::kit::Options;
+use std::time::Duration;
 
-enum Kind {
-    KillSource,
-    KillSink,
+use super::fault::Fault::{self, Kill, KillBoth, KillTwice, Pause, Point, Restart};
+use super::instance::Role::{Sink, Source};
+use super::stage::{self, Plan};
+use super::workload::Profile;
+use crate::kit;
+
+/// What may happen to processes.
+pub const FAULTS: &[Fault] = &[
+    Kill(Source),
+    Kill(Sink),
     KillBoth,
-    /// Killed again while it is still starting.
-    KillSourceTwice,
-    KillSinkTwice,
-    PauseSource,
-    PauseSink,
-    RestartSource,
-    RestartSink,
-}
-
-static KINDS: [Kind; 9] = [
-    Kind::KillSource,
-    Kind::KillSink,
-    Kind::KillBoth,
-    Kind::KillSourceTwice,
-    Kind::KillSinkTwice,
-    Kind::PauseSource,
-    Kind::PauseSink,
-    Kind::RestartSource,
-    Kind::RestartSink,
+    KillTwice(Source),
+    KillTwice(Sink),
+    Pause(Source),
+    Pause(Sink),
+    Restart(Source),
+    Restart(Sink),
 ];
+
+/// Where they may die in the code.
+pub const POINTS: &[Fault] = &[
+    Point(Source, "source.taken_over"),
+    Point(Source, "source.chunk_sent"),
+    Point(Source, "source.events_sent"),
+    Point(Source, "source.cut_sent"),
+    Point(Source, "source.cut_committed"),
+    Point(Source, "source.inside_transaction"),
+    Point(Sink, "sink.predecessors_ended"),
+    Point(Sink, "sink.epoch_raised"),
+    Point(Sink, "sink.table_made"),
+    Point(Sink, "sink.rows_written"),
+    Point(Sink, "sink.ledger_written"),
+    Point(Sink, "sink.committed"),
+    Point(Sink, "sink.inside_transaction"),
+    Point(Sink, "sink.beside.rows_written"),
+    Point(Sink, "sink.beside.committed"),
+];
+
+/// Cuts of whole transactions, and batches of few cuts, so that several are at work.
+pub fn heavy() -> (String, String) {
+    let source = "[limits]\ncut_bytes = 1048576\n".to_owned();
+    (source, "[limits]\nmemory_bytes = 67108864\nwriters = 4\n".to_owned())
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn crashes() {
-    let mut stage = Stage::open("crashes", Options::default()).await;
-    let (source, sink) = (stage.start("source", "1", &[]), stage.start("sink", "1", &[]));
-    let mut deck = Deck::of(&KINDS);
-    while stage.goes_on(KINDS.len()) {
-        stage.moment().await;
-        let kind = happen(deck.deal(&mut stage.dice), &mut stage, source, sink).await;
-        stage.count(kind);
-        // Sometimes the next fault comes before this one is over.
-        if stage.dice.below(3) > 0 {
-            stage.recovers(kind).await;
-        }
-    }
-    stage.end().await;
-}
-
-async fn happen(kind: &Kind, stage: &mut Stage, source: usize, sink: usize) -> &'static str {
-    let pause = stage.random_ms(1500);
-    let starting = stage.random_ms(800);
-    let instances = &mut stage.instances;
-    match kind {
-        Kind::KillSource => instances[source].crash(),
-        Kind::KillSink => instances[sink].crash(),
-        Kind::KillBoth => {
-            instances[source].crash();
-            instances[sink].crash();
-        }
-        Kind::KillSourceTwice => {
-            instances[source].crash();
-            tokio::time::sleep(starting).await;
-            instances[source].crash();
-        }
-        Kind::KillSinkTwice => {
-            instances[sink].crash();
-            tokio::time::sleep(starting).await;
-            instances[sink].crash();
-        }
-        Kind::PauseSource => instances[source].pause(pause).await,
-        Kind::PauseSink => instances[sink].pause(pause).await,
-        Kind::RestartSource => tokio::task::block_in_place(|| instances[source].restart()),
-        Kind::RestartSink => tokio::task::block_in_place(|| instances[sink].restart()),
-    }
-    match kind {
-        Kind::KillSource => "source killed",
-        Kind::KillSink => "sink killed",
-        Kind::KillBoth => "both killed",
-        Kind::KillSourceTwice => "source killed twice",
-        Kind::KillSinkTwice => "sink killed twice",
-        Kind::PauseSource => "source stopped",
-        Kind::PauseSink => "sink stopped",
-        Kind::RestartSource => "source restarted",
-        Kind::RestartSink => "sink restarted",
-    }
+    let plan = Plan {
+        name: "crashes",
+        faults: [FAULTS, POINTS].concat(),
+        length: Duration::from_secs(14),
+        pause_max: Duration::from_millis(1500),
+        instances: 1,
+        proxied: false,
+        own_servers: false,
+        limits: heavy(),
+        workload: Profile { large_percent: 20 },
+    };
+    stage::run(plan, kit::seed()).await;
 }

@@ -80,11 +80,11 @@ impl<'s> Draft<'s> {
     }
 
     /// Anything at all.
-    pub fn of(state: &'s mut State, dice: &mut Dice, number: u64) -> Self {
+    pub fn of(state: &'s mut State, dice: &mut Dice, number: u64, large_percent: u64) -> Self {
         let mut draft = Self::begin(state, number);
         match dice.below(100) {
-            0..2 => draft.large(dice),
-            2..10 => (0..4).for_each(|_| draft.piece(dice)),
+            die if die < large_percent => draft.large(dice),
+            90.. => (0..4).for_each(|_| draft.piece(dice)),
             _ => draft.piece(dice),
         }
         draft

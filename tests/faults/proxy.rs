@@ -34,6 +34,27 @@ pub enum Mode {
     HalfCloseToServer,
 }
 
+/// What goes through it, as far as it must know a commit when it sees one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Not encrypted.
+    Mysql,
+    Kafka,
+    Http,
+}
+
+impl Protocol {
+    fn is_commit(self, bytes: &[u8]) -> bool {
+        match self {
+            // COM_QUERY with this text.
+            Self::Mysql => bytes.windows(7).any(|window| window == b"\x03COMMIT"),
+            // EndTxn, by the number of the request behind its length.
+            Self::Kafka => bytes.get(4..6) == Some(&[0, 26]),
+            Self::Http => false,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Order {
     mode: Mode,
@@ -50,7 +71,9 @@ pub struct Proxy {
 }
 
 struct Shared {
-    server: String,
+    /// `host:port`; empty while there is none.
+    server: Mutex<String>,
+    protocol: Protocol,
     order: watch::Sender<Order>,
     /// The ports from which it is connected to the server.
     ports: Mutex<Vec<u16>>,
@@ -58,13 +81,19 @@ struct Shared {
 
 impl Proxy {
     /// A proxy on a free port, in front of `host:port`.
-    pub async fn before(server: &str) -> Self {
+    pub async fn before(server: &str, protocol: Protocol) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (order, _) = watch::channel(Order { mode: Mode::Pass, generation: 0 });
-        let shared = Arc::new(Shared { server: server.to_owned(), order, ports: Mutex::default() });
+        let server = Mutex::new(server.to_owned());
+        let shared = Arc::new(Shared { server, protocol, order, ports: Mutex::default() });
         let listening = tokio::spawn(listen(listener, shared.clone()));
         Self { address, shared, listening }
+    }
+
+    /// The server, where it was not known at the beginning.
+    pub fn leads_to(&self, server: &str) {
+        server.clone_into(&mut self.shared.server.lock().unwrap());
     }
 
     /// From now on.
@@ -86,11 +115,6 @@ impl Proxy {
     pub fn is_from(&self, port: u16) -> bool {
         self.shared.ports.lock().unwrap().contains(&port)
     }
-
-    /// How many connections go through it.
-    pub fn connections(&self) -> usize {
-        self.shared.ports.lock().unwrap().len()
-    }
 }
 
 impl Drop for Proxy {
@@ -109,7 +133,8 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>) {
         let shared = shared.clone();
         tokio::spawn(async move {
             // A server that is away is one that closes the connection.
-            let Ok(server) = TcpStream::connect(&shared.server).await else { return };
+            let address = shared.server.lock().unwrap().clone();
+            let Ok(server) = TcpStream::connect(address).await else { return };
             let port = server.local_addr().map_or(0, |a: SocketAddr| a.port());
             shared.ports.lock().unwrap().push(port);
             let _ = (client.set_nodelay(true), server.set_nodelay(true));
@@ -125,7 +150,8 @@ async fn connection(client: TcpStream, server: TcpStream, shared: &Shared) {
     let born = orders.borrow().generation;
     let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
     let (fate, mut decided) = watch::channel(Fate::Open);
-    let pump = |from, to, to_server| Pump { from, to, orders: orders.clone(), to_server, fate: &fate, shared };
+    let pump =
+        |from, to, to_server| Pump { from, to, orders: orders.clone(), to_server, fate: &fate, shared };
     let (requests, answers) = (pump(from_client, to_server, true), pump(from_server, to_client, false));
     tokio::select! {
         _ = async { tokio::join!(requests.run(), answers.run()) } => {}
@@ -145,9 +171,6 @@ enum Fate {
 
 /// How often a slow connection gets its next bytes.
 const DRIP: Duration = Duration::from_millis(50);
-
-/// COM_QUERY COMMIT, as it stands in a packet after its length and number.
-const COMMIT: &[u8] = b"\x03COMMIT";
 
 /// One direction of a connection.
 struct Pump<'c> {
@@ -208,7 +231,7 @@ impl Pump<'_> {
             }
             return lost;
         }
-        if !bytes.windows(COMMIT.len()).any(|window| window == COMMIT) {
+        if !self.shared.protocol.is_commit(bytes) {
             return false;
         }
         match self.shared.take_lost_commit() {

@@ -1,5 +1,5 @@
 //! What every test here stands on: a world under the random workload, looked at
-//! all the while, and processes that faults happen to.
+//! all the while, and processes, connections and servers that faults happen to.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,82 +8,146 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
-use super::instance::Instance;
+use super::fault::Fault;
+use super::instance::{Instance, Links, Role};
 use super::looks::{self, Looks};
 use super::model::{History, digest};
-use super::{topics, workload};
+use super::own::{Own, Part};
+use super::proxy::{Protocol, Proxy};
+use super::report::Report;
+use super::workload::{self, Writer};
+use super::{changes, draft, topics};
 use crate::kit::{Dice, Options, World};
-
-/// How long a test makes faults, where `CDC_SOAK_SECONDS` says nothing else.
-const SECONDS: u64 = 12;
 
 /// How long the destination may take to get where the source was when a fault ended. Pauses
 /// between attempts grow to 10 s, and the machine may be busy.
-const RECOVERS: Duration = Duration::from_secs(120);
+const RECOVERS: Duration = Duration::from_secs(150);
+
+/// What a test is made of.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub name: &'static str,
+    /// What may happen.
+    pub faults: Vec<Fault>,
+    /// For how long faults happen.
+    pub length: Duration,
+    /// Longest pause or stall.
+    pub pause_max: Duration,
+    /// How many processes of each role.
+    pub instances: usize,
+    /// With proxies between the processes and their servers.
+    pub proxied: bool,
+    /// With servers of its own.
+    pub own_servers: bool,
+    /// More sections for source and sink.
+    pub limits: (String, String),
+    pub workload: workload::Profile,
+}
 
 /// A world with its workload.
 pub struct Stage {
-    pub world: Arc<World>,
-    pub dice: Dice,
-    /// The processes, sources and sinks.
+    // In the order in which they are to end.
     pub instances: Vec<Instance>,
-    name: &'static str,
+    /// In front of the broker, for all.
+    pub kafka: Option<Proxy>,
+    pub world: Arc<World>,
+    pub servers: BTreeMap<Part, Own>,
+    pub dice: Dice,
+    plan: Plan,
+    report: Report,
     history: Arc<History>,
     looks: Arc<Looks>,
     stop: Arc<AtomicBool>,
     stop_writer: Arc<AtomicBool>,
     writing: Option<JoinHandle<()>>,
     looking: Option<JoinHandle<()>>,
-    faults: BTreeMap<String, u32>,
     slowest: Duration,
     begun: Instant,
 }
 
+/// Opens a stage, lets faults happen, compares everything.
+pub async fn run(plan: Plan, seed: u64) -> Report {
+    println!("{}: CDC_TEST_SEED={seed}", plan.name);
+    let mut stage = Stage::open(plan, seed).await;
+    let faults = stage.plan.faults.clone();
+    let mut deck = Deck::of(&faults);
+    while stage.goes_on() {
+        stage.moment().await;
+        let fault = deck.deal(&mut stage.dice);
+        if fault.happen(&mut stage).await {
+            stage.report.count(fault);
+        }
+        // Sometimes the next fault comes before this one is over.
+        if stage.dice.below(3) > 0 {
+            stage.recovers(&fault.to_string()).await;
+        }
+    }
+    stage.end().await
+}
+
 impl Stage {
-    /// A world whose snapshot is through, with the workload running, and no process yet.
-    pub async fn open(name: &'static str, options: Options) -> Self {
+    /// The workload runs from the beginning, so the first snapshot is taken under it, and under faults.
+    async fn open(plan: Plan, seed: u64) -> Self {
+        let mut servers = BTreeMap::new();
+        let mut kafka = None;
+        if plan.own_servers {
+            let proxy = Proxy::before("", Protocol::Kafka).await;
+            servers = tokio::task::block_in_place(|| start_servers(plan.name, &proxy.address));
+            proxy.leads_to(&servers[&Part::Broker].addresses[1]);
+            kafka = Some(proxy);
+        }
+        let address = |part: Part| servers.get(&part).map(|own| own.address().to_owned());
         let options = Options {
-            // Small cuts, so that large transactions span several, and faults fall inside of them.
-            source: format!("[limits]\ncut_bytes = 65536\n{}", options.source),
-            ..options
+            capture: "chunk_rows = 300".into(),
+            source: plan.limits.0.clone(),
+            sink: plan.limits.1.clone(),
+            source_server: address(Part::Source),
+            dest_server: address(Part::Dest),
+            kafka: address(Part::Broker),
+            registry: address(Part::Registry),
+            ..Options::default()
         };
-        let world = Arc::new(World::with(name, &options).await);
-        let state = workload::initial();
+        let world = Arc::new(World::with(plan.name, &options).await);
+        let state = draft::initial();
         workload::create(&world, &state).await;
-        tokio::task::block_in_place(|| world.catch_up());
-        let (history, looks) = (Arc::new(History::new(&state)), Arc::new(Looks::default()));
-        let [stop, stop_writer] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
-        let looking = tokio::spawn(looks::look(world.clone(), history.clone(), looks.clone(), stop.clone()));
-        let writing =
-            tokio::spawn(workload::write(world.clone(), state, history.clone(), stop_writer.clone()));
-        Self {
-            dice: Dice::new(&format!("{name}: faults")),
-            world,
+        let mut stage = Self {
             instances: Vec::new(),
-            name,
-            history,
-            looks,
-            stop,
-            stop_writer,
-            writing: Some(writing),
-            looking: Some(looking),
-            faults: BTreeMap::new(),
+            kafka,
+            world,
+            servers,
+            dice: Dice::of(seed),
+            report: Report::of(plan.name, seed),
+            history: Arc::new(History::new(&state)),
+            looks: Arc::default(),
+            stop: Arc::default(),
+            stop_writer: Arc::default(),
+            writing: None,
+            looking: None,
             slowest: Duration::ZERO,
             begun: Instant::now(),
+            plan,
+        };
+        stage.begin(state, seed).await;
+        stage
+    }
+
+    async fn begin(&mut self, state: super::model::State, seed: u64) {
+        let (world, history) = (self.world.clone(), self.history.clone());
+        let writer = Writer { world, state, history, stop: self.stop_writer.clone() };
+        self.writing = Some(tokio::spawn(writer.run(Dice::of(seed.rotate_left(17)), self.plan.workload)));
+        let (world, history) = (self.world.clone(), self.history.clone());
+        self.looking = Some(tokio::spawn(looks::look(world, history, self.looks.clone(), self.stop.clone())));
+        let broker = self.kafka.as_ref().map_or(self.world.kafka.clone(), |proxy| proxy.address.clone());
+        for number in 0..self.plan.instances {
+            for role in [Role::Source, Role::Sink] {
+                let links = if self.plan.proxied { Some(Links::of(&self.world, role).await) } else { None };
+                self.instances.push(Instance::start(&self.world, role, number, links, &broker));
+            }
         }
     }
 
-    /// Starts a process; see [`Instance::start`]. Returns its number.
-    pub fn start(&mut self, role: &'static str, label: &str, replaced: &[(String, String)]) -> usize {
-        self.instances.push(Instance::start(&self.world, role, label, replaced));
-        self.instances.len() - 1
-    }
-
-    /// Whether there is time for more faults; each of so many kinds happens at least once.
-    pub fn goes_on(&self, kinds: usize) -> bool {
-        let seconds = std::env::var("CDC_SOAK_SECONDS").ok().and_then(|s| s.parse().ok());
-        let enough = self.faults.values().sum::<u32>() as usize >= kinds;
-        !enough || self.begun.elapsed() < Duration::from_secs(seconds.unwrap_or(SECONDS))
+    fn goes_on(&self) -> bool {
+        self.begun.elapsed() < self.plan.length
     }
 
     /// A random time, below so many milliseconds.
@@ -91,53 +155,81 @@ impl Stage {
         Duration::from_millis(self.dice.below(bound))
     }
 
-    /// Waits for a random moment.
-    pub async fn moment(&mut self) {
-        let wait = self.random_ms(600);
-        tokio::time::sleep(wait).await;
+    /// How long a fault lasts: mostly short.
+    pub fn random_length(&mut self) -> Duration {
+        let longest = u64::try_from(self.plan.pause_max.as_millis()).unwrap();
+        let bound = if self.dice.below(4) == 0 { longest } else { longest.min(1500) };
+        self.random_ms(bound)
     }
 
-    /// Counts a fault.
-    pub fn count(&mut self, kind: &str) {
-        *self.faults.entry(kind.to_owned()).or_insert(0) += 1;
+    /// Waits for a random moment.
+    async fn moment(&mut self) {
+        let wait = self.random_ms(600);
+        tokio::time::sleep(wait).await;
+        self.tend().await;
     }
 
     /// Waits until the destination is where the source is now: whatever the fault was, it is over.
-    pub async fn recovers(&mut self, after: &str) {
+    async fn recovers(&mut self, after: &str) {
         let goal = self.history.committed();
         let begun = Instant::now();
         while self.looks.last.load(Ordering::Acquire) < goal {
             self.tend().await;
             assert!(
                 begun.elapsed() < RECOVERS,
-                "after {after} the destination stays at {} of {goal}; the logs say:\n{}",
+                "after '{after}' the destination stays at {} of {goal}; the logs say:\n{}",
                 self.looks.last.load(Ordering::Acquire),
-                self.instances.iter().map(Instance::log_tail).collect::<Vec<_>>().join("\n---\n")
+                self.logs()
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        println!("{:6.1} s: {after}: {} ms", self.begun.elapsed().as_secs_f32(), begun.elapsed().as_millis());
+        println!("{:7.1} s: {after}; recovered in {:?}", self.begun.elapsed().as_secs_f32(), begun.elapsed());
         self.slowest = self.slowest.max(begun.elapsed());
     }
 
-    /// Fails where a checker or the workload has failed, starts again what gave up.
+    fn logs(&self) -> String {
+        self.instances.iter().map(Instance::log_tail).collect::<Vec<_>>().join("\n---\n")
+    }
+
+    /// Fails where a checker or the workload has failed, starts again what gave up or died.
     async fn tend(&mut self) {
         for task in [&mut self.looking, &mut self.writing] {
-            if task.as_ref().is_some_and(JoinHandle::is_finished) {
-                task.take().unwrap().await.unwrap();
-                panic!("{}: the workload or the looks ended early", self.name);
+            if task.as_ref().is_some_and(JoinHandle::is_finished)
+                && let Err(failed) = task.take().unwrap().await
+            {
+                std::panic::resume_unwind(failed.into_panic());
             }
         }
         self.instances.iter_mut().for_each(Instance::tend);
     }
 
     /// Ends the workload; then both sides are equal, and Kafka holds each change once.
-    pub async fn end(mut self) {
-        self.stop_writing().await;
+    async fn end(mut self) -> Report {
+        // No process dies any more by what it was told before.
+        self.instances.iter_mut().filter(|i| i.is_doomed()).for_each(Instance::crash);
+        self.stop_writer.store(true, Ordering::Relaxed);
+        self.writing.take().unwrap().await.unwrap();
         self.recovers("all faults").await;
         self.stop.store(true, Ordering::Relaxed);
         self.looking.take().unwrap().await.unwrap();
         let number = self.history.committed();
+        self.assert_model(number).await;
+        self.world.assert_equal().await;
+        let (read, seen) = topics::read(&self.world).await;
+        changes::compare(&seen, &self.history, number);
+        let mut report = std::mem::take(&mut self.report);
+        report.commits = number;
+        report.looks = self.looks.count.load(Ordering::Relaxed);
+        report.states = self.looks.states.load(Ordering::Relaxed);
+        (report.cuts, report.events) = (read.cuts, read.events);
+        report.gave_up = self.instances.iter().map(|i| u64::from(i.gave_up)).sum();
+        (report.slowest, report.length) = (self.slowest, self.begun.elapsed());
+        println!("{report}");
+        report
+    }
+
+    /// The model itself: it is what the source holds.
+    async fn assert_model(&self, number: u64) {
         let mut conn = self.world.source_conn().await;
         let source = looks::rows(&mut conn, &self.world.name).await.unwrap();
         let digest = std::array::from_fn(|table| digest(source[table].iter()));
@@ -146,47 +238,59 @@ impl Stage {
             "the model is not what the source holds:\n{}",
             self.history.explain(number, &source)
         );
-        self.world.assert_equal().await;
-        let read = topics::check(&self.world, &self.history, number).await;
-        let gave_up: u32 = self.instances.iter().map(|i| i.gave_up).sum();
-        self.instances.clear();
-        let kinds: Vec<String> = self.faults.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
-        println!(
-            "| {} | {} | {} | {number} | {} | {} | {} | {} | {gave_up} | {:.1} s | {} s |",
-            self.name,
-            self.faults.values().sum::<u32>(),
-            kinds.join(", "),
-            self.looks.count.load(Ordering::Relaxed),
-            self.looks.states.load(Ordering::Relaxed),
-            read.cuts,
-            read.events,
-            self.slowest.as_secs_f32(),
-            self.begun.elapsed().as_secs(),
-        );
-        Arc::into_inner(self.world).unwrap().end().await;
     }
+}
 
-    async fn stop_writing(&mut self) {
+/// Removes what the test made, also when it has failed, unless `CDC_TEST_KEEP` is set.
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
         self.stop_writer.store(true, Ordering::Relaxed);
-        self.writing.take().unwrap().await.unwrap();
+        let (looking, writing) = (self.looking.take(), self.writing.take());
+        looking.into_iter().chain(writing).for_each(|task| task.abort());
+        if std::thread::panicking() {
+            eprintln!("{}: the logs say:\n{}", self.report.headline(), self.logs());
+        }
+        self.instances.clear();
+        if std::env::var_os("CDC_TEST_KEEP").is_some() {
+            std::mem::take(&mut self.servers).into_values().for_each(std::mem::forget);
+        } else if self.servers.is_empty() {
+            let world = self.world.clone();
+            let failed = std::thread::panicking();
+            tokio::task::block_in_place(|| {
+                tokio::runtime::Handle::current().block_on(world.sweep(!failed));
+            });
+        }
     }
 }
 
-/// All kinds in random order, again and again, so that a short run has each of them.
-pub struct Deck<K: 'static> {
-    kinds: &'static [K],
-    dealt: Vec<&'static K>,
+/// All four at once.
+fn start_servers(test: &str, proxy: &str) -> BTreeMap<Part, Own> {
+    let settings = |part: Part| match part {
+        Part::Broker => vec![format!("proxied.at={proxy}")],
+        Part::Source | Part::Dest | Part::Registry => Vec::new(),
+    };
+    let parts = [Part::Source, Part::Dest, Part::Broker, Part::Registry];
+    std::thread::scope(|scope| {
+        let all = parts.map(|part| scope.spawn(move || (part, Own::start(test, part, &settings(part)))));
+        all.into_iter().map(|started| started.join().unwrap()).collect()
+    })
 }
 
-impl<K> Deck<K> {
-    pub fn of(kinds: &'static [K]) -> Self {
-        Self { kinds, dealt: Vec::new() }
+/// All faults in random order, again and again, so that each comes as often as the others.
+struct Deck<'f> {
+    faults: &'f [Fault],
+    dealt: Vec<Fault>,
+}
+
+impl<'f> Deck<'f> {
+    fn of(faults: &'f [Fault]) -> Self {
+        Self { faults, dealt: Vec::new() }
     }
 
-    /// The next one.
-    pub fn deal(&mut self, dice: &mut Dice) -> &'static K {
+    fn deal(&mut self, dice: &mut Dice) -> Fault {
         if self.dealt.is_empty() {
-            self.dealt = self.kinds.iter().collect();
+            self.dealt = self.faults.to_vec();
         }
         let index = usize::try_from(dice.below(self.dealt.len() as u64)).unwrap();
         self.dealt.swap_remove(index)

@@ -21,6 +21,13 @@ const DDL_EVERY: u64 = 150;
 /// Most wait between two transactions, in ms.
 const WAIT_MS: u64 = 8;
 
+/// How much of what.
+#[derive(Clone, Copy, Debug)]
+pub struct Profile {
+    /// Of a hundred transactions, how many are large.
+    pub large_percent: u64,
+}
+
 /// Makes the tables with these rows.
 pub async fn create(world: &World, state: &State) {
     for (shape, rows) in SHAPES.iter().zip(&state.tables) {
@@ -43,12 +50,12 @@ pub struct Writer {
 impl Writer {
     /// Commits transaction after transaction until told to stop; survives a server
     /// that goes away, since what it holds tells whether the statement under way came through.
-    pub async fn run(mut self, mut dice: Dice) {
+    pub async fn run(mut self, mut dice: Dice, profile: Profile) {
         let mut conn = reconnect(&self.world).await;
         let mut number = 0;
         while !self.stop.load(Ordering::Relaxed) {
             number += 1;
-            let draft = Draft::of(&mut self.state, &mut dice, number);
+            let draft = Draft::of(&mut self.state, &mut dice, number, profile.large_percent);
             commit(&self.world, &self.history, &mut conn, draft, number).await;
             if dice.below(DDL_EVERY) == 0 && self.state.grown < GROWN_COLUMNS {
                 add_column(&self.world, &mut conn, self.state.grown).await;

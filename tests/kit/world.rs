@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use cdc::kafka::{Admin, Settings};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 
@@ -26,6 +27,8 @@ pub struct Options {
     pub dest_server: Option<String>,
     /// Another broker.
     pub kafka: Option<String>,
+    /// Another registry.
+    pub registry: Option<String>,
 }
 
 impl Default for Options {
@@ -38,6 +41,7 @@ impl Default for Options {
             source_server: None,
             dest_server: None,
             kafka: None,
+            registry: None,
         }
     }
 }
@@ -51,6 +55,8 @@ pub struct World {
     dest: String,
     /// The broker of this world.
     pub kafka: String,
+    /// The URL of its registry.
+    pub registry: String,
 }
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -71,7 +77,8 @@ impl World {
         let source = options.source_server.clone().unwrap_or_else(|| variable("CDC_TEST_SOURCE_MYSQL"));
         let dest = options.dest_server.clone().unwrap_or_else(|| variable("CDC_TEST_DEST_MYSQL"));
         let kafka = options.kafka.clone().unwrap_or_else(|| variable("CDC_TEST_KAFKA"));
-        let world = Self { name, folder, source, dest, kafka };
+        let registry = options.registry.clone().unwrap_or_else(|| variable("CDC_TEST_REGISTRY"));
+        let world = Self { name, folder, source, dest, kafka, registry };
         world.write_settings(options);
         world.source_sql(&format!("CREATE DATABASE `{}`", world.name)).await;
         world
@@ -81,8 +88,7 @@ impl World {
         let name = &self.name;
         let shared = format!(
             "[kafka]\nbootstrap_servers = \"{}\"\n[registry]\nurl = \"{}\"\n",
-            self.kafka,
-            variable("CDC_TEST_REGISTRY")
+            self.kafka, self.registry
         );
         let (from, to) = (mysql_section(&self.source), mysql_section(&self.dest));
         let source = format!(
@@ -233,6 +239,30 @@ impl World {
     /// Waits until the destination answers a query with this number.
     pub async fn until_dest(&self, sql: &str, wanted: i64) {
         until(&format!("{sql} = {wanted}"), async || self.dest_number(sql).await == Some(wanted)).await;
+    }
+
+    /// Removes what this world made, its topics and ledger too, as far as that can be done
+    /// after whatever happened. The logs stay where they are wanted.
+    pub async fn sweep(&self, logs: bool) {
+        let name = &self.name;
+        for conn in [self.try_source_conn().await, self.try_dest_conn().await] {
+            let Ok(mut conn) = conn else { continue };
+            let _ = conn.query_drop(format!("DROP DATABASE IF EXISTS `{name}`")).await;
+            for table in ["ledger", "ledger_places", "ledger_connections"] {
+                let _ = conn.query_drop(format!("DELETE FROM cdc.{table} WHERE name = '{name}'")).await;
+            }
+        }
+        let patience = std::time::Duration::from_secs(10);
+        let settings = Settings { bootstrap_servers: self.kafka.clone(), patience, ..Settings::default() };
+        if let Ok(admin) = Admin::connect(&settings)
+            && let Ok(topics) = admin.topics_with_prefix(&format!("{name}.")).await
+        {
+            let names: Vec<&str> = topics.keys().map(String::as_str).collect();
+            let _ = admin.delete(&names).await;
+        }
+        if logs {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
     }
 
     /// Drops what this world made on the servers; topics stay with the stack.

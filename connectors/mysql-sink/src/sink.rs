@@ -1,7 +1,7 @@
 //! The sink itself: opened, fed with batches, closed.
 
 use cdc_sdk::value::Row;
-use cdc_sdk::{Error, Kind, Op, Result, Table};
+use cdc_sdk::{Error, Kind, Op, Result, Table, fail};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,7 +64,9 @@ impl Sink {
         let registrations =
             vec![Registration::of(&ledger, &mut tables).await?, Registration::of(&ledger, &mut data).await?];
         ledger::end_predecessors(&ledger, &mut data, &registrations).await?;
+        fail::point("sink.predecessors_ended");
         let progress = ledger::raise_epoch(&ledger, &mut data, &leader, &settings.topic_prefix).await?;
+        fail::point("sink.epoch_raised");
         let tables = Tables::new(tables);
         Ok(Self { settings, ledger, leader, data, tables, registrations, progress, state: State::Idle })
     }
@@ -262,6 +264,7 @@ impl Sink {
             writer.control("START TRANSACTION");
         }
         apply::apply(&mut writer, folded, plans, self.progress.converging()).await?;
+        fail::point("sink.rows_written");
         if let End::Commit(advance) = end {
             writer.ledger(&self.ledger.advance_sql(&self.progress, advance));
             if let Some(sql) = self.ledger.places_of(&advance.places) {
@@ -271,14 +274,20 @@ impl Sink {
         writer.flush().await?;
         let applied = writer.applied;
         match end {
-            End::More => Ok(applied),
+            End::More => {
+                fail::point("sink.inside_transaction");
+                Ok(applied)
+            }
             End::Commit(_) => self.commit(applied).await,
         }
     }
 
     /// If its answer is lost nobody knows whether it went through, until the ledger is read again.
     async fn commit(&mut self, applied: Applied) -> Result<Applied> {
-        match self.data.command("COMMIT").await {
+        fail::point("sink.ledger_written");
+        let committed = self.data.command("COMMIT").await;
+        fail::point("sink.committed");
+        match committed {
             Ok(_) => Ok(Applied { statements: applied.statements + 1, committed: true, ..applied }),
             Err(refusal) => {
                 self.state = State::Lost;

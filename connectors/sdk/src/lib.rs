@@ -20,6 +20,7 @@ pub mod gtid;
 pub mod position;
 
 pub mod error;
+pub mod fail;
 pub mod finding;
 
 pub use change::{Op, RowChange};
