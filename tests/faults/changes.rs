@@ -1,6 +1,7 @@
 //! Compares what was published with what the workload did: each row change once and
 //! in order per key; and in between, at most once for each key, the row as the snapshot
-//! has read it, which must be what the key was at that place.
+//! has read it, which must be what the key was at that place. A table without a key has
+//! its rows in one piece, at first or after a truncation, and what came before is in them.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,9 @@ pub type ByKey = BTreeMap<(usize, String), Vec<Seen>>;
 
 /// The letter of a row of the snapshot.
 const READ: &str = "r";
+
+/// The letter of a truncation: what was before it does not count.
+const TRUNCATE: &str = "t";
 
 /// Compares with the history up to a transaction.
 pub fn compare(seen: &ByKey, history: &History, number: u64) {
@@ -88,6 +92,11 @@ impl OfKey<'_> {
     fn compare(mut self, seen: &[Seen]) {
         let (mut next, mut snapshots) = (0, 0);
         let mut rest = seen;
+        if !self.keyed {
+            rest = self.from_its_snapshot(seen);
+            next = self.changes.len() - rest.iter().filter(|(op, ..)| *op != READ).count();
+            (0..next).for_each(|number| self.make(number));
+        }
         while let Some((op, ..)) = rest.first() {
             if *op == READ {
                 let count = rest.iter().take_while(|(op, ..)| *op == READ).count();
@@ -112,6 +121,15 @@ impl OfKey<'_> {
         // A row that the stream brings anew need not be in the snapshot.
         let unread = snapshots == 0 && (!self.keyed || (!self.rows.is_empty() && self.changes.is_empty()));
         assert!(!unread, "{}: the snapshot left it out", self.name);
+    }
+
+    /// What counts of a table that can be read in one piece only.
+    fn from_its_snapshot<'s>(&self, seen: &'s [Seen]) -> &'s [Seen] {
+        let from = seen.iter().rposition(|(op, ..)| *op == TRUNCATE).map_or(0, |at| at + 1);
+        let rest = &seen[from..];
+        let changes = rest.iter().filter(|(op, ..)| *op != READ).count();
+        assert!(changes <= self.changes.len(), "{}: {changes} changes of {}", self.name, self.changes.len());
+        rest
     }
 
     /// What the snapshot brought is what the key was at that place.

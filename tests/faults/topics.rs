@@ -166,7 +166,7 @@ impl Reader {
             Op::Read => "r",
             Op::Truncate => "t",
         };
-        let key = shape.key(after.as_ref().or(before.as_ref()).unwrap());
+        let key = after.as_ref().or(before.as_ref()).map_or_else(String::new, |line| shape.key(line));
         ((table, key), (letter, before, after))
     }
 }
