@@ -45,7 +45,7 @@ async fn connections() {
     let plan = Plan {
         name: "connections",
         faults: FAULTS.to_vec(),
-        length: Duration::from_secs(14),
+        length: Duration::from_secs(10),
         pause_max: Duration::from_millis(1500),
         instances: 1,
         proxied: true,

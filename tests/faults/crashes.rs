@@ -52,13 +52,13 @@ async fn crashes() {
     let plan = Plan {
         name: "crashes",
         faults: [FAULTS, POINTS].concat(),
-        length: Duration::from_secs(14),
+        length: Duration::from_secs(10),
         pause_max: Duration::from_millis(1500),
         instances: 1,
         proxied: false,
         own_servers: false,
         limits: heavy(),
-        workload: Profile { large_percent: 20 },
+        workload: Profile { large_percent: 8 },
     };
     stage::run(plan, kit::seed()).await;
 }

@@ -59,7 +59,8 @@ impl Report {
         self.length += other.length;
     }
 
-    fn total(&self) -> u64 {
+    /// How many faults there were.
+    pub fn total(&self) -> u64 {
         self.faults.values().sum()
     }
 

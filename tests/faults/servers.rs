@@ -46,7 +46,7 @@ async fn servers() {
     let plan = Plan {
         name: "servers",
         faults: [FAULTS, TO_KAFKA].concat(),
-        length: Duration::from_secs(16),
+        length: Duration::from_secs(12),
         pause_max: Duration::from_millis(1500),
         instances: 1,
         proxied: false,

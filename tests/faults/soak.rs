@@ -58,6 +58,6 @@ fn plan(seed: u64, length: Duration) -> Plan {
         proxied: true,
         own_servers: true,
         limits: if heavy { crashes::heavy() } else { connections::small_cuts() },
-        workload: Profile { large_percent: if heavy { 15 } else { 3 } },
+        workload: Profile { large_percent: if heavy { 12 } else { 3 } },
     }
 }

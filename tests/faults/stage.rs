@@ -23,6 +23,9 @@ use crate::kit::{Dice, Options, World};
 /// between attempts grow to 10 s, and the machine may be busy.
 const RECOVERS: Duration = Duration::from_secs(150);
 
+/// So many faults happen, however slow the machine is.
+const FAULTS_MIN: u64 = 5;
+
 /// What a test is made of.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -77,9 +80,14 @@ pub async fn run(plan: Plan, seed: u64) -> Report {
         if fault.happen(&mut stage).await {
             stage.report.count(fault);
         }
-        // Sometimes the next fault comes before this one is over.
-        if stage.dice.below(3) > 0 {
-            stage.recovers(&fault.to_string()).await;
+        let committed = stage.history.committed();
+        match stage.dice.below(3) {
+            // The next fault comes before this one is over,
+            0 => {}
+            // or as soon as there is a new state,
+            1 => stage.arrives(stage.looks.last.load(Ordering::Acquire) + 1, &fault.to_string()).await,
+            // or when all is there.
+            _ => stage.arrives(committed, &fault.to_string()).await,
         }
     }
     stage.end().await
@@ -147,7 +155,7 @@ impl Stage {
     }
 
     fn goes_on(&self) -> bool {
-        self.begun.elapsed() < self.plan.length
+        self.report.total() < FAULTS_MIN || self.begun.elapsed() < self.plan.length
     }
 
     /// A random time, below so many milliseconds.
@@ -169,9 +177,8 @@ impl Stage {
         self.tend().await;
     }
 
-    /// Waits until the destination is where the source is now: whatever the fault was, it is over.
-    async fn recovers(&mut self, after: &str) {
-        let goal = self.history.committed();
+    /// Waits until the destination has come to that transaction: whatever the fault was, it is over.
+    async fn arrives(&mut self, goal: u64, after: &str) {
         let begun = Instant::now();
         while self.looks.last.load(Ordering::Acquire) < goal {
             self.tend().await;
@@ -209,7 +216,7 @@ impl Stage {
         self.instances.iter_mut().filter(|i| i.is_doomed()).for_each(Instance::crash);
         self.stop_writer.store(true, Ordering::Relaxed);
         self.writing.take().unwrap().await.unwrap();
-        self.recovers("all faults").await;
+        self.arrives(self.history.committed(), "all faults").await;
         self.stop.store(true, Ordering::Relaxed);
         self.looking.take().unwrap().await.unwrap();
         let number = self.history.committed();

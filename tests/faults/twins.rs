@@ -30,7 +30,7 @@ async fn twins() {
     let plan = Plan {
         name: "twins",
         faults: FAULTS.to_vec(),
-        length: Duration::from_secs(14),
+        length: Duration::from_secs(10),
         pause_max: Duration::from_millis(1500),
         instances: 2,
         proxied: true,
