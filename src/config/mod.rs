@@ -12,6 +12,7 @@
 mod debezium;
 mod document;
 mod expand;
+mod identity;
 mod problem;
 mod servers;
 mod sink;

@@ -11,6 +11,7 @@ use cdc_sdk::endpoint::{Endpoint, Secret, Tls, TlsMode};
 use crate::kafka::RESERVED;
 
 use super::document::{Document, Section};
+use super::identity;
 
 /// Longest `name`, in bytes: it is part of a lock's name, which MySQL limits to 64.
 const NAME_BYTES_MAX: usize = 48;
@@ -99,13 +100,22 @@ fn tls(section: &mut Section<'_, '_>) -> Tls {
         ("verify_identity", TlsMode::VerifyIdentity),
     ];
     let mode = section.choice("mode", &modes).unwrap_or_default();
-    let tls = Tls { mode, ca: section.path("ca"), cert: section.path("cert"), key: section.path("key") };
-    match (&tls.cert, &tls.key) {
-        (Some(_), None) => section.wrong("cert", "needs 'key' beside it"),
-        (None, Some(_)) => section.wrong("key", "needs 'cert' beside it"),
-        (Some(_), Some(_)) | (None, None) => {}
-    }
-    tls
+    let ca = section.path("ca");
+    let identity = match (section.path("cert"), section.path("key")) {
+        (None, None) => None,
+        (None, Some(_)) => {
+            section.wrong("key", "needs 'cert' beside it");
+            None
+        }
+        (Some(cert), key) => match identity::read(&cert, key.as_deref()) {
+            Ok(identity) => Some(identity),
+            Err(wrong) => {
+                section.wrong(if wrong.key { "key" } else { "cert" }, wrong.what);
+                None
+            }
+        },
+    };
+    Tls { mode, ca, identity }
 }
 
 /// `password`, or the first line of `password_file`; the environment's `password` wins over both.

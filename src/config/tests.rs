@@ -408,3 +408,29 @@ proptest! {
         let _ = source(&SOURCE[..end]);
     }
 }
+
+/// A file as it is shipped, with all that it leaves to be uncommented, except for names of files.
+fn uncommented(text: &str) -> String {
+    let setting = |line: &&str| {
+        let line = line.trim_start_matches("# ");
+        let name = line.split(" = ").next().unwrap_or_default();
+        let is_file = ["cert", "key"].contains(&name);
+        line.starts_with('[') || (line.contains(" = ") && !name.contains([' ', ':']) && !is_file)
+    };
+    text.lines().filter(setting).map(|line| line.trim_start_matches("# ").to_owned() + "\n").collect()
+}
+
+#[test]
+fn the_shipped_files_name_what_there_is() {
+    let secrets = [("CDC_SOURCE_PASSWORD", "a"), ("CDC_DEST_PASSWORD", "b")];
+    let text = include_str!("../../connectors/mysql-source/connector.toml");
+    SourceConfig::parse(text, &around(&secrets)).unwrap();
+    let all = SourceConfig::parse(&uncommented(text), &around(&secrets)).unwrap();
+    assert_eq!(all.limits.cut_bytes, 16 * 1024 * 1024);
+    assert_eq!(all.server_id, Some(5401));
+    let text = include_str!("../../connectors/mysql-sink/connector.toml");
+    SinkConfig::parse(text, &around(&secrets)).unwrap();
+    let all = SinkConfig::parse(&uncommented(text), &around(&secrets)).unwrap();
+    assert_eq!(all.limits.writers, 2);
+    assert_eq!(all.http.unwrap().port(), 9102);
+}

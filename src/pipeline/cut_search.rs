@@ -33,7 +33,8 @@ pub struct Found {
 pub enum Wanted<'a> {
     /// The cut of this id.
     Id(CutId),
-    /// The last cut whose transactions were all committed before this time (µs since 1970).
+    /// The last cut whose transactions were all committed before this time (µs since 1970); what
+    /// has no time of a commit, such as rows of a snapshot, counts from when it was written.
     Before(i64),
     /// The last cut whose transactions are all in this set.
     Within(&'a GtidSet),
@@ -99,7 +100,10 @@ impl Search {
     fn fits(&self, cut: &Cut, wanted: &Wanted<'_>) -> bool {
         match wanted {
             Wanted::Id(id) => cut.id <= *id,
-            Wanted::Before(micros) => cut.committed_us < *micros,
+            Wanted::Before(micros) => match cut.committed_us {
+                0 => cut.written_us < *micros,
+                committed_us => committed_us < *micros,
+            },
             Wanted::Within(set) => self.gtids.is_subset(set),
             Wanted::Offset(topic, partition, offset) => {
                 let end = self.map.get(&((*topic).to_owned(), *partition)).copied().unwrap_or(0);
@@ -112,5 +116,48 @@ impl Search {
                 i128::from(end) + i128::from(more) <= i128::from(*offset)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cdc_sdk::Position;
+
+    use super::*;
+
+    fn cut(sequence: u64, committed_us: i64, written_us: i64) -> Cut {
+        Cut {
+            id: CutId { incarnation: 0, sequence },
+            kind: CutKind::Complete,
+            alone: false,
+            snapshot_complete: true,
+            position: Position::default(),
+            committed_us,
+            written_us,
+            transactions: 0,
+            touched: Vec::new(),
+            previous_ends: Vec::new(),
+            map_slice: Vec::new(),
+        }
+    }
+
+    fn before(time_us: i64) -> Option<u64> {
+        let mut search = Search::default();
+        // Two of a snapshot, then one with transactions that were committed before it was written.
+        for (offset, cut) in (1..).zip([cut(0, 0, 100), cut(1, 0, 200), cut(2, 300, 400), cut(3, 500, 500)]) {
+            if !search.take(offset, cut, None, &Wanted::Before(time_us)) {
+                break;
+            }
+        }
+        search.found.map(|found| found.cut.id.sequence)
+    }
+
+    #[test]
+    fn rows_of_a_snapshot_count_from_when_they_were_written() {
+        assert_eq!(before(100), None);
+        assert_eq!(before(150), Some(0));
+        assert_eq!(before(300), Some(1));
+        assert_eq!(before(350), Some(2));
+        assert_eq!(before(i64::MAX), Some(3));
     }
 }

@@ -17,4 +17,5 @@ mod restart_at_random_points;
 mod routed_names;
 mod second_instance_stands_by;
 mod snapshot_during_writes;
+mod tls_with_client_certificates;
 mod unique_values_swapped;

@@ -35,10 +35,30 @@ pub struct Tls {
     pub mode: TlsMode,
     /// PEM file of the authorities that may have signed the server's certificate.
     pub ca: Option<PathBuf>,
-    /// PEM file of the client's certificate.
-    pub cert: Option<PathBuf>,
-    /// PEM file of the client's key.
-    pub key: Option<PathBuf>,
+    /// The client's certificate and key.
+    pub identity: Option<Identity>,
+}
+
+/// A client's certificate with its key, as a PKCS #12 archive without a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identity(Vec<u8>);
+
+impl Identity {
+    /// Of the archive's bytes.
+    pub fn new(archive: Vec<u8>) -> Self {
+        Self(archive)
+    }
+
+    /// The archive's bytes.
+    pub fn archive(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
 }
 
 /// What is demanded of the connection.

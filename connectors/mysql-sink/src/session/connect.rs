@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
+use cdc_sdk::Result;
 use cdc_sdk::endpoint::{Endpoint, Tls, TlsMode};
-use cdc_sdk::{Error, Kind, Result};
 use mysql_async::{ClientIdentity, Conn, DriverError, OptsBuilder, SslOpts};
 
 use super::refusal::Refusal;
@@ -120,13 +120,13 @@ fn options(endpoint: &Endpoint) -> Result<OptsBuilder> {
         .tcp_keepalive(Some(KEEPALIVE))
         .tcp_nodelay(true)
         .stmt_cache_size(0)
-        .ssl_opts(encryption(&endpoint.tls)?))
+        .ssl_opts(encryption(&endpoint.tls)))
 }
 
-fn encryption(tls: &Tls) -> Result<Option<SslOpts>> {
+fn encryption(tls: &Tls) -> Option<SslOpts> {
     let verify = matches!(tls.mode, TlsMode::VerifyCa | TlsMode::VerifyIdentity);
     if tls.mode == TlsMode::Disabled {
-        return Ok(None);
+        return None;
     }
     let mut options = SslOpts::default()
         .with_danger_accept_invalid_certs(!verify)
@@ -134,22 +134,8 @@ fn encryption(tls: &Tls) -> Result<Option<SslOpts>> {
     if let Some(ca) = &tls.ca {
         options = options.with_root_certs(vec![ca.clone().into()]).with_disable_built_in_roots(true);
     }
-    Ok(Some(options.with_client_identity(identity(tls)?)))
-}
-
-/// A client certificate; the TLS library in use takes certificate and key as one PKCS #12 archive.
-fn identity(tls: &Tls) -> Result<Option<ClientIdentity>> {
-    let Some(cert) = &tls.cert else { return Ok(None) };
-    let archive =
-        cert.extension().is_some_and(|e| e.eq_ignore_ascii_case("p12") || e.eq_ignore_ascii_case("pfx"));
-    if archive {
-        return Ok(Some(ClientIdentity::new(cert.clone().into())));
-    }
-    Err(Error::new(
-        Kind::Settings,
-        format!("[mysql.tls] cert = {} is not a PKCS #12 archive", cert.display()),
-    )
-    .hint("openssl pkcs12 -export -passout pass: -in client-cert.pem -inkey client-key.pem -out client.p12"))
+    let identity = tls.identity.as_ref().map(|i| ClientIdentity::new(i.archive().to_vec().into()));
+    Some(options.with_client_identity(identity))
 }
 
 /// The session's settings, in one statement. Rows must mean the same whatever the server's defaults are:

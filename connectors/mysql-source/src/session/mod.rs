@@ -80,7 +80,7 @@ fn options(endpoint: &Endpoint, encrypted: bool) -> Result<Opts> {
         .wait_timeout(Some(28_800))
         .stmt_cache_size(0)
         .connect_attribute("program_name", PROGRAM_NAME)
-        .ssl_opts(if encrypted { Some(tls::options(&endpoint.tls)?) } else { None });
+        .ssl_opts(if encrypted { Some(tls::options(&endpoint.tls)) } else { None });
     Ok(builder.into())
 }
 
