@@ -93,7 +93,7 @@ impl OfKey<'_> {
         let (mut next, mut snapshots) = (0, 0);
         let mut rest = seen;
         if !self.keyed {
-            rest = self.from_its_snapshot(seen);
+            rest = self.behind_truncation(seen);
             next = self.changes.len() - rest.iter().filter(|(op, ..)| *op != READ).count();
             (0..next).for_each(|number| self.make(number));
         }
@@ -124,7 +124,7 @@ impl OfKey<'_> {
     }
 
     /// What counts of a table that can be read in one piece only.
-    fn from_its_snapshot<'s>(&self, seen: &'s [Seen]) -> &'s [Seen] {
+    fn behind_truncation<'s>(&self, seen: &'s [Seen]) -> &'s [Seen] {
         let from = seen.iter().rposition(|(op, ..)| *op == TRUNCATE).map_or(0, |at| at + 1);
         let rest = &seen[from..];
         let changes = rest.iter().filter(|(op, ..)| *op != READ).count();

@@ -248,25 +248,27 @@ impl Stage {
     }
 }
 
-/// Removes what the test made, also when it has failed, unless `CDC_TEST_KEEP` is set.
+/// Removes what the test made. Of one that failed the logs stay, and everything if `CDC_TEST_KEEP` is set.
 impl Drop for Stage {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         self.stop_writer.store(true, Ordering::Relaxed);
         let (looking, writing) = (self.looking.take(), self.writing.take());
         looking.into_iter().chain(writing).for_each(|task| task.abort());
-        if std::thread::panicking() {
+        let failed = std::thread::panicking();
+        if failed {
             eprintln!("{}: the logs say:\n{}", self.report.headline(), self.logs());
         }
         self.instances.clear();
-        if std::env::var_os("CDC_TEST_KEEP").is_some() {
-            std::mem::take(&mut self.servers).into_values().for_each(std::mem::forget);
-        } else if self.servers.is_empty() {
+        if failed && std::env::var_os("CDC_TEST_KEEP").is_some() {
+            return std::mem::take(&mut self.servers).into_values().for_each(std::mem::forget);
+        }
+        if self.servers.is_empty() {
             let world = self.world.clone();
-            let failed = std::thread::panicking();
-            tokio::task::block_in_place(|| {
-                tokio::runtime::Handle::current().block_on(world.sweep(!failed));
-            });
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(world.sweep()));
+        }
+        if !failed {
+            self.world.forget();
         }
     }
 }

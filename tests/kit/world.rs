@@ -242,8 +242,8 @@ impl World {
     }
 
     /// Removes what this world made, its topics and ledger too, as far as that can be done
-    /// after whatever happened. The logs stay where they are wanted.
-    pub async fn sweep(&self, logs: bool) {
+    /// after whatever happened.
+    pub async fn sweep(&self) {
         let name = &self.name;
         for conn in [self.try_source_conn().await, self.try_dest_conn().await] {
             let Ok(mut conn) = conn else { continue };
@@ -260,9 +260,11 @@ impl World {
             let names: Vec<&str> = topics.keys().map(String::as_str).collect();
             let _ = admin.delete(&names).await;
         }
-        if logs {
-            let _ = fs::remove_dir_all(&self.folder);
-        }
+    }
+
+    /// Removes settings and logs.
+    pub fn forget(&self) {
+        let _ = fs::remove_dir_all(&self.folder);
     }
 
     /// Drops what this world made on the servers; topics stay with the stack.
