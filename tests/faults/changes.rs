@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::model::{Change, History, SEQ, SHAPES, State};
+use super::model::{Change, EMPTIED, History, SEQ, SHAPES, State, brief};
 
 /// What one change looks like on the wire: the operation's letter, the row before, the row after.
 pub type Seen = (&'static str, Option<String>, Option<String>);
@@ -19,14 +19,20 @@ const READ: &str = "r";
 /// The letter of a truncation: what was before it does not count.
 const TRUNCATE: &str = "t";
 
+/// The letter of a row that a truncation took away: no record of its key tells of it.
+const GONE: &str = "-";
+
 /// Compares with the history up to a transaction.
-pub fn compare(seen: &ByKey, history: &History, number: u64) {
+pub fn compare(mut seen: ByKey, history: &History, number: u64) {
     let (mut state, journal) = history.up_to(number);
-    let first = first_streamed(seen).unwrap_or(number + 1);
+    let first = first_streamed(&seen).unwrap_or(number + 1);
     let (before, streamed) = journal.split_at(usize::try_from(first - 1).unwrap());
     before.iter().flatten().for_each(|change| state.apply(change));
     let (rows, changes) = (rows_of(&state), changes_of(streamed));
     let none = (Vec::new(), Vec::new());
+    let truncations = seen.remove(&(EMPTIED, String::new())).unwrap_or_default();
+    assert!(truncations.iter().all(|(op, ..)| *op == TRUNCATE), "records without a key: {truncations:?}");
+    assert_eq!(truncations.len(), history.truncations(), "truncations in Kafka, and made");
     let places = rows.keys().chain(changes.keys()).chain(seen.keys());
     for place in places.collect::<std::collections::BTreeSet<_>>() {
         let of_key = OfKey {
@@ -41,16 +47,16 @@ pub fn compare(seen: &ByKey, history: &History, number: u64) {
 
 /// The number of the first transaction that came by the binlog.
 fn first_streamed(seen: &ByKey) -> Option<u64> {
-    let of_seq = seen.iter().find(|((table, _), _)| *table == SEQ)?.1;
-    let (_, _, after) = of_seq.iter().find(|(op, ..)| *op != READ)?;
-    after.as_ref()?.split('|').nth(1)?.parse().ok()
+    let of_seq = seen.iter().filter(|((table, _), _)| *table == SEQ);
+    let streamed = of_seq.filter_map(|(_, changes)| changes.iter().find(|(op, ..)| *op != READ));
+    streamed.filter_map(|(_, _, after)| after.as_ref()?.split('|').nth(1)?.parse().ok()).min()
 }
 
 fn rows_of(state: &State) -> BTreeMap<(usize, String), Vec<String>> {
     let mut all = BTreeMap::<_, Vec<String>>::new();
     for (table, shape) in SHAPES.iter().enumerate() {
         for line in state.lines(table) {
-            all.entry((table, shape.key(&line))).or_default().push(line);
+            all.entry((table, shape.key(&line))).or_default().push(brief(&line));
         }
     }
     all
@@ -58,9 +64,9 @@ fn rows_of(state: &State) -> BTreeMap<(usize, String), Vec<String>> {
 
 fn changes_of(journal: &[Vec<Change>]) -> ByKey {
     let mut all = ByKey::new();
-    for Change { table, before, after } in journal.iter().flatten() {
+    for Change { table, before, after, silent } in journal.iter().flatten() {
         let shape = &SHAPES[*table];
-        let of = |row: &Option<_>| row.as_ref().map(|row| shape.text(row));
+        let of = |row: &Option<_>| row.as_ref().map(|row| brief(&shape.text(row)));
         let (before, after) = (of(before), of(after));
         let keys = (before.as_ref().map(|l| shape.key(l)), after.as_ref().map(|l| shape.key(l)));
         let mut put = |key: String, seen: Seen| all.entry((*table, key)).or_default().push(seen);
@@ -68,7 +74,7 @@ fn changes_of(journal: &[Vec<Change>]) -> ByKey {
             (Some(old), Some(new)) if old == new => put(new, ("u", before, after)),
             (old, new) => {
                 if let Some(old) = old {
-                    put(old, ("d", before, None));
+                    put(old, (if *silent { GONE } else { "d" }, before, None));
                 }
                 if let Some(new) = new {
                     put(new, ("c", None, after));
@@ -104,13 +110,18 @@ impl OfKey<'_> {
                 self.is_read(read.collect(), next);
                 (snapshots, rest) = (snapshots + 1, &rest[count..]);
             } else {
+                // Nothing is truncated before the snapshot is through.
+                while self.changes.get(next).is_some_and(|(op, ..)| *op == GONE) {
+                    self.make(next);
+                    next += 1;
+                }
                 let made = self.changes.get(next);
                 assert!(Some(&rest[0]) == made, "{}: change {next}: {:?}, not {made:?}", self.name, rest[0]);
                 self.make(next);
                 (next, rest) = (next + 1, &rest[1..]);
             }
         }
-        let missing = self.changes.get(next);
+        let missing = self.changes.get(next..).and_then(|rest| rest.iter().find(|(op, ..)| *op != GONE));
         assert!(
             missing.is_none(),
             "{}: change {next} of {} is missing: {missing:?}",

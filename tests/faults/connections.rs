@@ -49,9 +49,9 @@ async fn connections() {
         pause_max: Duration::from_millis(1500),
         instances: 1,
         proxied: true,
-        own_servers: false,
+        own: Vec::new(),
         limits: small_cuts(),
-        workload: Profile { large_percent: 3 },
+        workload: Profile { large_percent: 2 },
     };
     stage::run(plan, kit::seed()).await;
 }

@@ -41,9 +41,9 @@ pub const POINTS: &[Fault] = &[
     Point(Sink, "sink.beside.committed"),
 ];
 
-/// Cuts of whole transactions, and batches of few cuts, so that several are at work.
+/// Cuts of whole transactions and batches of few of them, so that several are at work.
 pub fn heavy() -> (String, String) {
-    let source = "[limits]\ncut_bytes = 1048576\n".to_owned();
+    let source = "[limits]\ncut_bytes = 4194304\n".to_owned();
     (source, "[limits]\nmemory_bytes = 67108864\nwriters = 4\n".to_owned())
 }
 
@@ -56,9 +56,9 @@ async fn crashes() {
         pause_max: Duration::from_millis(1500),
         instances: 1,
         proxied: false,
-        own_servers: false,
+        own: Vec::new(),
         limits: heavy(),
-        workload: Profile { large_percent: 8 },
+        workload: Profile { large_percent: 5 },
     };
     stage::run(plan, kit::seed()).await;
 }

@@ -1,8 +1,8 @@
 //! One random transaction: its statements, and what they change.
 
 use super::model::{
-    A, B, BULK, CHILD, Change, GROWN, LOOSE, MOVED, PARENT, Row, SEQ, SHAPES, SLOTS, Shape, State,
-    grown_column,
+    A, B, BULK, CHILD, Change, EMPTIED, GROWN, LOOSE, MOVED, PARENT, Row, SEQ, SEQ_ROWS, SHAPES, SLOTS,
+    Shape, State, grown_column,
 };
 use crate::kit::Dice;
 
@@ -12,7 +12,9 @@ const SLOT_ROWS: i64 = 30;
 /// Values for the rows of `slots`: few more than rows, so that a free one was another's before.
 const SLOT_VALUES: u64 = 36;
 const MOVED_IDS: u64 = 120;
-const BULK_ROWS: i64 = 2500;
+const BULK_ROWS: i64 = 5000;
+/// Its unique values: some are free.
+const BULK_VALUES: i64 = 6000;
 /// Most rows of the table without a key.
 const LOOSE_ROWS: u32 = 60;
 const PARENTS: u64 = 20;
@@ -24,8 +26,10 @@ pub const GROWN_COLUMNS: usize = 30;
 /// What the tables hold at the beginning.
 pub fn initial() -> State {
     let mut state = State { grown: SHAPES[GROWN].columns.len(), ..State::default() };
-    let mut put = |table: usize, row: Row| state.apply(&Change { table, before: None, after: Some(row) });
-    put(SEQ, vec![Some(1), Some(0)]);
+    let mut put = |table: usize, row: Row| {
+        state.apply(&Change { table, before: None, after: Some(row), silent: false });
+    };
+    (0..SEQ_ROWS).for_each(|id| put(SEQ, vec![Some(id), Some(0)]));
     for id in 1..=ACCOUNTS {
         put(A, vec![Some(id), Some(BALANCE), Some(0)]);
         put(B, vec![Some(id), Some(BALANCE), Some(0)]);
@@ -40,7 +44,7 @@ pub fn initial() -> State {
         put(LOOSE, vec![Some(v % 7), Some(v % 3)]);
     }
     for id in 1..=BULK_ROWS {
-        put(BULK, vec![Some(id), Some(0), Some(0)]);
+        put(BULK, vec![Some(id), Some(0), Some(0), Some(id)]);
     }
     for id in 1..=20 {
         put(CHILD, vec![Some(id), Some(id % 10 + 1), Some(0)]);
@@ -48,6 +52,7 @@ pub fn initial() -> State {
     }
     for id in 1..=10 {
         put(PARENT, vec![Some(id), Some(0)]);
+        put(EMPTIED, vec![Some(id), Some(0)]);
     }
     state
 }
@@ -75,29 +80,29 @@ impl<'s> Draft<'s> {
     pub fn begin(state: &'s mut State, number: u64) -> Self {
         let n = i64::try_from(number).unwrap();
         let mut draft = Self { state, n, sql: Vec::new(), changes: Vec::new() };
-        draft.update(SEQ, &vec![Some(1), Some(n - 1)], vec![Some(1), Some(n)]);
+        let row = draft.state.find(SEQ, n % SEQ_ROWS).expect("it has all its rows").clone();
+        draft.update(SEQ, &row, vec![row[0], Some(n)]);
         draft
     }
 
     /// Anything at all.
-    pub fn of(state: &'s mut State, dice: &mut Dice, number: u64, large_percent: u64) -> Self {
-        let mut draft = Self::begin(state, number);
+    pub fn fill_up(&mut self, dice: &mut Dice, large_percent: u64) {
         match dice.below(100) {
-            die if die < large_percent => draft.large(dice),
-            90.. => (0..4).for_each(|_| draft.piece(dice)),
-            _ => draft.piece(dice),
+            die if die < large_percent => self.large(dice),
+            90.. => (0..4).for_each(|_| self.piece(dice)),
+            _ => self.piece(dice),
         }
-        draft
     }
 
     fn piece(&mut self, dice: &mut Dice) {
-        match dice.below(14) {
+        match dice.below(15) {
             0..4 => self.transfer(dice),
             4 | 5 => self.swap(dice),
             6 => self.hand_on(dice),
             7 | 8 => self.move_key(dice),
             9 => self.loose(dice),
             10..12 => self.family(dice),
+            12 => self.fill(dice),
             _ => self.grow(dice),
         }
     }
@@ -247,6 +252,22 @@ impl<'s> Draft<'s> {
         }
     }
 
+    /// A row of the table that is truncated now and then.
+    fn fill(&mut self, dice: &mut Dice) {
+        let row = vec![Some(number(dice, 30)), Some(self.n)];
+        match self.state.find(EMPTIED, row[0].unwrap()).cloned() {
+            None => self.insert(EMPTIED, row),
+            Some(there) if dice.below(5) == 0 => self.delete(EMPTIED, &there),
+            Some(there) => self.update(EMPTIED, &there, row),
+        }
+    }
+
+    /// What a TRUNCATE took away since the transaction before.
+    pub fn truncated(&mut self, rows: Vec<Change>) {
+        rows.iter().for_each(|row| self.state.apply(row));
+        self.changes.splice(0..0, rows);
+    }
+
     /// Rows of which some are equal: one of them is as good as another.
     fn loose(&mut self, dice: &mut Dice) {
         let row = vec![Some(number(dice, 7)), Some(number(dice, 3))];
@@ -260,31 +281,40 @@ impl<'s> Draft<'s> {
         }
     }
 
-    /// Some thousand rows at once.
+    /// Some hundred rows at once. They are written anew with other unique values, or without,
+    /// so that later ones take what these let go; or only other texts are set.
     fn large(&mut self, dice: &mut Dice) {
-        let from = number(dice, 1000) + 1;
-        let to = from + 300 + number(dice, 1200);
+        let from = number(dice, 4400) + 1;
+        let to = from + 500 + number(dice, 200);
         let rows: Vec<Row> = self.state.tables[BULK]
             .range(vec![Some(from)]..vec![Some(to + 1)])
             .map(|(row, _)| row.clone())
             .collect();
-        let fresh = |id: i64, n: i64| vec![Some(id), Some(n), Some(n)];
-        let again = dice.below(2) == 0;
-        self.sql.push(if again {
-            format!("DELETE FROM bulk WHERE id BETWEEN {from} AND {to}")
-        } else {
-            format!("UPDATE bulk SET v='x{n}', n={n} WHERE id BETWEEN {from} AND {to}", n = self.n)
-        });
-        for row in &rows {
-            let after = (!again).then(|| fresh(row[0].unwrap(), self.n));
-            self.change(BULK, Some(row.clone()), after);
+        let manner = dice.below(3);
+        if manner == 0 {
+            let text = literal(&SHAPES[BULK], 1, Some(self.n));
+            self.sql.push(format!("UPDATE bulk SET v={text}, n={} WHERE id BETWEEN {from} AND {to}", self.n));
+            for row in rows {
+                let after = vec![row[0], Some(self.n), Some(self.n), row[3]];
+                self.change(BULK, Some(row), Some(after));
+            }
+            return;
         }
-        if again {
-            let all: Vec<Row> = (from..=to).map(|id| fresh(id, self.n)).collect();
-            let list: Vec<String> = all.iter().map(|row| values(&SHAPES[BULK], row)).collect();
-            self.sql.push(format!("INSERT INTO bulk VALUES {}", list.join(",")));
-            all.into_iter().for_each(|row| self.change(BULK, None, Some(row)));
-        }
+        self.sql.push(format!("DELETE FROM bulk WHERE id BETWEEN {from} AND {to}"));
+        rows.into_iter().for_each(|row| self.change(BULK, Some(row), None));
+        let taken: std::collections::BTreeSet<i64> =
+            self.state.tables[BULK].keys().filter_map(|row| row[3]).collect();
+        let first = number(dice, 6000);
+        let free =
+            (0..BULK_VALUES).map(|step| (first + step) % BULK_VALUES + 1).filter(|u| !taken.contains(u));
+        let values_of = free.map(Some).chain(std::iter::repeat(None));
+        let all: Vec<Row> = (from..=to)
+            .zip(values_of)
+            .map(|(id, u)| vec![Some(id), Some(self.n), Some(self.n), u.filter(|_| manner == 1)])
+            .collect();
+        let list: Vec<String> = all.iter().map(|row| values(&SHAPES[BULK], row)).collect();
+        self.sql.push(format!("INSERT INTO bulk VALUES {}", list.join(",")));
+        all.into_iter().for_each(|row| self.change(BULK, None, Some(row)));
     }
 
     /// Some row of a table.
@@ -322,7 +352,7 @@ impl<'s> Draft<'s> {
     }
 
     fn change(&mut self, table: usize, before: Option<Row>, after: Option<Row>) {
-        let change = Change { table, before, after };
+        let change = Change { table, before, after, silent: false };
         self.state.apply(&change);
         self.changes.push(change);
     }

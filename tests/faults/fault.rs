@@ -210,6 +210,9 @@ async fn on_server(part: Part, blow: Blow, stage: &mut Stage) {
 async fn takes_over(role: Role, sleeps: bool, stage: &mut Stage) -> bool {
     let Some(victim) = leader(role, stage).await else { return false };
     let length = stage.random_length();
+    if sleeps && stage.instances.iter().filter(|i| i.role == role).count() < 2 {
+        return false;
+    }
     if sleeps {
         stage.instances[victim].signal("STOP");
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Result, Row};
 
-use super::model::{GROWN, History, SEQ, SHAPES, TABLES, digest};
+use super::model::{Digest, GROWN, History, SHAPES, TABLES, digest};
 use crate::kit::World;
 
 /// Between two looks, so that they leave the machine to what they look at.
@@ -28,7 +28,7 @@ pub struct Looks {
 }
 
 /// All rows as lines.
-pub type Lines = [Vec<String>; TABLES];
+type Lines = [Vec<String>; TABLES];
 
 /// What the ledger says: epoch, incarnation and sequence of the cut.
 type Ledger = (u64, u64, u64);
@@ -39,9 +39,8 @@ pub async fn look(world: Arc<World>, history: Arc<History>, looks: Arc<Looks>, s
     while !stop.load(Ordering::Relaxed) {
         if let Ok(mut conn) = world.try_dest_conn().await {
             while !stop.load(Ordering::Relaxed) {
-                let Ok(seen) = view(&mut conn, &world.name).await else { break };
-                if let Some((ledger, lines)) = seen {
-                    let number = judge(&lines, &history);
+                let Ok(seen) = view(&mut conn, &world.name, &history).await else { break };
+                if let Some((ledger, number)) = seen {
                     follows(last, (ledger, number));
                     let is_new = last.is_none_or(|(_, last)| last < number);
                     looks.states.fetch_add(u64::from(is_new), Ordering::Relaxed);
@@ -56,50 +55,54 @@ pub async fn look(world: Arc<World>, history: Arc<History>, looks: Arc<Looks>, s
     }
 }
 
-/// Ledger and rows at one moment; `None` before the snapshot is through.
-async fn view(conn: &mut Conn, name: &str) -> Result<Option<(Ledger, Lines)>> {
+/// Ledger and state at one moment; `None` before the snapshot is through.
+async fn view(conn: &mut Conn, name: &str, history: &History) -> Result<Option<(Ledger, u64)>> {
     conn.query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").await?;
     let sql = format!(
         "SELECT epoch, incarnation, sequence FROM cdc.ledger WHERE name = '{name}' AND snapshot_complete"
     );
     let seen = match conn.query_first(sql).await? {
-        Some(ledger) => Some((ledger, rows(conn, name).await?)),
+        Some(ledger) => Some((ledger, state(conn, name, history).await?)),
         None => None,
     };
     conn.query_drop("COMMIT").await?;
     Ok(seen)
 }
 
-/// All rows, in the view of the open transaction.
-pub async fn rows(conn: &mut Conn, database: &str) -> Result<Lines> {
+/// The number of the transaction after which the source held what is here, in the view of the
+/// open transaction.
+pub async fn state(conn: &mut Conn, database: &str, history: &History) -> Result<u64> {
     conn.query_drop(format!("USE `{database}`")).await?;
-    let mut lines = Lines::default();
-    for (table, (shape, lines)) in SHAPES.iter().zip(&mut lines).enumerate() {
-        *lines = match table {
-            GROWN => {
-                conn.query_map("SELECT * FROM grown", |row: Row| {
-                    shape.line((0..row.len()).map(|c| row.get(c).unwrap()))
-                })
-                .await?
-            }
-            _ => conn.query(shape.select()).await?,
+    let number: Option<Option<u64>> = conn.query_first("SELECT MAX(n) FROM seq").await?;
+    let number = number.flatten().unwrap_or_else(|| panic!("there is no number in seq"));
+    let mut seen = Digest::default();
+    for (table, shape) in SHAPES.iter().enumerate() {
+        seen[table] = match table {
+            GROWN => digest(rows(conn, table).await?.iter()),
+            _ => conn.query_first(shape.select_digest()).await?.unwrap_or_default(),
         };
     }
-    Ok(lines)
+    if !history.has(number, &seen) {
+        let mut lines = Lines::default();
+        for (table, lines) in lines.iter_mut().enumerate() {
+            *lines = rows(conn, table).await?;
+        }
+        panic!(
+            "this is not what the source held after transaction {number}:\n{}",
+            history.explain(number, &lines)
+        );
+    }
+    Ok(number)
 }
 
-/// The number of the transaction after which the source held this.
-fn judge(lines: &Lines, history: &History) -> u64 {
-    let number: Option<u64> =
-        lines[SEQ].first().and_then(|line| line.split('|').nth(1)).and_then(|n| n.parse().ok());
-    let number = number.unwrap_or_else(|| panic!("no number in seq: {:?}", lines[SEQ]));
-    let seen = std::array::from_fn(|table| digest(lines[table].iter()));
-    assert!(
-        history.digest(number) == Some(seen),
-        "the destination is not what the source held after transaction {number}:\n{}",
-        history.explain(number, lines)
-    );
-    number
+/// All rows of a table as lines.
+async fn rows(conn: &mut Conn, table: usize) -> Result<Vec<String>> {
+    let shape = &SHAPES[table];
+    if table != GROWN {
+        return conn.query(shape.select()).await;
+    }
+    conn.query_map("SELECT * FROM grown", |row: Row| shape.line((0..row.len()).map(|c| row.get(c).unwrap())))
+        .await
 }
 
 fn follows(last: Option<(Ledger, u64)>, now: (Ledger, u64)) {

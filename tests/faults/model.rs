@@ -2,7 +2,6 @@
 //! workload writes here what it is about to commit, the checkers compare with it.
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -29,7 +28,26 @@ pub const BULK: usize = 6;
 pub const PARENT: usize = 7;
 pub const CHILD: usize = 8;
 pub const GROWN: usize = 9;
-pub const TABLES: usize = 10;
+pub const EMPTIED: usize = 10;
+pub const TABLES: usize = 11;
+
+/// Rows of `seq`. The transaction with number n writes its number into row n modulo this, so
+/// that transactions near each other do not write the same row.
+pub const SEQ_ROWS: i64 = 64;
+
+/// How long texts of `bulk` are: a few hundred of its rows fill a batch of the sink.
+const BULK_WIDTH: usize = 1000;
+
+/// What fills them, whatever their number.
+const FILLING: &str = filling();
+
+const fn filling() -> &'static str {
+    const ZEROS: [u8; BULK_WIDTH - 8] = [b'0'; BULK_WIDTH - 8];
+    match std::str::from_utf8(&ZEROS) {
+        Ok(zeros) => zeros,
+        Err(_) => unreachable!(),
+    }
+}
 
 const fn shape(
     name: &'static str,
@@ -63,7 +81,12 @@ pub static SHAPES: [Shape; TABLES] = [
     ),
     shape("moved", "id BIGINT PRIMARY KEY, v VARCHAR(20), n BIGINT NOT NULL", &["id", "v", "n"], &[1]),
     Shape { name: "loose", create: "v INT, w VARCHAR(20)", columns: &["v", "w"], texts: &[1], keyed: false },
-    shape("bulk", "id INT PRIMARY KEY, v VARCHAR(20), n BIGINT NOT NULL", &["id", "v", "n"], &[1]),
+    shape(
+        "bulk",
+        "id INT PRIMARY KEY, v VARCHAR(1010), n BIGINT NOT NULL, u INT, UNIQUE KEY (u)",
+        &["id", "v", "n", "u"],
+        &[1],
+    ),
     shape("parent", "id INT PRIMARY KEY, n BIGINT NOT NULL", &["id", "n"], &[]),
     shape(
         "child",
@@ -73,6 +96,7 @@ pub static SHAPES: [Shape; TABLES] = [
         &[],
     ),
     shape("grown", "id INT PRIMARY KEY, n BIGINT NOT NULL", &["id", "n"], &[]),
+    shape("emptied", "id INT PRIMARY KEY, n BIGINT NOT NULL", &["id", "n"], &[]),
 ];
 
 /// The name of a column of `grown`, of which there are ever more.
@@ -90,7 +114,11 @@ const GROWN_FIRST: [&str; 2] = ["id", "n"];
 impl Shape {
     /// A value as the table holds it; `None` for NULL.
     pub fn cell(&self, column: usize, value: Option<i64>) -> Option<String> {
-        value.map(|v| if self.texts.contains(&column) { format!("x{v}") } else { v.to_string() })
+        value.map(|v| match self.texts.contains(&column) {
+            true if self.name == SHAPES[BULK].name => format!("x{v:0BULK_WIDTH$}"),
+            true => format!("x{v}"),
+            false => v.to_string(),
+        })
     }
 
     /// A row in one line, the same from the model, a table and a topic.
@@ -118,8 +146,18 @@ impl Shape {
 
     /// The query that gives all rows as such lines; not for `grown`.
     pub fn select(&self) -> String {
+        format!("SELECT {} FROM {}", self.sql_line(), self.name)
+    }
+
+    /// The query that gives the digest of all rows; not for `grown`.
+    pub fn select_digest(&self) -> String {
+        let row = format!("CRC32({}) + {A_ROW}", self.sql_line());
+        format!("SELECT CAST(COALESCE(SUM({row}), 0) AS UNSIGNED) FROM {}", self.name)
+    }
+
+    fn sql_line(&self) -> String {
         let cells: Vec<String> = self.columns.iter().map(|c| format!("IFNULL({c}, '-')")).collect();
-        format!("SELECT CONCAT_WS('|', {}) FROM {}", cells.join(", "), self.name)
+        format!("CONCAT_WS('|', {})", cells.join(", "))
     }
 
     /// The key in such a line; empty for a table without one.
@@ -134,6 +172,17 @@ pub struct Change {
     pub table: usize,
     pub before: Option<Row>,
     pub after: Option<Row>,
+    /// By a TRUNCATE, before the transaction: no row event tells of it.
+    pub silent: bool,
+}
+
+impl Change {
+    /// Makes the digest what it is after the change.
+    fn amend(&self, digest: &mut Digest) {
+        let shape = &SHAPES[self.table];
+        let of = |row: &Option<Row>| row.as_ref().map_or(0, |row| hash(&shape.text(row)));
+        digest[self.table] = digest[self.table] - of(&self.before) + of(&self.after);
+    }
 }
 
 /// The rows of all tables; equal rows are counted.
@@ -186,18 +235,20 @@ impl State {
     }
 }
 
-/// For each table a number that all its rows decide, in any order.
+/// For each table a number that all its rows decide, in any order: how many they are, and
+/// the sum of their checksums.
 pub type Digest = [u64; TABLES];
+
+/// What a row adds to a digest, beside its checksum.
+const A_ROW: u64 = 1 << 40;
 
 /// The digest of a table's lines.
 pub fn digest<'a>(lines: impl Iterator<Item = &'a String>) -> u64 {
-    lines.fold(0, |sum, line| sum.wrapping_add(hash(line)))
+    lines.map(|line| hash(line)).sum()
 }
 
 fn hash(line: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    line.hash(&mut hasher);
-    hasher.finish()
+    A_ROW + u64::from(crc32fast::hash(line.as_bytes()))
 }
 
 /// All states that the source has had, by the number of the transaction that made them.
@@ -210,13 +261,20 @@ struct Inner {
     initial: State,
     /// By number; the first is that of the initial state.
     digests: Vec<Digest>,
+    /// By number, where a TRUNCATE came after that transaction.
+    truncated: BTreeMap<u64, Digest>,
     /// What each transaction changed; the first is number 1.
     journal: Vec<Vec<Change>>,
 }
 
 impl History {
     pub fn new(initial: &State) -> Self {
-        let inner = Inner { initial: initial.clone(), digests: vec![initial.digest()], journal: Vec::new() };
+        let inner = Inner {
+            initial: initial.clone(),
+            digests: vec![initial.digest()],
+            truncated: BTreeMap::new(),
+            journal: Vec::new(),
+        };
         Self { inner: Mutex::new(inner), committed: AtomicU64::new(0) }
     }
 
@@ -224,13 +282,18 @@ impl History {
     pub fn plan(&self, changes: &[Change]) {
         let mut inner = self.inner.lock().unwrap();
         let mut next = *inner.digests.last().unwrap();
-        for Change { table, before, after } in changes {
-            let shape = &SHAPES[*table];
-            let of = |row: &Option<Row>| row.as_ref().map_or(0, |row| hash(&shape.text(row)));
-            next[*table] = next[*table].wrapping_sub(of(before)).wrapping_add(of(after));
-        }
+        changes.iter().for_each(|change| change.amend(&mut next));
         inner.digests.push(next);
         inner.journal.push(changes.to_vec());
+    }
+
+    /// Notes what will be gone by itself, before the next transaction.
+    pub fn plan_truncation(&self, rows: &[Change]) {
+        let mut inner = self.inner.lock().unwrap();
+        let number = inner.journal.len() as u64;
+        let mut next = *inner.digests.last().unwrap();
+        rows.iter().for_each(|row| row.amend(&mut next));
+        inner.truncated.insert(number, next);
     }
 
     /// Notes that the transaction is committed.
@@ -243,9 +306,16 @@ impl History {
         self.committed.load(Ordering::Acquire)
     }
 
-    /// What the source holds after that transaction; `None` if there was none.
-    pub fn digest(&self, number: u64) -> Option<Digest> {
-        self.inner.lock().unwrap().digests.get(usize::try_from(number).unwrap()).copied()
+    /// Whether that is what the source holds after that transaction, or after the TRUNCATE behind it.
+    pub fn has(&self, number: u64, seen: &Digest) -> bool {
+        let inner = self.inner.lock().unwrap();
+        inner.digests.get(usize::try_from(number).unwrap()) == Some(seen)
+            || inner.truncated.get(&number) == Some(seen)
+    }
+
+    /// How many TRUNCATEs there were.
+    pub fn truncations(&self) -> usize {
+        self.inner.lock().unwrap().truncated.len()
     }
 
     /// The initial state, and each transaction's changes up to that one.
@@ -272,13 +342,20 @@ impl History {
             let extra: Vec<_> = here.iter().filter(|l| there.binary_search(l).is_err()).take(4).collect();
             let missing: Vec<_> = there.iter().filter(|l| here.binary_search(l).is_err()).take(4).collect();
             found.push(format!(
-                "{}: {} rows instead of {}; not of this state {extra:?}, missing {missing:?}; it is as after {:?}",
+                "{}: {} rows instead of {}; not of this state {}, missing {}; it is as after {:?}",
                 SHAPES[table].name,
                 here.len(),
                 there.len(),
+                brief(&format!("{extra:?}")),
+                brief(&format!("{missing:?}")),
                 same.first().zip(same.last())
             ));
         }
         found.join("\n")
     }
+}
+
+/// A line without the filling of long texts.
+pub fn brief(line: &str) -> String {
+    line.replace(FILLING, "…")
 }

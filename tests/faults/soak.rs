@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::own::Part;
 use super::report::Report;
 use super::stage::{self, Plan};
 use super::workload::Profile;
@@ -48,6 +49,7 @@ fn plan(seed: u64, length: Duration) -> Plan {
             crashes::POINTS,
             connections::FAULTS,
             servers::FAULTS,
+            servers::REGISTRY,
             servers::TO_KAFKA,
             twins::FAULTS,
         ]
@@ -56,8 +58,8 @@ fn plan(seed: u64, length: Duration) -> Plan {
         pause_max: Duration::from_secs(15),
         instances: 1 + usize::try_from(dice.below(2)).unwrap(),
         proxied: true,
-        own_servers: true,
+        own: vec![Part::Source, Part::Dest, Part::Broker, Part::Registry],
         limits: if heavy { crashes::heavy() } else { connections::small_cuts() },
-        workload: Profile { large_percent: if heavy { 12 } else { 3 } },
+        workload: Profile { large_percent: if heavy { 6 } else { 2 } },
     }
 }

@@ -14,7 +14,7 @@ use cdc_sdk::{CutId, Op, Row as _, Value};
 use tokio::runtime::Handle;
 
 use super::changes::{ByKey, Seen};
-use super::model::{SHAPES, Shape};
+use super::model::{SHAPES, Shape, brief};
 use crate::kit::World;
 
 /// How long a record that is there may take to come.
@@ -157,7 +157,7 @@ impl Reader {
         let name = topic.strip_prefix(&self.prefix).unwrap();
         let table = SHAPES.iter().position(|shape| shape.name == name).unwrap();
         let shape = &SHAPES[table];
-        let text = |row: &Option<AvroRow>| row.as_ref().map(|row| text(shape, row));
+        let text = |row: &Option<AvroRow>| row.as_ref().map(|row| brief(&text(shape, row)));
         let (before, after) = (text(&decoded.before), text(&decoded.after));
         let letter = match decoded.op {
             Op::Create => "c",

@@ -34,9 +34,9 @@ async fn twins() {
         pause_max: Duration::from_millis(1500),
         instances: 2,
         proxied: true,
-        own_servers: false,
+        own: Vec::new(),
         limits: small_cuts(),
-        workload: Profile { large_percent: 3 },
+        workload: Profile { large_percent: 2 },
     };
     stage::run(plan, kit::seed()).await;
 }

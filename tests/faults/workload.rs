@@ -12,11 +12,15 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error};
 
 use super::draft::{Draft, GROWN_COLUMNS, values};
-use super::model::{History, SHAPES, State, grown_column, grown_default};
+use super::looks::Looks;
+use super::model::{Change, EMPTIED, History, Row, SHAPES, State, grown_column, grown_default};
 use crate::kit::{Dice, LIMIT, World};
 
 /// One in so many transactions is followed by a new column.
 const DDL_EVERY: u64 = 150;
+
+/// One in so many by a TRUNCATE.
+const TRUNCATE_EVERY: u64 = 100;
 
 /// Most wait between two transactions, in ms.
 const WAIT_MS: u64 = 8;
@@ -45,6 +49,8 @@ pub struct Writer {
     pub state: State,
     pub history: Arc<History>,
     pub stop: Arc<AtomicBool>,
+    /// Whether the first snapshot is through: a truncation during it has no place in the model.
+    pub streaming: Arc<Looks>,
 }
 
 impl Writer {
@@ -53,28 +59,50 @@ impl Writer {
     pub async fn run(mut self, mut dice: Dice, profile: Profile) {
         let mut conn = reconnect(&self.world).await;
         let mut number = 0;
+        let mut truncated = Vec::new();
         while !self.stop.load(Ordering::Relaxed) {
             number += 1;
-            let draft = Draft::of(&mut self.state, &mut dice, number, profile.large_percent);
+            let mut draft = Draft::begin(&mut self.state, number);
+            draft.truncated(std::mem::take(&mut truncated));
+            draft.fill_up(&mut dice, profile.large_percent);
             commit(&self.world, &self.history, &mut conn, draft, number).await;
             if dice.below(DDL_EVERY) == 0 && self.state.grown < GROWN_COLUMNS {
                 add_column(&self.world, &mut conn, self.state.grown).await;
                 self.state.grown += 1;
+            }
+            if dice.below(TRUNCATE_EVERY) == 0 && self.streaming.count.load(Ordering::Relaxed) > 0 {
+                truncated = self.truncate(&mut conn).await;
             }
             tokio::time::sleep(Duration::from_millis(dice.below(WAIT_MS))).await;
         }
         // A column gets to the destination with the first row that has it.
         number += 1;
         let mut last = Draft::begin(&mut self.state, number);
+        last.truncated(truncated);
         last.grow(&mut dice);
         commit(&self.world, &self.history, &mut conn, last, number).await;
+    }
+}
+
+impl Writer {
+    async fn truncate(&self, conn: &mut Conn) -> Vec<Change> {
+        let rows = self.state.tables[EMPTIED].keys();
+        let gone =
+            |row: &Row| Change { table: EMPTIED, before: Some(row.clone()), after: None, silent: true };
+        let rows: Vec<Change> = rows.map(gone).collect();
+        if rows.is_empty() {
+            return rows;
+        }
+        self.history.plan_truncation(&rows);
+        run(&self.world, conn, "TRUNCATE TABLE emptied", "SELECT COUNT(*) FROM emptied", 0).await;
+        rows
     }
 }
 
 async fn commit(world: &World, history: &History, conn: &mut Conn, draft: Draft<'_>, number: u64) {
     history.plan(&draft.changes);
     let sql = format!("BEGIN;{};COMMIT", draft.sql.join(";"));
-    run(world, conn, &sql, "SELECT n FROM seq", number).await;
+    run(world, conn, &sql, "SELECT MAX(n) FROM seq", number).await;
     history.commit(number);
 }
 
