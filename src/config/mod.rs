@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use cdc_sdk::{Error, Kind, Result};
 
 pub use servers::{KafkaConfig, RegistryConfig};
-pub use sink::{ApplyConfig, Consistency, SchemaPolicy, SinkConfig, SinkLimits};
+pub use sink::{ApplyConfig, Consistency, SchemaPolicy, SinkConfig, SinkLimits, TwoWay};
 pub use source::{
     CaptureConfig, CleanupPolicy, OnUnsafeDdl, SnapshotMode, SourceConfig, SourceLimits, TopicsConfig,
 };

@@ -26,6 +26,8 @@ pub struct SinkConfig {
     pub apply: ApplyConfig,
     /// Where tables go, the first match wins; without a match under their own names.
     pub routes: Vec<Route>,
+    /// The destination has writers of its own, whose changes go back to the source.
+    pub two_way: Option<TwoWay>,
     /// Where to listen for metrics and status; `None`: nowhere.
     pub http: Option<SocketAddr>,
     /// Bounds.
@@ -74,7 +76,23 @@ pub struct SinkLimits {
     pub writers: u16,
 }
 
-const SECTIONS: &[&str] = &["mysql", "kafka", "registry", "apply", "route", "http", "limits"];
+/// What becomes of a row that was changed on both sides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TwoWay {
+    /// The sink stops.
+    Stop,
+    /// The source's change is applied.
+    SourceWins,
+    /// The destination's row stays.
+    DestinationWins,
+    /// The row with the later time in this column stays.
+    LastWriter {
+        /// Its name, in every table.
+        column: String,
+    },
+}
+
+const SECTIONS: &[&str] = &["mysql", "kafka", "registry", "apply", "route", "two_way", "http", "limits"];
 
 const MIB: i64 = 1024 * 1024;
 
@@ -90,10 +108,22 @@ impl SinkConfig {
         let registry = servers::registry(&mut document);
         let apply = apply(&mut document);
         let routes = document.root().sections("route", route);
+        let two_way = two_way(&mut document);
         let http = servers::http(&mut document);
         let limits = limits(&mut document);
         document.root().close_naming(&["name", "topic_prefix"], SECTIONS);
-        document.finish(Self { name, topic_prefix, mysql, kafka, registry, apply, routes, http, limits })
+        document.finish(Self {
+            name,
+            topic_prefix,
+            mysql,
+            kafka,
+            registry,
+            apply,
+            routes,
+            two_way,
+            http,
+            limits,
+        })
     }
 }
 
@@ -124,6 +154,33 @@ fn apply(document: &mut Document<'_>) -> ApplyConfig {
     };
     section.close();
     config
+}
+
+/// `[two_way]`: the destination is captured, too.
+fn two_way(document: &mut Document<'_>) -> Option<TwoWay> {
+    let mut root = document.root();
+    if !root.has("two_way") {
+        return None;
+    }
+    let mut section = root.section("two_way");
+    let column = section.text("timestamp_column");
+    let policies = [("stop", 0), ("source_wins", 1), ("destination_wins", 2), ("last_writer", 3)];
+    let policy = match (section.choice("conflicts", &policies).unwrap_or(0), column) {
+        (3, Some(column)) => TwoWay::LastWriter { column },
+        (3, None) => {
+            section.missing("timestamp_column");
+            TwoWay::Stop
+        }
+        (_, Some(_)) => {
+            section.wrong("timestamp_column", "is for conflicts = \"last_writer\"");
+            TwoWay::Stop
+        }
+        (1, None) => TwoWay::SourceWins,
+        (2, None) => TwoWay::DestinationWins,
+        (_, None) => TwoWay::Stop,
+    };
+    section.close();
+    Some(policy)
 }
 
 fn route(mut section: Section<'_, '_>) -> Option<Route> {

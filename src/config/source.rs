@@ -58,6 +58,8 @@ pub struct CaptureConfig {
     pub allow_global_read_lock: bool,
     /// What happens at a statement that may change rows without row events.
     pub on_unsafe_ddl: OnUnsafeDdl,
+    /// Sinks whose transactions on this server came from the other side of a two-way replication.
+    pub skip_sinks: Vec<String>,
 }
 
 /// Whether and when tables are read as a whole.
@@ -189,6 +191,10 @@ fn capture(document: &mut Document<'_>) -> CaptureConfig {
         rows_per_second: section.number("rows_per_second", 1..=i64::from(u32::MAX)),
         allow_global_read_lock: section.flag("allow_global_read_lock").unwrap_or(false),
         on_unsafe_ddl: section.choice("on_unsafe_ddl", &ddl).unwrap_or_default(),
+        skip_sinks: match section.texts("skip_sinks") {
+            Some(names) => names.into_iter().map(|(name, _)| name).collect(),
+            None => vec!["*".to_owned()],
+        },
     };
     section.close();
     config

@@ -34,6 +34,8 @@ pub(super) struct Metrics {
     pub(super) bytes: Counter,
     pub(super) cuts: Counter,
     pub(super) transactions: Counter,
+    /// Of a sink: rows that had been changed on both sides.
+    pub(super) conflicts: Counter,
     /// How long a cut takes to commit: in Kafka (source), on the destination (sink).
     pub(super) commit_seconds: Histogram,
     pub(super) lag_seconds: Fraction,
@@ -98,6 +100,7 @@ impl Metrics {
             bytes: Counter::default(),
             cuts: Counter::default(),
             transactions: Counter::default(),
+            conflicts: Counter::default(),
             // 1 ms to 32 s, each step twice the one before.
             commit_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 16)),
             lag_seconds: Fraction::default(),
@@ -115,8 +118,13 @@ impl Metrics {
         if Memory::now().is_some() {
             metrics.register_process();
         }
-        if role == Role::Source {
-            metrics.register_snapshot();
+        match role {
+            Role::Source => metrics.register_snapshot(),
+            Role::Sink => metrics.registry.register(
+                "cdc_sink_conflicts",
+                "Rows that had been changed on both sides",
+                metrics.conflicts.clone(),
+            ),
         }
         metrics
     }

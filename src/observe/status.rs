@@ -39,6 +39,8 @@ pub struct Status {
     pub bytes: u64,
     /// Cuts since the start.
     pub cuts: u64,
+    /// Rows that had been changed on both sides, since the start.
+    pub conflicts: u64,
     /// Rows a second over the last ten seconds.
     pub rows_per_second: f64,
     /// Bytes of events under way.
@@ -97,6 +99,9 @@ impl Status {
         ];
         if let Some(snapshot) = &self.snapshot {
             lines.push(("snapshot", snapshot.to_string()));
+        }
+        if self.conflicts > 0 {
+            lines.push(("conflicts", format!("{} rows had been changed on both sides", self.conflicts)));
         }
         if let Some(memory) = self.memory {
             lines.push(("memory", memory.to_string()));

@@ -95,6 +95,7 @@ impl View {
             rows: self.metrics.rows.get(),
             bytes: self.metrics.bytes.get(),
             cuts: self.metrics.cuts.get(),
+            conflicts: self.metrics.conflicts.get(),
             rows_per_second: latest.rows.per_second(),
             buffered_bytes: self.metrics.buffered_bytes.get(),
             snapshot: latest.snapshot_status(),
@@ -279,6 +280,11 @@ impl SinkView {
     pub fn applied(&self, rows: u64, took: Duration) {
         self.rows(rows);
         self.view.metrics.commit_seconds.observe(took.as_secs_f64());
+    }
+
+    /// This many more rows had been changed on both sides.
+    pub fn conflicts(&self, count: u64) {
+        self.view.metrics.conflicts.inc_by(count);
     }
 
     /// This many more bytes of keys and values are applied.

@@ -12,7 +12,7 @@ use cdc_mysql_source as source;
 use crate::avro;
 use crate::config::{
     KafkaConfig, OnUnsafeDdl, RegistryConfig, SchemaPolicy, SinkConfig, SinkLimits, SnapshotMode,
-    SourceConfig, SourceLimits,
+    SourceConfig, SourceLimits, TwoWay,
 };
 use crate::kafka;
 
@@ -70,6 +70,7 @@ pub fn source(config: &SourceConfig) -> source::Settings {
             OnUnsafeDdl::Snapshot => source::OnUnsafeDdl::Snapshot,
             OnUnsafeDdl::Stop => source::OnUnsafeDdl::Stop,
         },
+        skip_sinks: config.capture.skip_sinks.clone(),
         heartbeat: std::time::Duration::from_secs(5),
     }
 }
@@ -87,6 +88,12 @@ pub fn sink(config: &SinkConfig) -> sink::Settings {
             SchemaPolicy::None => sink::SchemaMode::None,
         },
         ledger_database: config.apply.ledger_database.clone(),
+        two_way: config.two_way.as_ref().map(|policy| match policy {
+            TwoWay::Stop => sink::TwoWay::Stop,
+            TwoWay::SourceWins => sink::TwoWay::SourceWins,
+            TwoWay::DestinationWins => sink::TwoWay::DestinationWins,
+            TwoWay::LastWriter { column } => sink::TwoWay::LastWriter { column: column.clone() },
+        }),
         max_statement_bytes: sink::Settings::MAX_STATEMENT_BYTES,
     }
 }

@@ -182,6 +182,7 @@ impl Applier<'_> {
                 view.bytes(size.bytes);
                 view.transactions(size.transactions);
             }
+            view.conflicts(done.applied.conflicts);
             if let Some(advance) = done.advance {
                 view.state(if advance.snapshot_complete { State::Streaming } else { State::Snapshot });
                 view.cut(advance.cut, advance.committed_us);

@@ -2,6 +2,7 @@
 
 mod backlog_older_than_retention;
 mod bank_stays_balanced;
+mod both_ways;
 mod by_file_and_position;
 mod commits_that_stall;
 mod deletes_key_changes_truncate;

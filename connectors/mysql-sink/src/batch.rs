@@ -69,6 +69,8 @@ pub struct Applied {
     pub upserts: u64,
     /// Rows deleted because they are gone at the source.
     pub deletes: u64,
+    /// Rows that had been changed on both sides.
+    pub conflicts: u64,
     /// Statements sent, those of the ledger and the transaction included.
     pub statements: u64,
     /// Whether it is committed.

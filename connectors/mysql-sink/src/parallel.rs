@@ -111,7 +111,8 @@ impl<R: Row + Clone + Send + Sync + 'static> Parallel<R> {
     /// The destination cannot be reached or refuses.
     pub async fn new(mut sink: Sink, writers: usize) -> Result<Self> {
         let mut idle = Vec::new();
-        if writers > 1 {
+        // Where others write the same rows, each row is looked at before it is written.
+        if writers > 1 && !sink.is_two_way() {
             for _ in 0..writers {
                 idle.push(sink.another_session().await?);
             }

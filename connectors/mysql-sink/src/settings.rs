@@ -2,7 +2,7 @@
 
 use cdc_sdk::endpoint::Endpoint;
 use cdc_sdk::pattern::Route;
-use cdc_sdk::{Error, Kind, Result, TableName};
+use cdc_sdk::{Error, Kind, Result, TableName, echo};
 
 use crate::ledger::Ledger;
 
@@ -23,6 +23,24 @@ pub struct Settings {
     pub ledger_database: String,
     /// How many bytes of SQL go to the server at once; a larger row goes alone.
     pub max_statement_bytes: usize,
+    /// The destination has writers of its own, whose changes go back to the source.
+    pub two_way: Option<TwoWay>,
+}
+
+/// What becomes of a row that was changed on both sides, neither knowing of the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TwoWay {
+    /// The sink stops.
+    Stop,
+    /// The source's change is applied.
+    SourceWins,
+    /// The destination's row stays.
+    DestinationWins,
+    /// The row with the later time in this column stays; a deleted one loses against a changed one.
+    LastWriter {
+        /// The column's name, in every table.
+        column: String,
+    },
 }
 
 /// What the sink may do to the destination's tables.
@@ -55,7 +73,13 @@ impl Settings {
             schema: SchemaMode::default(),
             ledger_database: Self::LEDGER_DATABASE.to_owned(),
             max_statement_bytes: Self::MAX_STATEMENT_BYTES,
+            two_way: None,
         }
+    }
+
+    /// The tag of this sink's transactions, where a source must know them.
+    pub(crate) fn tag(&self) -> Option<String> {
+        self.two_way.as_ref().map(|_| echo::tag(&self.name))
     }
 
     /// Where the ledger is.

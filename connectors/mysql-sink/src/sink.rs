@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::apply::{self, Plans, Writer};
 use crate::batch::{Advance, Applied, Batch, End};
+use crate::conflict;
 use crate::fold::{Folded, fold};
 use crate::ledger::{self, Ledger, Progress, Registration};
 use crate::session::{Leader, Purpose, Session};
@@ -61,6 +62,9 @@ impl Sink {
         let mut tables = Session::connect(&settings.endpoint, Purpose::Tables).await?;
         ledger::create(&ledger, &mut tables).await?;
         let mut data = Session::connect(&settings.endpoint, Purpose::Data).await?;
+        let tag = settings.tag();
+        tables.mark(tag.as_deref()).await?;
+        data.mark(tag.as_deref()).await?;
         let registrations =
             vec![Registration::of(&ledger, &mut tables).await?, Registration::of(&ledger, &mut data).await?];
         ledger::end_predecessors(&ledger, &mut data, &registrations).await?;
@@ -149,6 +153,11 @@ impl Sink {
         self.state == State::Idle
     }
 
+    /// Whether the destination has writers of its own.
+    pub(crate) fn is_two_way(&self) -> bool {
+        self.settings.two_way.is_some()
+    }
+
     /// One more session for rows, written down before it is used. It gives way sooner than the sink's own.
     pub(crate) async fn another_session(&mut self) -> Result<Session> {
         let mut session = Session::connect(&self.settings.endpoint, Purpose::Writer).await?;
@@ -215,12 +224,12 @@ impl Sink {
     /// Applies; what the destination rolled back for reasons of its own is tried again, unless an earlier
     /// batch of the run went with it.
     async fn attempts<R: Row + Sync>(&mut self, batch: &Batch<R>) -> Result<Applied> {
-        let folded = fold(&batch.changes)?;
         let mut pause = PAUSE_FIRST;
         let mut attempt = 1;
         loop {
+            let mut folded = fold(&batch.changes)?;
             let plans = self.plans(&folded).await?;
-            match self.transact(&folded, &plans, &batch.end).await {
+            match self.transact(&mut folded, &plans, &batch.end).await {
                 Err(error) if self.may_repeat(&error) && attempt < ATTEMPTS_MAX => {
                     tracing::info!(%error, attempt, "the destination rolled the batch back; it is tried again");
                     self.data
@@ -255,12 +264,21 @@ impl Sink {
     /// One attempt: rows, then the ledger, each answer checked, then COMMIT.
     async fn transact<R: Row + Sync>(
         &mut self,
-        folded: &Folded<'_, R>,
+        folded: &mut Folded<'_, R>,
         plans: &Plans,
         end: &End,
     ) -> Result<Applied> {
+        let mut conflicts = 0;
+        let mut begin = self.state == State::Idle;
+        if let Some(two_way) = &self.settings.two_way {
+            if std::mem::take(&mut begin) {
+                self.data.command("START TRANSACTION").await.map_err(|r| r.into_error("no transaction"))?;
+            }
+            conflicts = conflict::settle(&mut self.data, two_way, folded, plans).await?;
+        }
         let mut writer = Writer::new(&mut self.data, self.settings.max_statement_bytes);
-        if self.state == State::Idle {
+        writer.applied.conflicts = conflicts;
+        if begin {
             writer.control("START TRANSACTION");
         }
         apply::apply(&mut writer, folded, plans, self.progress.converging()).await?;

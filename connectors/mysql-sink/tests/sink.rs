@@ -42,6 +42,9 @@ mod tables_evolve;
 #[path = "sink/truncate.rs"]
 mod truncate;
 #[cfg(test)]
+#[path = "sink/two_way.rs"]
+mod two_way;
+#[cfg(test)]
 #[path = "sink/unique_values_move.rs"]
 mod unique_values_move;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cdc_sdk::echo;
 use cdc_sdk::endpoint::Endpoint;
 use cdc_sdk::pattern::Selection;
 
@@ -32,6 +33,9 @@ pub struct Settings {
     pub allow_global_read_lock: bool,
     /// What to do when a statement changed rows without row events.
     pub on_unsafe_ddl: OnUnsafeDdl,
+    /// Sinks of `cdc` that write to this server from the other side of a two-way replication: what
+    /// they have applied is not sent back. `*`: all of them.
+    pub skip_sinks: Vec<String>,
     /// How often the server is asked to show that it is alive.
     pub heartbeat: Duration,
 }
@@ -71,6 +75,12 @@ impl Settings {
             let hash = crc32fast::hash(self.name.as_bytes());
             if hash < DERIVED_SERVER_ID_MIN { hash + DERIVED_SERVER_ID_MIN } else { hash }
         })
+    }
+
+    /// Whether transactions of this tag came from the other side.
+    pub(crate) fn skips(&self, tag: &str) -> bool {
+        let names = |sink: &String| sink == "*" || echo::tag(sink) == tag;
+        tag.starts_with(echo::PREFIX) && self.skip_sinks.iter().any(names)
     }
 
     /// The name of the lock that makes one source of a name work at a time.

@@ -17,6 +17,7 @@ pub mod value;
 pub mod change;
 pub mod cut;
 pub mod gtid;
+pub mod echo;
 pub mod position;
 
 pub mod error;

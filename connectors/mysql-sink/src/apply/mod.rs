@@ -13,7 +13,7 @@ mod decide;
 mod keyless;
 mod literal;
 mod packet;
-mod rows;
+pub(crate) mod rows;
 mod writer;
 
 pub(crate) use decide::decide;

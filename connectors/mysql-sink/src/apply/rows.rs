@@ -25,7 +25,7 @@ pub(super) fn tuple<R: Row>(out: &mut Vec<u8>, plan: &Plan, row: &R) -> Result<(
 }
 
 /// Appends the row's key: its value where keys stand in a list, else `(c1=v1 AND c2=v2)`.
-pub(super) fn key<R: Row>(out: &mut Vec<u8>, plan: &Plan, row: &R) -> Result<()> {
+pub(crate) fn key<R: Row>(out: &mut Vec<u8>, plan: &Plan, row: &R) -> Result<()> {
     let by_column = !plan.sql.delete_in_list;
     if by_column {
         out.push(b'(');
@@ -59,33 +59,49 @@ pub(super) fn key<R: Row>(out: &mut Vec<u8>, plan: &Plan, row: &R) -> Result<()>
 }
 
 /// Appends `c1 <=> v1 AND …`: true for rows that are equal in every written column, byte for byte.
-pub(super) fn condition<R: Row>(out: &mut Vec<u8>, plan: &Plan, row: &R) -> Result<()> {
+pub(crate) fn condition<R: Row>(out: &mut Vec<u8>, plan: &Plan, row: &R) -> Result<()> {
     let first = out.len();
+    compare(out, plan, row, |out, _, left, right| {
+        separate(out, first, b" AND ");
+        out.extend_from_slice(left);
+        out.extend_from_slice(b" <=> ");
+        out.extend_from_slice(right);
+    })
+}
+
+/// Calls for each written column with what must stand to the left and to the right of a comparison, so
+/// that values compare by their bytes.
+pub(crate) fn compare<R: Row>(
+    out: &mut Vec<u8>,
+    plan: &Plan,
+    row: &R,
+    mut each: impl FnMut(&mut Vec<u8>, usize, &[u8], &[u8]),
+) -> Result<()> {
     let mut seen = 0;
+    let mut right = Vec::new();
     row.visit(|index, value| {
         in_order(plan, index, &mut seen)?;
         let (Some(Some(_)), Some(comparison)) = (plan.forms.get(index), plan.comparisons.get(index)) else {
             return Ok(());
         };
-        separate(out, first, b" AND ");
-        out.extend_from_slice(comparison.left.as_bytes());
-        out.extend_from_slice(b" <=> ");
+        right.clear();
         match (comparison.right, value) {
-            (Right::TextBytes, Value::Text(text)) => literal::binary(out, text.as_bytes()),
+            (Right::TextBytes, Value::Text(text)) => literal::binary(&mut right, text.as_bytes()),
             (Right::Json, Value::Json(_) | Value::Text(_)) => {
-                out.extend_from_slice(b"CAST(");
-                literal::comparable(out, value)?;
-                out.extend_from_slice(b" AS JSON)");
+                right.extend_from_slice(b"CAST(");
+                literal::comparable(&mut right, value)?;
+                right.extend_from_slice(b" AS JSON)");
             }
-            (Right::Plain | Right::TextBytes | Right::Json, value) => literal::comparable(out, value)?,
+            (Right::Plain | Right::TextBytes | Right::Json, value) => literal::comparable(&mut right, value)?,
         }
+        each(out, index, comparison.left.as_bytes(), &right);
         Ok(())
     })?;
     complete(plan, seen)
 }
 
 /// The row's key for an error message, cut where it is long.
-pub(super) fn shown_key<R: Row>(plan: &Plan, row: &R) -> String {
+pub(crate) fn shown_key<R: Row>(plan: &Plan, row: &R) -> String {
     const CHARS_MAX: usize = 200;
     let mut out = Vec::new();
     let written = match plan.identity.is_empty() {

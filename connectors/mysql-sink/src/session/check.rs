@@ -29,6 +29,13 @@ async fn examine(session: &mut Session, settings: &Settings) -> Result<Vec<Findi
     server(session, &mut findings).await?;
     let grants = Grants::read(session).await?;
     findings.extend(missing_grants(&grants, settings));
+    if let Err(error) = session.mark(settings.tag().as_deref()).await {
+        let mend = format!(
+            "SET PERSIST gtid_mode = ON; GRANT TRANSACTION_GTID_TAG, SESSION_VARIABLES_ADMIN ON *.* TO {};",
+            grants.account
+        );
+        findings.push(Finding::blocking(error.to_string(), mend));
+    }
     targets(session, settings, &mut findings).await?;
     Ok(findings)
 }

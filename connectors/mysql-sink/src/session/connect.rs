@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use cdc_sdk::Result;
 use cdc_sdk::endpoint::{Endpoint, Tls, TlsMode};
+use cdc_sdk::{Error, Kind, Result};
 use mysql_async::{ClientIdentity, Conn, DriverError, OptsBuilder, SslOpts};
 
 use super::refusal::Refusal;
@@ -47,6 +47,9 @@ const LOCK_WAIT_SECONDS_MAX: u32 = 20;
 /// The same beside other sessions, where the lock may be held by a batch that waits for this one.
 const WRITER_LOCK_WAIT_SECONDS_MAX: u32 = 1;
 
+/// The first version whose GTIDs may have tags.
+const TAGS_SINCE: Version = (8, 3, 0);
+
 impl Session {
     /// Opens a session.
     ///
@@ -63,6 +66,28 @@ impl Session {
         let mut session = Self { conn, version, packet_bytes_max: 0, broken: false };
         session.prepare(purpose).await.map_err(|r| r.into_error(what()))?;
         Ok(session)
+    }
+
+    /// From now on every transaction of this session bears a tag, by which a source there knows it.
+    ///
+    /// # Errors
+    /// [`Kind::Settings`]: the server has no tags, or the account may not set them.
+    pub async fn mark(&mut self, tag: Option<&str>) -> Result<()> {
+        let Some(tag) = tag else { return Ok(()) };
+        let what = || format!("transactions cannot bear the tag {tag}, by which they are not sent back");
+        let mode: Option<String> =
+            self.row("SELECT @@GLOBAL.gtid_mode").await.map_err(|r| r.into_error(what()))?;
+        if self.version < TAGS_SINCE || mode.as_deref() != Some("ON") {
+            return Err(Error::new(Kind::Settings, what())
+                .hint("[two_way] needs MySQL 8.3 or later with gtid_mode = ON at the destination"));
+        }
+        let sql = format!(
+            "SET SESSION transaction_isolation = 'REPEATABLE-READ', SESSION gtid_next = 'AUTOMATIC:{tag}'"
+        );
+        self.command(&sql).await.map(|_| ()).map_err(|r| {
+            r.into_error(what())
+                .hint("GRANT TRANSACTION_GTID_TAG, SESSION_VARIABLES_ADMIN ON *.* TO the account")
+        })
     }
 
     async fn prepare(&mut self, purpose: Purpose) -> Result<(), Refusal> {

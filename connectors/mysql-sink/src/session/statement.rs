@@ -51,13 +51,16 @@ impl Session {
     }
 
     /// The rows of a query.
-    pub async fn rows<T: FromRow + Send + 'static>(&mut self, sql: &str) -> Result<Vec<T>, Refusal> {
+    pub async fn rows<T: FromRow + Send + 'static>(
+        &mut self,
+        sql: impl AsRef<[u8]> + Sync,
+    ) -> Result<Vec<T>, Refusal> {
         if self.broken {
             return Err(Refusal::broken("the connection is closed"));
         }
         let conn = &mut self.conn;
         let asked = async move {
-            let result = conn.query_iter(sql).await?;
+            let result = conn.query_iter(sql.as_ref()).await?;
             Ok(result.try_collect_and_drop::<T>().await?)
         };
         let answered = tokio::time::timeout(ANSWER_MAX, asked).await;

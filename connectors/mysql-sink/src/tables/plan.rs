@@ -18,6 +18,8 @@ use crate::session::Version;
 pub(crate) struct Plan {
     /// The destination's table.
     pub target: TableName,
+    /// The columns of the row image.
+    pub names: Vec<String>,
     /// For each column of the row image: how its value is written; `None`: it is not (generated).
     pub forms: Vec<Option<Form>>,
     /// For each column of the row image: how it is compared, for rows without a key.
@@ -106,6 +108,7 @@ impl Plan {
         let guarded = opaque || !unique_columns.is_empty();
         let sql = Fragments::new(table, &target, &forms, &identity, guarded, key_generated, version);
         Ok(Self {
+            names: table.columns.iter().map(|c| c.name.clone()).collect(),
             comparisons: table.columns.iter().map(|c| comparison(&c.name, &c.ty)).collect(),
             own_columns: found.columns.iter().any(|c| !c.generated && table.column_index(&c.name).is_none()),
             opaque_unique: opaque || key_generated,

@@ -20,6 +20,7 @@ pub(crate) fn settings(name: &str) -> Settings {
         snapshot_rows_per_second: None,
         allow_global_read_lock: false,
         on_unsafe_ddl: OnUnsafeDdl::Snapshot,
+        skip_sinks: vec!["*".into()],
         heartbeat: Duration::from_secs(10),
     }
 }
@@ -46,4 +47,16 @@ fn lock_names_fit_and_differ() {
     assert_eq!(long.chars().count(), 64);
     assert_ne!(long, longer);
     assert_ne!(settings("Shop").lock_name(), settings("shop").lock_name());
+}
+
+#[test]
+fn only_tags_of_sinks_are_skipped() {
+    let with = |sinks: &[&str]| Settings {
+        skip_sinks: sinks.iter().map(|s| s.to_string()).collect(),
+        ..settings("shop")
+    };
+    assert!(with(&["*"]).skips("cdc_crm"));
+    assert!(!with(&["*"]).skips("") && !with(&["*"]).skips("batch_job"));
+    assert!(with(&["crm"]).skips("cdc_crm") && !with(&["crm"]).skips("cdc_hub"));
+    assert!(!with(&[]).skips("cdc_crm"));
 }

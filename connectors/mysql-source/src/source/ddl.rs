@@ -21,8 +21,17 @@ impl Source {
             progress: Vec::new(),
             origin: ddl.origin,
         };
+        let echo = self.is_echo();
         for effect in event.effects.clone() {
-            self.apply(&effect, &mut event)?;
+            match (&effect, echo) {
+                (Effect::Create(table), true) => self.created(table, &mut event),
+                // Whatever it did to the rows, it did first on the other side.
+                (_, true) => effect.tables().into_iter().for_each(|table| self.plan.altered(table)),
+                (_, false) => self.apply(&effect, &mut event)?,
+            }
+        }
+        if echo {
+            event.effects.retain(|effect| matches!(effect, Effect::Reshape(_) | Effect::Create(_)));
         }
         Ok(event)
     }

@@ -97,6 +97,9 @@ pub struct Target(LogEnd);
 #[derive(Debug)]
 struct Transaction {
     gtid: Option<Gtid>,
+    /// A sink has applied it: it came from the other side, and is not sent back. Chunks of the
+    /// snapshot still see it, since what they read may be older.
+    echo: bool,
 }
 
 /// A MySQL server's changes, and the rows that were there before.
@@ -206,13 +209,17 @@ impl Source {
     fn take(&mut self, event: BinlogEvent) -> Result<()> {
         let event = match event {
             BinlogEvent::Begin(begin) => {
-                let gtid = begin.origin.gtid.as_deref().map(str::parse).transpose()?;
-                self.transaction = Some(Transaction { gtid });
+                let gtid: Option<Gtid> = begin.origin.gtid.as_deref().map(str::parse).transpose()?;
+                let echo = gtid.as_ref().is_some_and(|gtid| self.settings.skips(&gtid.origin.tag));
+                self.transaction = Some(Transaction { gtid, echo });
+                if echo {
+                    return Ok(());
+                }
                 Event::Begin(begin)
             }
             BinlogEvent::Rows(rows) => {
                 self.watch(&rows)?;
-                if self.plan.hides(&rows.table) {
+                if self.is_echo() || self.plan.hides(&rows.table) {
                     return Ok(());
                 }
                 Event::Rows(rows)
@@ -226,6 +233,10 @@ impl Source {
         };
         self.out.push_back(event);
         Ok(())
+    }
+
+    fn is_echo(&self) -> bool {
+        self.transaction.as_ref().is_some_and(|transaction| transaction.echo)
     }
 
     /// Shows the rows to the chunks that are open.

@@ -84,6 +84,7 @@ impl World {
             snapshot_rows_per_second: None,
             allow_global_read_lock: false,
             on_unsafe_ddl: OnUnsafeDdl::Snapshot,
+            skip_sinks: vec!["*".into()],
             heartbeat: Duration::from_secs(2),
         })
     }

@@ -1,0 +1,135 @@
+//! Two databases that follow each other: nothing echoes, and rows that both sides change end equal.
+
+use std::fs;
+use std::path::Path;
+
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+
+use crate::kit::{Dice, Options, Process, World, until, variable};
+
+const LAST_WRITER: &str = "[two_way]\nconflicts = \"last_writer\"\ntimestamp_column = \"changed_at\"\n";
+
+/// The settings of the way back: other names, and the other server.
+fn turned(world: &World, role: &str) -> String {
+    let (source, dest) = (port(&variable("CDC_TEST_SOURCE_MYSQL")), port(&variable("CDC_TEST_DEST_MYSQL")));
+    let back = format!("{}_back", world.name);
+    let settings = fs::read_to_string(world.file(&format!("{role}.toml"))).unwrap();
+    let lines = settings.lines().map(|line| match line.split(" = ").next() {
+        Some("name") => format!("name = \"{back}\"\n"),
+        Some("topic_prefix") => format!("topic_prefix = \"{back}\"\n"),
+        Some("include") => format!("{line}\nsnapshot = \"no_data\"\n"),
+        Some("port") => format!("{}\n", if role == "source" { &dest } else { &source }),
+        _ => format!("{line}\n"),
+    });
+    let file = world.file(&format!("{role}_back.toml"));
+    fs::write(&file, lines.collect::<String>()).unwrap();
+    file
+}
+
+fn port(address: &str) -> String {
+    format!("port = {}", address.rsplit_once(':').unwrap().1)
+}
+
+fn start(role: &str, file: &str) -> Process {
+    Process::start(&[role, "-c", file], Path::new(&file.replace(".toml", ".log")))
+}
+
+/// What a writer on one side does: rows of its own and rows of both, made, changed and deleted.
+fn statements(side: u64, dice: &mut Dice) -> Vec<String> {
+    let statement = |round: u64| {
+        let (id, v) = (dice.below(30), dice.below(1000));
+        match dice.below(6) {
+            0 => format!("INSERT IGNORE INTO t (id, v) VALUES ({id}, {v})"),
+            1 => format!("DELETE FROM t WHERE id = {id}"),
+            2 => format!("INSERT INTO t (id, v) VALUES ({}, {v})", 1000 + round * 2 + side),
+            _ => format!("UPDATE t SET v = {v} WHERE id = {id}"),
+        }
+    };
+    (0..150).map(statement).collect()
+}
+
+async fn run(conn: &mut Conn, statements: &[String]) {
+    for sql in statements {
+        conn.query_drop(sql).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_ways() {
+    let world = World::with("both", &Options { sink: LAST_WRITER.to_owned(), ..Options::default() }).await;
+    world
+        .source_sql(
+            "CREATE TABLE t (id INT PRIMARY KEY, v INT, changed_at TIMESTAMP(6) DEFAULT CURRENT_TIMESTAMP(6) \
+             ON UPDATE CURRENT_TIMESTAMP(6));\nINSERT INTO t (id, v) VALUES (1, 1), (2, 2)",
+        )
+        .await;
+    world.catch_up();
+    let (back_source, back_sink) = (turned(&world, "source"), turned(&world, "sink"));
+    let there = [world.start_source(&[]), world.start_sink(&[])];
+    let back = [start("source", &back_source), start("sink", &back_sink)];
+
+    // The way back runs once a change of the destination arrives at the source.
+    let mut dest = world.dest_conn().await;
+    dest.query_drop(format!("USE `{}`", world.name)).await.unwrap();
+    let mut source = world.source_conn().await;
+    until("the way back", async || {
+        dest.query_drop("UPDATE t SET v = v + 1 WHERE id = 1").await.unwrap();
+        let (here, there): (Option<i64>, Option<i64>) = (
+            source.query_first("SELECT v FROM t WHERE id = 1").await.unwrap(),
+            dest.query_first("SELECT v FROM t WHERE id = 1").await.unwrap(),
+        );
+        here > Some(1) && there > Some(1)
+    })
+    .await;
+    world.until_equal().await;
+
+    // What arrives is not sent back.
+    let before = events(&world, &back_sink);
+    world.source_sql(&format!("INSERT INTO t (id, v) VALUES {}", rows(100..600))).await;
+    world.until_equal().await;
+    dest.query_drop("UPDATE t SET v = 77 WHERE id = 2").await.unwrap();
+    until("the answer", async || {
+        source.query_first::<i64, _>("SELECT v FROM t WHERE id = 2").await.unwrap() == Some(77)
+    })
+    .await;
+    let echoed = events(&world, &back_sink) - before;
+    assert!(echoed < 100, "{echoed} events came back");
+
+    // Both sides change the same rows.
+    let mut dice = Dice::new("both_ways");
+    let (ours, theirs) = (statements(0, &mut dice), statements(1, &mut dice));
+    tokio::join!(run(&mut source, &ours), run(&mut dest, &theirs));
+    let mut marks = [source, dest];
+    for (number, conn) in marks.iter_mut().enumerate() {
+        conn.query_drop(format!("INSERT INTO t (id, v) VALUES (-{}, 0)", number + 1)).await.unwrap();
+    }
+    for conn in &mut marks {
+        until("both marks", async || {
+            conn.query_first::<i64, _>("SELECT COUNT(*) FROM t WHERE id < 0").await.unwrap() == Some(2)
+        })
+        .await;
+    }
+    world.assert_equal().await;
+    let conflicts: usize = ["sink.log", "sink_back.log"]
+        .iter()
+        .map(|log| fs::read_to_string(world.file(log)).unwrap().matches("changed on both sides").count())
+        .sum();
+    assert!(conflicts > 0, "nothing met: the test tests nothing");
+    for mut process in there.into_iter().chain(back) {
+        process.stop();
+    }
+    world.end().await;
+}
+
+fn rows(ids: std::ops::Range<i64>) -> String {
+    ids.map(|id| format!("({id}, 0)")).collect::<Vec<_>>().join(",")
+}
+
+/// Offsets of the data topics that a sink has applied, summed.
+fn events(world: &World, settings: &str) -> i64 {
+    let (code, text) = world.cdc(&["offsets", "show", "-c", settings, "--json"]);
+    assert_eq!(code, Some(0), "{text}");
+    let shown: serde_json::Value = serde_json::from_str(&text).unwrap();
+    shown["offsets"].as_array().unwrap().iter().map(|place| place["offset"].as_i64().unwrap()).sum()
+}
