@@ -51,7 +51,7 @@ async fn connections() {
         proxied: true,
         own: Vec::new(),
         limits: small_cuts(),
-        workload: Profile { large_percent: 2 },
+        workload: Profile::MIXED,
     };
     stage::run(plan, kit::seed()).await;
 }

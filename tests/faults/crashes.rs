@@ -58,7 +58,7 @@ async fn crashes() {
         proxied: false,
         own: Vec::new(),
         limits: heavy(),
-        workload: Profile { large_percent: 5 },
+        workload: Profile::LARGE,
     };
     stage::run(plan, kit::seed()).await;
 }

@@ -4,6 +4,7 @@ use super::model::{
     A, B, BULK, CHILD, Change, EMPTIED, GROWN, LOOSE, MOVED, PARENT, Row, SEQ, SEQ_ROWS, SHAPES, SLOTS,
     Shape, State, grown_column,
 };
+use super::workload::Profile;
 use crate::kit::Dice;
 
 const ACCOUNTS: i64 = 150;
@@ -12,9 +13,9 @@ const SLOT_ROWS: i64 = 30;
 /// Values for the rows of `slots`: few more than rows, so that a free one was another's before.
 const SLOT_VALUES: u64 = 36;
 const MOVED_IDS: u64 = 120;
-const BULK_ROWS: i64 = 5000;
+const BULK_ROWS: i64 = 8000;
 /// Its unique values: some are free.
-const BULK_VALUES: i64 = 6000;
+const BULK_VALUES: i64 = 9000;
 /// Most rows of the table without a key.
 const LOOSE_ROWS: u32 = 60;
 const PARENTS: u64 = 20;
@@ -86,21 +87,21 @@ impl<'s> Draft<'s> {
     }
 
     /// Anything at all.
-    pub fn fill_up(&mut self, dice: &mut Dice, large_percent: u64) {
+    pub fn fill_up(&mut self, dice: &mut Dice, profile: Profile) {
         match dice.below(100) {
-            die if die < large_percent => self.large(dice),
-            90.. => (0..4).for_each(|_| self.piece(dice)),
-            _ => self.piece(dice),
+            die if die < profile.large_percent => self.large(dice),
+            90.. => (0..4).for_each(|_| self.piece(dice, profile)),
+            _ => self.piece(dice, profile),
         }
     }
 
-    fn piece(&mut self, dice: &mut Dice) {
+    fn piece(&mut self, dice: &mut Dice, profile: Profile) {
         match dice.below(15) {
             0..4 => self.transfer(dice),
             4 | 5 => self.swap(dice),
             6 => self.hand_on(dice),
             7 | 8 => self.move_key(dice),
-            9 => self.loose(dice),
+            9 if profile.alone => self.loose(dice),
             10..12 => self.family(dice),
             12 => self.fill(dice),
             _ => self.grow(dice),
@@ -284,8 +285,8 @@ impl<'s> Draft<'s> {
     /// Some hundred rows at once. They are written anew with other unique values, or without,
     /// so that later ones take what these let go; or only other texts are set.
     fn large(&mut self, dice: &mut Dice) {
-        let from = number(dice, 4400) + 1;
-        let to = from + 500 + number(dice, 200);
+        let from = number(dice, 7400) + 1;
+        let to = from + 500 + number(dice, 100);
         let rows: Vec<Row> = self.state.tables[BULK]
             .range(vec![Some(from)]..vec![Some(to + 1)])
             .map(|(row, _)| row.clone())
@@ -304,7 +305,7 @@ impl<'s> Draft<'s> {
         rows.into_iter().for_each(|row| self.change(BULK, Some(row), None));
         let taken: std::collections::BTreeSet<i64> =
             self.state.tables[BULK].keys().filter_map(|row| row[3]).collect();
-        let first = number(dice, 6000);
+        let first = number(dice, 9000);
         let free =
             (0..BULK_VALUES).map(|step| (first + step) % BULK_VALUES + 1).filter(|u| !taken.contains(u));
         let values_of = free.map(Some).chain(std::iter::repeat(None));

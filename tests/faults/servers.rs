@@ -53,7 +53,7 @@ async fn servers() {
         proxied: false,
         own: vec![Source, Dest, Broker],
         limits: small_cuts(),
-        workload: Profile { large_percent: 2 },
+        workload: Profile::MIXED,
     };
     stage::run(plan, kit::seed()).await;
 }

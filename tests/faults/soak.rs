@@ -60,6 +60,6 @@ fn plan(seed: u64, length: Duration) -> Plan {
         proxied: true,
         own: vec![Part::Source, Part::Dest, Part::Broker, Part::Registry],
         limits: if heavy { crashes::heavy() } else { connections::small_cuts() },
-        workload: Profile { large_percent: if heavy { 6 } else { 2 } },
+        workload: if heavy { Profile::LARGE } else { Profile::MIXED },
     }
 }

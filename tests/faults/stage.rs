@@ -107,7 +107,7 @@ impl Stage {
         });
         let address = |part: Part| servers.get(&part).map(|own| own.address().to_owned());
         let options = Options {
-            capture: "chunk_rows = 300".into(),
+            capture: "chunk_rows = 500".into(),
             source: plan.limits.0.clone(),
             sink: plan.limits.1.clone(),
             source_server: address(Part::Source),
@@ -142,8 +142,8 @@ impl Stage {
 
     async fn begin(&mut self, state: super::model::State, seed: u64) {
         let (world, history) = (self.world.clone(), self.history.clone());
-        let streaming = self.looks.clone();
-        let writer = Writer { world, state, history, stop: self.stop_writer.clone(), streaming };
+        let (looks, stop) = (self.looks.clone(), self.stop_writer.clone());
+        let writer = Writer { world, state, history, looks, stop };
         self.writing = Some(tokio::spawn(writer.run(Dice::of(seed.rotate_left(17)), self.plan.workload)));
         let (world, history) = (self.world.clone(), self.history.clone());
         self.looking = Some(tokio::spawn(looks::look(world, history, self.looks.clone(), self.stop.clone())));

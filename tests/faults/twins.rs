@@ -36,7 +36,7 @@ async fn twins() {
         proxied: true,
         own: Vec::new(),
         limits: small_cuts(),
-        workload: Profile { large_percent: 2 },
+        workload: Profile::MIXED,
     };
     stage::run(plan, kit::seed()).await;
 }

@@ -22,14 +22,27 @@ const DDL_EVERY: u64 = 150;
 /// One in so many by a TRUNCATE.
 const TRUNCATE_EVERY: u64 = 100;
 
-/// Most wait between two transactions, in ms.
-const WAIT_MS: u64 = 8;
+/// With so many transactions on their way the writer slows down: enough for several batches of
+/// the sink, and soon over when the fault is.
+const AHEAD_MAX: u64 = 250;
+const WAIT_AHEAD: Duration = Duration::from_millis(60);
 
 /// How much of what.
 #[derive(Clone, Copy, Debug)]
 pub struct Profile {
     /// Of a hundred transactions, how many are large.
     pub large_percent: u64,
+    /// Most wait between two transactions.
+    pub wait_ms: u64,
+    /// Whether there are changes that the sink applies alone: of rows without a key, truncations.
+    pub alone: bool,
+}
+
+impl Profile {
+    /// Many transactions of every kind.
+    pub const MIXED: Self = Self { large_percent: 2, wait_ms: 8, alone: true };
+    /// Mostly large transactions, of rows that keep out of each other's way.
+    pub const LARGE: Self = Self { large_percent: 40, wait_ms: 200, alone: false };
 }
 
 /// Makes the tables with these rows.
@@ -49,8 +62,9 @@ pub struct Writer {
     pub state: State,
     pub history: Arc<History>,
     pub stop: Arc<AtomicBool>,
-    /// Whether the first snapshot is through: a truncation during it has no place in the model.
-    pub streaming: Arc<Looks>,
+    /// How far the destination is. While the first snapshot is not through, there is no place
+    /// for a truncation in the model.
+    pub looks: Arc<Looks>,
 }
 
 impl Writer {
@@ -64,16 +78,21 @@ impl Writer {
             number += 1;
             let mut draft = Draft::begin(&mut self.state, number);
             draft.truncated(std::mem::take(&mut truncated));
-            draft.fill_up(&mut dice, profile.large_percent);
+            draft.fill_up(&mut dice, profile);
             commit(&self.world, &self.history, &mut conn, draft, number).await;
             if dice.below(DDL_EVERY) == 0 && self.state.grown < GROWN_COLUMNS {
                 add_column(&self.world, &mut conn, self.state.grown).await;
                 self.state.grown += 1;
             }
-            if dice.below(TRUNCATE_EVERY) == 0 && self.streaming.count.load(Ordering::Relaxed) > 0 {
+            if profile.alone
+                && dice.below(TRUNCATE_EVERY) == 0
+                && self.looks.count.load(Ordering::Relaxed) > 0
+            {
                 truncated = self.truncate(&mut conn).await;
             }
-            tokio::time::sleep(Duration::from_millis(dice.below(WAIT_MS))).await;
+            let ahead = number.saturating_sub(self.looks.last.load(Ordering::Relaxed));
+            let wait = if ahead > AHEAD_MAX { WAIT_AHEAD } else { Duration::ZERO };
+            tokio::time::sleep(wait + Duration::from_millis(dice.below(profile.wait_ms))).await;
         }
         // A column gets to the destination with the first row that has it.
         number += 1;
