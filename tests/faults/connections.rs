@@ -37,7 +37,7 @@ pub const FAULTS: &[Fault] = &[
 
 /// Small cuts, so that large transactions span several, and faults fall inside of them.
 pub fn small_cuts() -> (String, String) {
-    ("[limits]\ncut_bytes = 65536\n".to_owned(), String::new())
+    ("[limits]\ncut_bytes = 300000\n".to_owned(), String::new())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,9 +13,8 @@ const SLOT_ROWS: i64 = 30;
 /// Values for the rows of `slots`: few more than rows, so that a free one was another's before.
 const SLOT_VALUES: u64 = 36;
 const MOVED_IDS: u64 = 120;
-const BULK_ROWS: i64 = 8000;
-/// Its unique values: some are free.
-const BULK_VALUES: i64 = 9000;
+/// Unique values of `bulk` that are free at the beginning.
+const BULK_VALUES_FREE: i64 = 1000;
 /// Most rows of the table without a key.
 const LOOSE_ROWS: u32 = 60;
 const PARENTS: u64 = 20;
@@ -25,7 +24,7 @@ const GROWN_ROWS: u64 = 40;
 pub const GROWN_COLUMNS: usize = 30;
 
 /// What the tables hold at the beginning.
-pub fn initial() -> State {
+pub fn initial(profile: Profile) -> State {
     let mut state = State { grown: SHAPES[GROWN].columns.len(), ..State::default() };
     let mut put = |table: usize, row: Row| {
         state.apply(&Change { table, before: None, after: Some(row), silent: false });
@@ -44,7 +43,7 @@ pub fn initial() -> State {
     for v in 0..20 {
         put(LOOSE, vec![Some(v % 7), Some(v % 3)]);
     }
-    for id in 1..=BULK_ROWS {
+    for id in 1..=profile.bulk_rows {
         put(BULK, vec![Some(id), Some(0), Some(0), Some(id)]);
     }
     for id in 1..=20 {
@@ -89,7 +88,7 @@ impl<'s> Draft<'s> {
     /// Anything at all.
     pub fn fill_up(&mut self, dice: &mut Dice, profile: Profile) {
         match dice.below(100) {
-            die if die < profile.large_percent => self.large(dice),
+            die if die < profile.large_percent => self.large(dice, profile.bulk_rows),
             90.. => (0..4).for_each(|_| self.piece(dice, profile)),
             _ => self.piece(dice, profile),
         }
@@ -284,10 +283,10 @@ impl<'s> Draft<'s> {
 
     /// Some hundred rows at once. They are written anew with other unique values, or without,
     /// so that later ones take what these let go; or only other texts are set.
-    fn large(&mut self, dice: &mut Dice) {
-        let from = number(dice, 7400) + 1;
+    fn large(&mut self, dice: &mut Dice, rows: i64) {
+        let from = number(dice, u64::try_from(rows - 600).unwrap()) + 1;
         let to = from + 500 + number(dice, 100);
-        let rows: Vec<Row> = self.state.tables[BULK]
+        let there: Vec<Row> = self.state.tables[BULK]
             .range(vec![Some(from)]..vec![Some(to + 1)])
             .map(|(row, _)| row.clone())
             .collect();
@@ -295,19 +294,19 @@ impl<'s> Draft<'s> {
         if manner == 0 {
             let text = literal(&SHAPES[BULK], 1, Some(self.n));
             self.sql.push(format!("UPDATE bulk SET v={text}, n={} WHERE id BETWEEN {from} AND {to}", self.n));
-            for row in rows {
+            for row in there {
                 let after = vec![row[0], Some(self.n), Some(self.n), row[3]];
                 self.change(BULK, Some(row), Some(after));
             }
             return;
         }
         self.sql.push(format!("DELETE FROM bulk WHERE id BETWEEN {from} AND {to}"));
-        rows.into_iter().for_each(|row| self.change(BULK, Some(row), None));
+        there.into_iter().for_each(|row| self.change(BULK, Some(row), None));
         let taken: std::collections::BTreeSet<i64> =
             self.state.tables[BULK].keys().filter_map(|row| row[3]).collect();
+        let count = rows + BULK_VALUES_FREE;
         let first = number(dice, 9000);
-        let free =
-            (0..BULK_VALUES).map(|step| (first + step) % BULK_VALUES + 1).filter(|u| !taken.contains(u));
+        let free = (0..count).map(|step| (first + step) % count + 1).filter(|u| !taken.contains(u));
         let values_of = free.map(Some).chain(std::iter::repeat(None));
         let all: Vec<Row> = (from..=to)
             .zip(values_of)

@@ -14,7 +14,7 @@ use super::model::{Digest, GROWN, History, SHAPES, TABLES, digest};
 use crate::kit::World;
 
 /// Between two looks, so that they leave the machine to what they look at.
-const PAUSE: Duration = Duration::from_millis(15);
+const PAUSE: Duration = Duration::from_millis(25);
 
 /// What was seen.
 #[derive(Default)]

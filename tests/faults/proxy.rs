@@ -231,7 +231,8 @@ impl Pump<'_> {
             }
             return lost;
         }
-        if !self.shared.protocol.is_commit(bytes) {
+        let waits = matches!(self.orders.borrow().mode, Mode::LoseCommit | Mode::LoseCommitAnswer);
+        if !waits || !self.shared.protocol.is_commit(bytes) {
             return false;
         }
         match self.shared.take_lost_commit() {

@@ -117,7 +117,7 @@ impl Stage {
             ..Options::default()
         };
         let world = Arc::new(World::with(plan.name, &options).await);
-        let state = draft::initial();
+        let state = draft::initial(plan.workload);
         workload::create(&world, &state).await;
         let mut stage = Self {
             instances: Vec::new(),

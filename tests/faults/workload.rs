@@ -36,13 +36,15 @@ pub struct Profile {
     pub wait_ms: u64,
     /// Whether there are changes that the sink applies alone: of rows without a key, truncations.
     pub alone: bool,
+    /// Rows of `bulk`, of which large transactions write some hundred.
+    pub bulk_rows: i64,
 }
 
 impl Profile {
     /// Many transactions of every kind.
-    pub const MIXED: Self = Self { large_percent: 2, wait_ms: 8, alone: true };
+    pub const MIXED: Self = Self { large_percent: 1, wait_ms: 12, alone: true, bulk_rows: 1500 };
     /// Mostly large transactions, of rows that keep out of each other's way.
-    pub const LARGE: Self = Self { large_percent: 40, wait_ms: 200, alone: false };
+    pub const LARGE: Self = Self { large_percent: 30, wait_ms: 150, alone: false, bulk_rows: 5000 };
 }
 
 /// Makes the tables with these rows.
