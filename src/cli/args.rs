@@ -4,8 +4,10 @@
 
 use std::path::PathBuf;
 
-use cdc_sdk::{CutId, Error, GtidSet, Kind, Result};
+use cdc_sdk::{Error, GtidSet, Kind, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(super) use offsets::{ExportArgs, ImportArgs, OffsetsCommand, ResetArgs, SetArgs, ShowArgs};
 
 use super::pipeline::replay::ReplayFrom;
 use crate::observe::{self, LogFormat};
@@ -80,10 +82,15 @@ SIGTERM or Ctrl-C ends it after the batch under way; a second one ends it at onc
     #[command(after_help = "Examples:
   cdc sink -c sink.toml
   cdc sink -c sink.toml --until-caught-up
+  cdc sink -c sink.toml --from-gtid '3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77'
   cdc sink -c /etc/cdc/sink.toml --log-format json --log-level info,rdkafka=debug
 
-SIGTERM or Ctrl-C ends it after the batch under way; a second one ends it at once. Both are safe.")]
-    Sink(RunArgs),
+SIGTERM or Ctrl-C ends it after the batch under way; a second one ends it at once. Both are safe.
+
+--from-gtid is for the first start after the destination was restored from a backup of the source: SET is
+the gtid_executed of that backup (mysqldump writes it as GTID_PURGED, xtrabackup to xtrabackup_binlog_info).
+The sink then has a position, and is started without it. cdc offsets show --from-gtid shows where it would begin.")]
+    Sink(SinkArgs),
 
     /// See what must be mended before a pipeline runs, each with the statement to run
     #[command(after_help = "Examples:
@@ -102,6 +109,23 @@ Exits with 1 if something must be mended.")]
 The pipeline answers at the address of [http] listen in its settings.")]
     Status(StatusArgs),
 
+    /// Read tables once more while a source streams; pause, resume, stop or show what is being read
+    #[command(
+        args_conflicts_with_subcommands = true,
+        subcommand_negates_reqs = true,
+        after_help = "Examples:
+  cdc snapshot -c source.toml --tables shop.orders,crm.*
+  cdc snapshot -c source.toml --tables shop.orders --where 'id > 1000 AND closed IS NULL'
+  cdc snapshot -c source.toml --tables shop.orders --empty-first
+  cdc snapshot -c sink.toml --for-me
+  cdc snapshot pause -c source.toml
+  cdc snapshot show -c source.toml
+
+The command goes over the control topic to the source that runs, and waits until it is taken. The
+tables are read in chunks while changes stream; their rows are upserts, so sinks stay equal to the source."
+    )]
+    Snapshot(SnapshotArgs),
+
     /// Set a sink's ledger back, so that events are applied again
     #[command(after_help = "Examples:
   cdc replay -c sink.toml --earliest --dry-run
@@ -109,12 +133,15 @@ The pipeline answers at the address of [http] listen in its settings.")]
   cdc replay -c sink.toml --from-timestamp 2026-01-31T22:00:00Z --yes
   cdc replay -c sink.toml --from-timestamp 1769896800000 --yes
   cdc replay -c sink.toml --from-gtid '3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77' --yes
+  cdc replay -c sink.toml --earliest --live --yes
 
 It begins at the last whole cut before the place named. Rows are upserts, so the destination ends
-in the state that it would have had without a replay; on the way it passes through older states.")]
+in the state that it would have had without a replay; on the way it passes through older states.
+The sink must be stopped, or --live given: what it has not committed is then rolled back, and it goes on
+from the older place by itself.")]
     Replay(ReplayArgs),
 
-    /// See the offsets that belong together
+    /// See, hand on and set the offsets that belong together
     #[command(subcommand)]
     Offsets(OffsetsCommand),
 
@@ -130,9 +157,12 @@ impl Command {
     pub(super) const fn default_level(&self) -> &'static str {
         match self {
             Self::Source(_) | Self::Sink(_) => "info,rdkafka=warn,librdkafka=warn",
-            Self::Check(_) | Self::Status(_) | Self::Replay(_) | Self::Offsets(_) | Self::Explain(_) => {
-                "warn,rdkafka=error,librdkafka=error"
-            }
+            Self::Check(_)
+            | Self::Status(_)
+            | Self::Snapshot(_)
+            | Self::Replay(_)
+            | Self::Offsets(_)
+            | Self::Explain(_) => "warn,rdkafka=error,librdkafka=error",
         }
     }
 }
@@ -157,6 +187,17 @@ pub(super) struct RunArgs {
     pub(super) until_caught_up: bool,
 }
 
+/// How a sink runs.
+#[derive(Args, Debug)]
+pub(super) struct SinkArgs {
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+
+    /// Begin at this backup of the source, which the destination was restored from
+    #[arg(long, value_name = "SET", value_parser = parse_gtid_set)]
+    pub(super) from_gtid: Option<GtidSet>,
+}
+
 /// How a status is shown.
 #[derive(Args, Debug)]
 pub(super) struct StatusArgs {
@@ -173,16 +214,115 @@ pub(super) struct StatusArgs {
     pub(super) watch: bool,
 }
 
+/// What to read once more, or what else is told.
+#[derive(Args, Debug)]
+pub(super) struct SnapshotArgs {
+    #[command(subcommand)]
+    pub(super) verb: Option<SnapshotVerb>,
+
+    /// Settings of the source; with --for-me of the sink
+    #[arg(short, long, value_name = "FILE", required = true)]
+    pub(super) config: Option<PathBuf>,
+
+    /// Tables, as [capture] include names them; several by commas
+    #[arg(long, value_name = "LIST", required_unless_present = "for_me")]
+    pub(super) tables: Vec<String>,
+
+    /// Of one table, only the rows for which this SQL expression holds
+    #[arg(long = "where", value_name = "EXPRESSION", conflicts_with = "empty_first")]
+    pub(super) condition: Option<String>,
+
+    /// Sinks empty the tables first, so that rows go which the source does not have
+    #[arg(long)]
+    pub(super) empty_first: bool,
+
+    /// All tables, for this sink alone, which must not be running: its tables are emptied, and filled anew
+    #[arg(long, conflicts_with_all = ["tables", "condition", "empty_first"])]
+    pub(super) for_me: bool,
+
+    /// With --for-me: do it without asking
+    #[arg(long, requires = "for_me")]
+    pub(super) yes: bool,
+
+    #[command(flatten)]
+    pub(super) patience: SnapshotPatience,
+}
+
+/// How long to wait for the source.
+#[derive(Args, Debug)]
+pub(super) struct SnapshotPatience {
+    /// How many seconds to wait until the source takes the command
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(super) wait: u64,
+}
+
+/// What else than to read.
+#[derive(Debug, Subcommand)]
+pub(super) enum SnapshotVerb {
+    /// Begin no more chunks; changes go on
+    #[command(after_help = "Examples:
+  cdc snapshot pause -c source.toml
+  cdc snapshot pause -c source.toml --wait 300")]
+    Pause(SnapshotTarget),
+    /// Go on after a pause
+    #[command(after_help = "Examples:
+  cdc snapshot resume -c source.toml")]
+    Resume(SnapshotTarget),
+    /// End the snapshots that were asked for; first snapshots go on
+    #[command(after_help = "Examples:
+  cdc snapshot stop -c source.toml")]
+    Stop(SnapshotTarget),
+    /// Show what is being read, and why; the source need not run
+    #[command(after_help = "Examples:
+  cdc snapshot show -c source.toml
+  cdc snapshot show -c source.toml --json")]
+    Show(SnapshotShow),
+}
+
+/// Which source, and how long to wait for it.
+#[derive(Args, Debug)]
+pub(super) struct SnapshotTarget {
+    /// Settings of the source
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) config: PathBuf,
+
+    #[command(flatten)]
+    pub(super) patience: SnapshotPatience,
+}
+
+/// How a snapshot is shown.
+#[derive(Args, Debug)]
+pub(super) struct SnapshotShow {
+    /// Settings of the source
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) config: PathBuf,
+
+    /// As JSON, with every table
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
 /// From where, and whether really.
 #[derive(Args, Debug)]
 pub(super) struct ReplayArgs {
-    /// Settings of the sink, which must not be running
+    /// Settings of the sink
     #[arg(short, long, value_name = "FILE")]
     pub(super) config: PathBuf,
 
     #[command(flatten)]
     pub(super) from: FromArgs,
 
+    /// Also under a sink that runs: it stops where it is and goes on from the older place
+    #[arg(long)]
+    pub(super) live: bool,
+
+    #[command(flatten)]
+    pub(super) sure: SureArgs,
+}
+
+/// Whether a ledger is really set.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct SureArgs {
     /// Only say what would be done
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -224,32 +364,6 @@ impl FromArgs {
     }
 }
 
-/// What of the offsets.
-#[derive(Debug, Subcommand)]
-pub(super) enum OffsetsCommand {
-    /// Show the position and the offset of each partition that belong together
-    #[command(after_help = "Examples:
-  cdc offsets show -c sink.toml
-  cdc offsets show -c sink.toml --cut 3.1024 --json")]
-    Show(OffsetsArgs),
-}
-
-/// Which offsets.
-#[derive(Args, Debug)]
-pub(super) struct OffsetsArgs {
-    /// Settings of the sink
-    #[arg(short, long, value_name = "FILE")]
-    pub(super) config: PathBuf,
-
-    /// Those of this cut; without it, those of the ledger
-    #[arg(long, value_name = "INCARNATION.SEQUENCE", value_parser = parse_cut)]
-    pub(super) cut: Option<CutId>,
-
-    /// As JSON
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
 /// Which code.
 #[derive(Args, Debug)]
 pub(super) struct ExplainArgs {
@@ -283,20 +397,27 @@ fn parse_timestamp(text: &str) -> Result<ReplayFrom, String> {
 }
 
 fn parse_gtids(text: &str) -> Result<ReplayFrom, String> {
-    let set: GtidSet =
-        text.parse().map_err(|e: Error| format!("{}; {}", e.what(), e.hint_text().unwrap_or_default()))?;
+    parse_gtid_set(text).map(ReplayFrom::Gtid)
+}
+
+/// A set; `mysqldump` writes a `+` before it, which tells the server to add it to what it has.
+fn parse_gtid_set(text: &str) -> Result<GtidSet, String> {
+    let set: GtidSet = text.strip_prefix('+').unwrap_or(text).parse().map_err(told)?;
     if set.is_empty() {
         return Err("the set is empty; --earliest begins before everything".to_owned());
     }
-    Ok(ReplayFrom::Gtid(set))
+    Ok(set)
 }
 
-fn parse_cut(text: &str) -> Result<CutId, String> {
-    let parsed = text.split_once('.').and_then(|(incarnation, sequence)| {
-        Some(CutId { incarnation: incarnation.parse().ok()?, sequence: sequence.parse().ok()? })
-    });
-    parsed.ok_or_else(|| "write INCARNATION.SEQUENCE, such as 3.1024".to_owned())
+fn parse_cut(text: &str) -> Result<ReplayFrom, String> {
+    text.parse().map(ReplayFrom::Cut).map_err(told)
 }
+
+fn told(error: Error) -> String {
+    format!("{}; {}", error.what(), error.hint_text().unwrap_or_default())
+}
+
+mod offsets;
 
 #[cfg(test)]
 mod tests;

@@ -12,11 +12,14 @@
 
 mod args;
 mod check;
+mod confirm;
 mod explain;
+mod offsets;
 mod outcome;
 mod output;
 mod replay;
 mod run;
+mod snapshot;
 mod status;
 
 use std::process::ExitCode;
@@ -26,10 +29,9 @@ use cdc_sdk::{Error, Kind, Result};
 use clap::Parser;
 use tokio::runtime::{Builder, Runtime};
 
-use args::{Cli, Command, OffsetsCommand};
+use args::{Cli, Command};
 use outcome::Outcome;
 
-use crate::config::SinkConfig;
 use crate::observe::{self, ProgressLine};
 use crate::pipeline;
 
@@ -78,11 +80,9 @@ async fn perform(command: Command, line: &ProgressLine) -> Result<Outcome> {
         Command::Sink(args) => run::sink(&args, line).await,
         Command::Check(args) => check::run(&args.config).await,
         Command::Status(args) => status::run(&args).await,
+        Command::Snapshot(args) => snapshot::run(args).await,
         Command::Replay(args) => replay::run(args).await,
-        Command::Offsets(OffsetsCommand::Show(args)) => {
-            let config = SinkConfig::load(&args.config)?;
-            output::text(&pipeline::offsets::show(config, args.cut, args.json).await?)
-        }
+        Command::Offsets(command) => offsets::run(command).await,
         Command::Explain(args) => explain::run(args.code.as_deref()),
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn exit_code(result: &Result<Outcome, Error>) -> u8 {
     match result {
         Ok(Outcome::Done) => 0,
         Ok(Outcome::Unfit) => 1,
-        Err(error) if matches!(error.kind(), Kind::Usage | Kind::Settings) => 2,
+        Err(error) if matches!(error.kind(), Kind::Usage | Kind::Settings | Kind::Refused) => 2,
         Err(error) => match error.fate() {
             Fate::Halt | Fate::Quarantine => 3,
             Fate::Retry => 4,

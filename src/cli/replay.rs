@@ -1,38 +1,17 @@
 //! `cdc replay`: asks before it sets the ledger back.
 
-use std::io::{self, BufRead, IsTerminal, Write};
-
-use cdc_sdk::{Error, Kind, Result};
+use cdc_sdk::Result;
 
 use super::args::ReplayArgs;
+use super::confirm;
 use super::outcome::Outcome;
-use super::output;
 use super::pipeline;
 use crate::config::SinkConfig;
 
-/// Says what a replay would do; does it with `--yes`, or once a person at the terminal says so.
+/// Says what a replay would do; does it once it is sure.
 pub(super) async fn run(args: ReplayArgs) -> Result<Outcome> {
     let config = SinkConfig::load(&args.config)?;
     let from = args.from.chosen()?;
-    if !args.yes || args.dry_run {
-        output::text(&pipeline::replay::run(config.clone(), from.clone(), true).await?)?;
-        if args.dry_run || !confirmed()? {
-            return Ok(Outcome::Done);
-        }
-    }
-    output::text(&pipeline::replay::run(config, from, false).await?)
-}
-
-/// Whether the person at the terminal agrees.
-fn confirmed() -> Result<bool> {
-    let unreadable = |e| Error::new(Kind::Usage, "the answer cannot be read").caused_by(e);
-    if !io::stdin().is_terminal() {
-        return Err(Error::new(Kind::Usage, "nobody is there to confirm the replay")
-            .hint("add --yes to do it, or --dry-run to only see what it would do"));
-    }
-    let mut err = io::stderr();
-    write!(err, "Set the ledger back as shown? [y/N] ").and_then(|()| err.flush()).map_err(unreadable)?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer).map_err(unreadable)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    let live = args.live;
+    confirm::then(args.sure, async |dry_run| pipeline::replay::run(&config, &from, dry_run, live).await).await
 }

@@ -2,8 +2,9 @@
 
 use cdc_sdk::Result;
 
-use super::args::RunArgs;
+use super::args::{RunArgs, SinkArgs};
 use super::outcome::Outcome;
+use super::output;
 use super::pipeline::{self, RunOptions};
 use crate::config::{SinkConfig, SourceConfig};
 use crate::observe::{ProgressLine, SinkView, SourceView, State, Stop, Watch};
@@ -20,13 +21,16 @@ pub(super) async fn source(args: &RunArgs, line: &ProgressLine) -> Result<Outcom
     ended.map(|()| Outcome::Done)
 }
 
-/// Runs a sink.
-pub(super) async fn sink(args: &RunArgs, line: &ProgressLine) -> Result<Outcome> {
-    let config = SinkConfig::load(&args.config)?;
+/// Runs a sink; first sets its ledger to the backup that the destination was restored from, if there is one.
+pub(super) async fn sink(args: &SinkArgs, line: &ProgressLine) -> Result<Outcome> {
+    let config = SinkConfig::load(&args.run.config)?;
+    if let Some(held) = &args.from_gtid {
+        output::text(&pipeline::bootstrap::run(&config, held).await?)?;
+    }
     let stop = Stop::on_signals()?;
     let view = SinkView::new(&config.name);
     let watch = Watch::start(view.view(), config.http, line).await?;
-    let ended = pipeline::sink::run(config, options(args), stop, view.clone()).await;
+    let ended = pipeline::sink::run(config, options(&args.run), stop, view.clone()).await;
     view.state(State::Stopped);
     watch.end();
     ended.map(|()| Outcome::Done)

@@ -227,6 +227,25 @@ impl Events {
         }
     }
 
+    /// After [`Kind::EventsMissing`]: goes on from the partition's first record where what came before it
+    /// was deleted. `false`: that is not so, or no record is left.
+    ///
+    /// # Errors
+    /// [`Kind::KafkaUnreachable`].
+    pub fn skip_deleted(&mut self, topic: &str, partition: i32) -> Result<bool> {
+        let Some(from) = self.position(topic, partition) else { return Ok(false) };
+        let bounds = self.consumer.inner().fetch_watermarks(topic, partition, self.settings.patience);
+        let (first, end) = bounds.map_err(|cause| {
+            self.consumer.fault(&cause, &format!("asking where {topic}/{partition} begins"))
+        })?;
+        if from >= first || first >= end {
+            return Ok(false);
+        }
+        self.release(topic, partition)?;
+        self.ensure(topic, partition, From::Offset(first))?;
+        Ok(true)
+    }
+
     /// Lets a partition go. One that is not held is no error.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use cdc_sdk::cut::{CutKind, Place, Touched};
 use cdc_sdk::{Cut, CutId, GtidSet, Position, Result, fail};
 
+use super::private::Mark;
 use crate::avro::KeyNote;
 use crate::avro::Outgoing;
 use crate::avro::records::{self, GtidsOf, RecordIds};
@@ -47,12 +48,15 @@ pub struct OwnTopics {
     pub cuts: String,
     /// `prefix.state`.
     pub state: String,
+    /// `prefix.control`.
+    pub control: String,
 }
 
 impl OwnTopics {
     /// The topics of a prefix.
     pub fn of(prefix: &str) -> Self {
-        Self { cuts: format!("{prefix}.cuts"), state: format!("{prefix}.state") }
+        let named = |name| format!("{prefix}.{name}");
+        Self { cuts: named("cuts"), state: named("state"), control: named("control") }
     }
 }
 
@@ -170,12 +174,31 @@ impl CutWriter {
         }
     }
 
+    /// Sends a mark to the topic of one sink.
+    pub fn mark(&mut self, topic: &DataTopic, mark: Mark) -> Result<()> {
+        let key = mark.key(self.ids.control.key);
+        self.event(topic, 0, &Outgoing { key: Some(&key), key_datum: None, value: None, key_note: None })
+    }
+
     /// Stores a record of `prefix.state` with the cut.
     pub fn state(&mut self, key: &str, json: &str) -> Result<()> {
         self.begin()?;
         let key = records::encode_state_key(key, self.ids.state_key)?;
         let value = records::encode_state_value(json, self.ids.state_value)?;
         self.publisher.send(&self.topics.state, 0, Some(&key), Some(&value), &[], now_ms())
+    }
+
+    /// Answers a command with the cut.
+    pub fn control(&mut self, key: &str, json: &str) -> Result<()> {
+        self.begin()?;
+        let key = records::encode_key(key, self.ids.control.key);
+        let value = records::encode_control_value(json, self.ids.control.value)?;
+        self.publisher.send(&self.topics.control, 0, Some(&key), Some(&value), &[], now_ms())
+    }
+
+    /// The id of the open cut, or of the next where none is open.
+    pub fn next_id(&self) -> CutId {
+        self.id
     }
 
     /// Ends the cut: writes its record and commits the Kafka transaction.
@@ -244,7 +267,7 @@ impl CutWriter {
     fn ends_are(&mut self, committed: Vec<Place>) {
         self.previous_ends = committed
             .into_iter()
-            .filter(|p| p.topic != self.topics.cuts && p.topic != self.topics.state)
+            .filter(|p| ![&self.topics.cuts, &self.topics.state, &self.topics.control].contains(&&p.topic))
             .collect();
         for place in &self.previous_ends {
             self.ends.insert((place.topic.clone(), place.partition), place.offset);

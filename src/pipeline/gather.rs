@@ -17,6 +17,9 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::cut_writer::OwnTopics;
+use super::filling::Filling;
+use super::overlap::Overlap;
+use super::private::Mark;
 use super::recovery::stored_cut;
 use super::settings;
 use crate::avro::{self, AvroRow, Plan, Registry};
@@ -86,7 +89,11 @@ pub struct Gatherer {
     from: HashMap<(String, i32), i64>,
     /// Up to which cut the ledger has everything.
     done: Option<CutId>,
+    /// The cut at which a replay, or what follows a backup, ends.
+    converges_until: Option<CutId>,
+    overlap: Overlap,
     snapshot_complete: bool,
+    filling: Filling,
     gtids: Option<GtidSet>,
     /// Where `--until-caught-up` ends, as an offset of the cuts topic.
     target: Option<i64>,
@@ -119,7 +126,10 @@ impl Gatherer {
             gates: HashMap::new(),
             from: progress.places.clone(),
             done: progress.cut,
+            converges_until: progress.high_water.filter(|_| progress.converging()),
+            overlap: Overlap::new(progress.backup.clone()),
             snapshot_complete: progress.snapshot_complete,
+            filling: Filling::of(&config.topic_prefix, &config.name, &progress.places),
             gtids: progress.position.parse().ok(),
             target: until_caught_up.then_some(end),
         })
@@ -190,14 +200,17 @@ impl Gatherer {
                 return Ok(false);
             }
         }
-        let moves = !places.is_empty() || last.snapshot_complete != self.snapshot_complete;
-        self.snapshot_complete = last.snapshot_complete;
+        // Cuts that bring nothing write no ledger, unless they end something that it knows of.
+        let complete = last.snapshot_complete && !self.filling.is_open();
+        let ends = complete != self.snapshot_complete || self.converges_until == Some(last.id);
+        let moves = !places.is_empty() || ends;
+        self.snapshot_complete = complete;
         if !moves {
             let committed_us = cuts.iter().map(|(_, c)| c.committed_us).max().unwrap_or(0);
             return Ok(hand_over.blocking_send(Work::Passed { cut: last.id, committed_us }).is_ok());
         }
         let size = Size::of(cuts.iter().map(|(_, cut)| cut));
-        Ok(hand_over.blocking_send(commit(changes, cuts, places, size)).is_ok())
+        Ok(hand_over.blocking_send(commit(changes, cuts, places, size, complete)).is_ok())
     }
 
     /// One transaction for the cuts of one large source transaction, streamed.
@@ -216,8 +229,8 @@ impl Gatherer {
             }
             let size = Size::of(std::iter::once(cut));
             let work = if index + 1 == cuts.len() {
-                self.snapshot_complete = cut.snapshot_complete;
-                commit(changes, cuts, std::mem::take(&mut places), size)
+                self.snapshot_complete = cut.snapshot_complete && !self.filling.is_open();
+                commit(changes, cuts, std::mem::take(&mut places), size, self.snapshot_complete)
             } else {
                 Work::Apply { batch: Batch { changes, end: End::More }, size }
             };
@@ -231,7 +244,8 @@ impl Gatherer {
     /// Begins to fetch every partition that the cuts name, all at once: a partition's first
     /// fetch takes a round trip or two.
     fn fetch(&mut self, cuts: &[(i64, Cut)]) -> Result<()> {
-        for touched in cuts.iter().flat_map(|(_, cut)| &cut.touched) {
+        let touched = cuts.iter().flat_map(|(_, cut)| &cut.touched);
+        for touched in touched.filter(|touched| self.filling.concerns(&touched.topic)) {
             let key = (touched.topic.clone(), touched.partition);
             let from = self.from.get(&key).map_or(From::Earliest, |offset| From::Offset(*offset));
             self.events.ensure(&touched.topic, touched.partition, from)?;
@@ -248,12 +262,17 @@ impl Gatherer {
         stop: &Stop,
     ) -> Result<bool> {
         changes.reserve(usize::try_from(cut.events()).unwrap_or(0));
+        self.overlap.begin(cut);
         for touched in &cut.touched {
+            if !self.filling.concerns(&touched.topic) {
+                continue;
+            }
             match self.events_of_partition(cut.id, touched, changes, stop)? {
                 Some(next_offset) => places.insert((touched.topic.clone(), touched.partition), next_offset),
                 None => return Ok(false),
             };
         }
+        places.extend(self.filling.take_moved());
         Ok(true)
     }
 
@@ -271,7 +290,7 @@ impl Gatherer {
         let mut next_offset = None;
         let mut last_seen = Instant::now();
         while gate.taken(cut) < *events {
-            let Some(event) = self.events.next(topic, *partition, WAIT)? else {
+            let Some(event) = self.next_event(topic, *partition)? else {
                 if stop.requested() {
                     return Ok(None);
                 }
@@ -282,7 +301,7 @@ impl Gatherer {
             let stamp = event.stamp.ok_or_else(|| unstamped(&event, touched))?;
             if gate.admit(stamp.cut, stamp.ordinal).map_err(|e| at(e, &event, touched))? == Admission::Take {
                 next_offset = Some(event.offset + 1);
-                if let Some(change) = self.change(&event).map_err(|e| at(e, &event, touched))? {
+                if let Some(change) = self.change(topic, &event).map_err(|e| at(e, &event, touched))? {
                     changes.push(change);
                 }
             }
@@ -291,16 +310,42 @@ impl Gatherer {
         Ok(Some(next_offset.unwrap_or(0)))
     }
 
-    /// What an event says; `None` for a tombstone, which repeats the delete before it.
-    fn change(&mut self, event: &Event) -> Result<Option<Change<AvroRow>>> {
-        let Some(value) = &event.value else { return Ok(None) };
+    /// The next event. Retention may have taken the records from the ledger's offset on; whether any
+    /// that is needed was among them, the next one tells: a gate lets none pass behind a gap.
+    fn next_event(&mut self, topic: &str, partition: i32) -> Result<Option<Event>> {
+        match self.events.next(topic, partition, WAIT) {
+            Err(error) if error.kind() == Kind::EventsMissing => {
+                match self.events.skip_deleted(topic, partition)? {
+                    true => Ok(None),
+                    false => Err(error),
+                }
+            }
+            next => next,
+        }
+    }
+
+    /// What an event says that is to be applied; `None` for a tombstone, which repeats the delete before
+    /// it, for what a backup has brought, and for what a snapshot of the sink's own is to bring.
+    fn change(&mut self, topic: &str, event: &Event) -> Result<Option<Change<AvroRow>>> {
+        let Some(value) = &event.value else {
+            if self.filling.is_own(topic) {
+                self.filling.mark(Mark::of(event.key.as_deref())?)?;
+            }
+            return Ok(None);
+        };
         let plan = self.plan(avro::frame_id(value)?)?;
         let decoded = plan.decode(value)?;
+        if !self.filling.admits(topic, decoded.op, &plan.table().name) {
+            return Ok(None);
+        }
         let key = match (&event.key, decoded.op) {
             (_, Op::Truncate) | (None, _) => None,
             (Some(key), _) => Some(datum(key)?),
         };
         let table = plan.table().clone();
+        if self.overlap.has(&table, decoded.op, decoded.gtid.as_deref())? {
+            return Ok(None);
+        }
         Ok(Some(Change { table, op: decoded.op, key, before: decoded.before, after: decoded.after }))
     }
 
@@ -326,6 +371,7 @@ fn commit(
     cuts: &[(i64, Cut)],
     places: HashMap<(String, i32), i64>,
     size: Size,
+    snapshot_complete: bool,
 ) -> Work {
     let places = places.into_iter();
     let places = places.map(|((topic, partition), offset)| Place { topic, partition, offset }).collect();
@@ -336,7 +382,7 @@ fn commit(
         places,
         position: last.map(|c| position_text(&c.position)).unwrap_or_default(),
         committed_us: cuts.iter().map(|(_, c)| c.committed_us).max().unwrap_or(0),
-        snapshot_complete: last.is_some_and(|c| c.snapshot_complete),
+        snapshot_complete,
     };
     Work::Apply { batch: Batch { changes, end: End::Commit(advance) }, size }
 }

@@ -5,14 +5,24 @@ pub mod source;
 mod table_book;
 mod cut_writer;
 mod recovery;
+mod control;
+mod private;
+
+pub mod snapshot;
 
 pub mod sink;
 mod gather;
+mod filling;
+mod overlap;
 
 pub mod check;
+pub mod bootstrap;
 pub mod replay;
 pub mod offsets;
+mod offset_file;
+mod ledger_move;
 mod cut_search;
+mod reach;
 
 mod retry;
 mod settings;

@@ -10,6 +10,7 @@ use cdc_mysql_source::TableProgress;
 use cdc_sdk::cut::{CutKind, Place};
 use cdc_sdk::{Cut, CutId, Error, Kind, Position, Result};
 
+use super::control::Taken;
 use super::cut_writer::{Continuation, OwnTopics};
 use crate::avro::records::{self, StoredCut};
 use crate::kafka::{self, Log, Publisher, Record};
@@ -21,6 +22,8 @@ const CUTS_BACK: usize = 200;
 /// Keys of `prefix.state`.
 const SNAPSHOT_KEY: &str = "snapshot/";
 const PARTITIONS_KEY: &str = "partitions/";
+/// What was taken of the control topic.
+pub const CONTROL_KEY: &str = "control";
 
 /// What the last run left.
 #[derive(Default)]
@@ -31,6 +34,8 @@ pub struct Recovered {
     pub snapshot: Vec<TableProgress>,
     /// Partition counts by topic.
     pub pins: HashMap<String, i32>,
+    /// What was taken of the control topic.
+    pub taken: Taken,
     /// What the cut writer goes on with.
     pub continuation: Continuation,
 }
@@ -120,6 +125,13 @@ fn known_ends(cuts: &[StoredCut]) -> BTreeMap<(String, i32), i64> {
     ends
 }
 
+/// What is stored beside the cuts.
+pub fn stored(kafka: &kafka::Settings, topics: &OwnTopics) -> Result<Recovered> {
+    let mut recovered = Recovered::default();
+    read_state(kafka, topics, &mut recovered)?;
+    Ok(recovered)
+}
+
 fn read_state(kafka: &kafka::Settings, topics: &OwnTopics, recovered: &mut Recovered) -> Result<()> {
     let Some(mut log) = Log::open(kafka, &topics.state)? else { return Ok(()) };
     let mut snapshot: BTreeMap<String, TableProgress> = BTreeMap::new();
@@ -128,6 +140,8 @@ fn read_state(kafka: &kafka::Settings, topics: &OwnTopics, recovered: &mut Recov
         let (key, json) = (records::decode_state_key(key)?, records::decode_state_value(value)?);
         if key.starts_with(SNAPSHOT_KEY) {
             snapshot.insert(key, TableProgress::from_json(&json)?);
+        } else if key == CONTROL_KEY {
+            recovered.taken = Taken::from_json(&json)?;
         } else if let Some(topic) = key.strip_prefix(PARTITIONS_KEY) {
             recovered.pins.insert(topic.to_owned(), json.parse().map_err(|_| unknown_state(&key, &json))?);
         } else {

@@ -3,13 +3,12 @@
 //! Rows are idempotent upserts, so the destination ends in the state that no
 //! replay would have; on the way it passes through older states, and says so.
 
-use cdc_mysql_sink::{LedgerAdmin, Rewind};
-use cdc_sdk::cut::Place;
-use cdc_sdk::{Error, GtidSet, Kind, Result};
+use cdc_mysql_sink::{LedgerAdmin, Running};
+use cdc_sdk::{CutId, Error, GtidSet, Kind, Result};
 
 use super::cut_search::{self, Found, Wanted};
 use super::cut_writer::OwnTopics;
-use super::gather::position_text;
+use super::ledger_move::{self, Manner};
 use super::settings;
 use crate::config::SinkConfig;
 
@@ -18,6 +17,8 @@ use crate::config::SinkConfig;
 pub enum ReplayFrom {
     /// Before the first cut.
     Earliest,
+    /// After this cut.
+    Cut(CutId),
     /// At the last cut that is whole before this record.
     Offset {
         /// The topic.
@@ -33,41 +34,28 @@ pub enum ReplayFrom {
     Gtid(GtidSet),
 }
 
-/// Sets the ledger back, or says what it would do.
-pub async fn run(config: SinkConfig, from: ReplayFrom, dry_run: bool) -> Result<String> {
-    let settings = settings::sink(&config);
-    let before = LedgerAdmin::read(&settings).await?.ok_or_else(|| {
-        Error::new(Kind::LedgerMismatch, format!("the destination has no ledger of a sink '{}'", config.name))
-            .hint("a sink that never ran begins at the first cut by itself: cdc sink -c …")
-    })?;
-    let found = tokio::task::block_in_place(|| search(&config, &from))?;
-    let rewind = rewind(found.as_ref());
-    if let (Some(to), Some(now)) = (rewind.cut, before.cut)
-        && to > now
-    {
-        return Err(Error::new(
-            Kind::BadPosition,
-            format!("cut {to} is ahead of the ledger, which stands at {now}"),
-        )
-        .hint("a replay goes back; to skip events is to lose them"));
+/// Sets the ledger back, or says what it would do. With `live` also under a sink that runs.
+pub async fn run(config: &SinkConfig, from: &ReplayFrom, dry_run: bool, live: bool) -> Result<String> {
+    if LedgerAdmin::read(&settings::sink(config)).await?.is_none() {
+        return Err(ledger_move::never_ran(config));
     }
-    let mut report =
-        format!("ledger of '{}'\n  now: {}\n", config.name, describe(before.cut, &before.position));
-    report += &format!("  to:  {}\n", describe(rewind.cut, &rewind.position));
-    if dry_run {
-        return Ok(report + "nothing was changed (dry run)\n");
-    }
-    LedgerAdmin::rewind(&settings, &rewind, &format!("cdc replay from {from:?}")).await?;
-    Ok(report
-        + "the ledger is set back, and the audit has a row of it; start the sink to replay.\n\
-           Until it is past where it stood, the destination passes through older states.\n")
+    let manner = Manner {
+        dry_run,
+        allow_skip: false,
+        running: if live { Running::Fenced } else { Running::Refused },
+        reason: format!("cdc replay from {from:?}"),
+    };
+    let found = tokio::task::block_in_place(|| search(config, from))?;
+    ledger_move::run(config, found, &manner).await
 }
 
-fn search(config: &SinkConfig, from: &ReplayFrom) -> Result<Option<Found>> {
+/// The cut of that place; `None` before the first.
+pub(super) fn search(config: &SinkConfig, from: &ReplayFrom) -> Result<Option<Found>> {
     let kafka = settings::kafka(&config.kafka);
     let topics = OwnTopics::of(&config.topic_prefix);
     let wanted = match from {
         ReplayFrom::Earliest => return Ok(None),
+        ReplayFrom::Cut(id) => return of_cut(config, *id).map(Some),
         ReplayFrom::Offset { topic, partition, offset } => Wanted::Offset(topic, *partition, *offset),
         ReplayFrom::Timestamp(micros) => Wanted::Before(*micros),
         ReplayFrom::Gtid(set) => Wanted::Within(set),
@@ -75,34 +63,12 @@ fn search(config: &SinkConfig, from: &ReplayFrom) -> Result<Option<Found>> {
     cut_search::find(&kafka, &topics, &wanted)
 }
 
-fn rewind(found: Option<&Found>) -> Rewind {
-    let Some(found) = found else {
-        return Rewind {
-            cut: None,
-            cuts_offset: 0,
-            places: Vec::new(),
-            position: String::new(),
-            committed_us: 0,
-        };
-    };
-    let places = found.map.iter();
-    let places = places.map(|((topic, partition), offset)| Place {
-        topic: topic.clone(),
-        partition: *partition,
-        offset: *offset,
-    });
-    Rewind {
-        cut: Some(found.cut.id),
-        cuts_offset: found.cuts_offset,
-        places: places.collect(),
-        position: position_text(&found.cut.position),
-        committed_us: found.cut.committed_us,
-    }
-}
-
-fn describe(cut: Option<cdc_sdk::CutId>, position: &str) -> String {
-    match cut {
-        Some(cut) => format!("cut {cut} at {position}"),
-        None => "before the first cut".to_owned(),
-    }
+/// The cut of this id.
+pub(super) fn of_cut(config: &SinkConfig, id: CutId) -> Result<Found> {
+    let topics = OwnTopics::of(&config.topic_prefix);
+    let found = cut_search::find(&settings::kafka(&config.kafka), &topics, &Wanted::Id(id))?;
+    found.filter(|f| f.cut.id == id).ok_or_else(|| {
+        Error::new(Kind::BadPosition, format!("there is no whole cut {id} on {}", topics.cuts))
+            .hint("a cut is written INCARNATION.SEQUENCE, as cdc offsets show and the ledger print it")
+    })
 }

@@ -17,7 +17,7 @@ use tracing::info;
 use super::RunOptions;
 use super::gather::{Gatherer, Size, Work};
 use super::source::refuse_unfit;
-use super::{retry, settings};
+use super::{reach, retry, settings};
 use crate::avro::AvroRow;
 use crate::config::{Consistency, SinkConfig};
 use crate::observe::{SinkView, State, Stop};
@@ -31,8 +31,9 @@ const GATHERER_ENDS: Duration = Duration::from_secs(30);
 /// How long batches at work may take to end.
 const WORK_ENDS: Duration = Duration::from_secs(30);
 
-/// How often an idle sink looks whether it still leads.
-const CONFIRM: Duration = Duration::from_secs(5);
+/// How often a sink looks whether it still leads and its ledger is as it left it: an idle one commits nothing,
+/// which would tell.
+const CONFIRM: Duration = Duration::from_secs(2);
 
 /// How often a sink looks whether its source has written a first cut.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -65,6 +66,7 @@ async fn session(
         sink = Sink::open(settings.clone(), |why| view.state(State::Standby(why.to_owned()))) => sink?,
         () = stop.wait() => return Ok(()),
     };
+    tell_where(sink.progress());
     let Some(mut gatherer) = open_gatherer(config, &sink, options, stop, view).await? else { return Ok(()) };
     let writers = usize::from(config.limits.writers);
     let mut applier = Applier { sink: Parallel::new(sink, writers).await?, handed: VecDeque::new(), view };
@@ -86,6 +88,13 @@ async fn session(
     }
 }
 
+/// Says where the ledger stands: after a replay that is not where this sink was before.
+fn tell_where(progress: &mysql::Progress) {
+    let shown = |cut: Option<cdc_sdk::CutId>| cut.map_or_else(|| "none".to_owned(), |c| c.to_string());
+    let converges_until = progress.converging().then(|| shown(progress.high_water));
+    info!(after_cut = shown(progress.cut), converges_until, "the sink goes on");
+}
+
 /// Opens the Kafka side; waits while there are no cuts yet. `None` if stopped meanwhile.
 async fn open_gatherer(
     config: &SinkConfig,
@@ -105,7 +114,13 @@ async fn open_gatherer(
                     () = stop.wait() => return Ok(None),
                 }
             }
-            opened => return opened.map(Some),
+            Ok(gatherer) => {
+                if sink.progress().is_fresh() {
+                    reach::check_new_sink(config).await?;
+                }
+                return Ok(Some(gatherer));
+            }
+            Err(error) => return Err(error),
         }
     }
 }
@@ -129,6 +144,9 @@ impl Applier<'_> {
     /// Applies what the gathering stage hands over, in its order.
     async fn apply_all(&mut self, mut work: mpsc::Receiver<Work>, stop: &Stop) -> Result<()> {
         let mut in_run = false;
+        // An interval, since cuts that bring nothing pass more often than that.
+        let mut confirm = tokio::time::interval(CONFIRM);
+        confirm.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let next = tokio::select! {
                 biased;
@@ -137,11 +155,11 @@ impl Applier<'_> {
                     self.show_done().await?;
                     continue;
                 }
-                next = work.recv() => next,
-                () = tokio::time::sleep(CONFIRM), if !in_run => {
-                    self.sink.sink().confirm()?;
+                _ = confirm.tick(), if !in_run => {
+                    self.sink.confirm().await?;
                     continue;
                 }
+                next = work.recv() => next,
             };
             match next {
                 None => return self.settle().await,

@@ -1,5 +1,7 @@
 //! binlog → envelope → Avro → Kafka. Wiring only: nothing here looks inside a change.
 
+mod commands;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +13,9 @@ use tokio::task::block_in_place;
 use tracing::info;
 
 use super::RunOptions;
-use super::cut_writer::{CutWriter, OwnTopics, now_us};
+use super::control::{Follower, Taken};
+use super::cut_writer::{CutWriter, DataTopic, OwnTopics, now_us};
+use super::private::Mark;
 use super::recovery::{self, Recovered};
 use super::retry;
 use super::settings;
@@ -63,6 +67,9 @@ struct Road<'a> {
     book: TableBook,
     writer: CutWriter,
     scratch: Scratch,
+    commands: Follower,
+    /// What was taken of the control topic.
+    taken: Taken,
     /// The position after the last whole transaction.
     position: Position,
     /// The transaction being read.
@@ -86,7 +93,7 @@ impl<'a> Road<'a> {
         let registry = Registry::new(settings::registry(&config.registry))?;
         let admin = Admin::connect(&kafka)?;
         create_own_topics(&admin, &topics, config.topics.replication_factor).await?;
-        let ids = RecordIds::register(&registry, &topics.cuts, &topics.state).await?;
+        let ids = RecordIds::register(&registry, &topics.cuts, &topics.state, &topics.control).await?;
         let transactional_id = format!("cdc-source-{}", config.name);
         let (publisher, recovered) = block_in_place(|| -> Result<_> {
             let mut publisher =
@@ -97,7 +104,10 @@ impl<'a> Road<'a> {
         fail::point("source.taken_over");
         refuse_lost_cuts(&admin, config, &recovered).await?;
         let start = start_from(&recovered);
-        let source = Source::open(settings.clone(), start).await?;
+        let mut source = Source::open(settings.clone(), start).await?;
+        source.pause(recovered.taken.paused);
+        let commands =
+            block_in_place(|| Follower::start(&kafka, &topics.control, recovered.taken.next_offset))?;
         let modes = Modes::from_options(&config.debezium)?;
         let book = TableBook::new(
             admin,
@@ -117,6 +127,8 @@ impl<'a> Road<'a> {
             book,
             writer,
             scratch: Scratch::default(),
+            commands,
+            taken: recovered.taken,
             position,
             transaction: None,
             alone: false,
@@ -160,6 +172,9 @@ impl<'a> Road<'a> {
         let initial_only = matches!(self.config.capture.snapshot, crate::config::SnapshotMode::InitialOnly);
         loop {
             let between = self.transaction.is_none() && self.position.partial.is_none();
+            if between && !self.taken.sinks.is_empty() {
+                self.end_private_snapshots().await?;
+            }
             let may_end = between && !self.writer.is_open();
             if may_end && initial_only && self.writer.snapshot_complete() {
                 return Ok(());
@@ -168,11 +183,15 @@ impl<'a> Road<'a> {
                 info!("caught up with all that was committed at the start");
                 return Ok(());
             }
+            if between && target.is_some() && self.source.is_held_up() {
+                return Err(held_up());
+            }
             if between && stop.requested() {
                 return self.end(between);
             }
             tokio::select! {
                 biased;
+                received = self.commands.next(), if between => self.command(received?).await?,
                 event = self.source.next() => self.take(event?).await?,
                 () = std::future::ready(()), if between && self.writer.is_open() => self.cut(CutKind::Complete)?,
                 // The rest of a transaction may be long: what is not committed is read again.
@@ -206,7 +225,7 @@ impl<'a> Road<'a> {
             Event::Chunk(chunk) => self.chunk(&chunk).await?,
             Event::SnapshotComplete => {
                 self.writer.mark_snapshot_complete();
-                info!("the initial snapshot is complete");
+                info!("all captured tables have been read");
                 self.cut(CutKind::Complete)?;
             }
             Event::Idle => {}
@@ -223,7 +242,7 @@ impl<'a> Road<'a> {
         block_in_place(|| {
             let mut index = 0;
             while let Some(change) = rows.next_row()? {
-                self.publish(&road, &change, &origin, index, Snapshot::False)?;
+                self.publish_to(&road.topic, &road, &change, (&origin, index, Snapshot::False))?;
                 index += 1;
                 if self.is_full() {
                     let position = Position { partial: Some(rows.partial()?), ..self.position.clone() };
@@ -239,16 +258,27 @@ impl<'a> Road<'a> {
     /// A chunk of the snapshot: its rows, and how far the table is, in one cut.
     async fn chunk(&mut self, chunk: &Chunk) -> Result<()> {
         let road = self.road(chunk.shape, &chunk.table).await?;
+        let private = self.private(chunk.addressee.as_deref()).await?;
+        let topic = private.as_ref().unwrap_or(&road.topic);
         block_in_place(|| {
             for (index, row) in (0..).zip(chunk.rows()) {
                 let change = RowChange { op: cdc_sdk::Op::Read, before: None, after: Some(row) };
-                self.publish(&road, &change, &chunk.origin, index, Snapshot::True)?;
+                self.publish_to(topic, &road, &change, (&chunk.origin, index, Snapshot::True))?;
             }
             self.writer.state(&recovery::snapshot_key(&chunk.progress), &chunk.progress.to_json())
         })?;
         fail::point("source.chunk_sent");
         self.view.rows(chunk.len() as u64);
-        if self.is_full() { self.cut(CutKind::Complete) } else { Ok(()) }
+        if private.is_some() || self.is_full() { self.cut(CutKind::Complete) } else { Ok(()) }
+    }
+
+    /// The topic of one sink, with the cut before it ended: what is for one is in cuts of its own.
+    async fn private(&mut self, addressee: Option<&str>) -> Result<Option<DataTopic>> {
+        let Some(sink) = addressee else { return Ok(None) };
+        if self.writer.is_open() {
+            self.cut(CutKind::Complete)?;
+        }
+        self.book.private(sink).await.map(Some)
     }
 
     /// What a statement did to captured tables, in a cut by itself.
@@ -256,9 +286,13 @@ impl<'a> Road<'a> {
         if self.writer.is_open() {
             self.cut(CutKind::Complete)?;
         }
+        let private = self.private(ddl.addressee.as_deref()).await?;
         self.alone = true;
         for table in &ddl.emptied {
-            self.truncate(table, ddl).await?;
+            self.truncate(table, ddl, private.as_ref()).await?;
+        }
+        if let (true, Some(sink)) = (ddl.unfinished, &ddl.addressee) {
+            self.end_for(sink, Mark::Stopped).await?;
         }
         for progress in &ddl.progress {
             self.writer.state(&recovery::snapshot_key(progress), &progress.to_json())?;
@@ -266,12 +300,17 @@ impl<'a> Road<'a> {
         Ok(())
     }
 
-    async fn truncate(&mut self, name: &TableName, ddl: &DdlEvent) -> Result<()> {
+    async fn truncate(
+        &mut self,
+        name: &TableName,
+        ddl: &DdlEvent,
+        private: Option<&DataTopic>,
+    ) -> Result<()> {
         let Some(road) = self.road_of(name).await? else { return Ok(()) };
         let writer = &mut self.writer;
         let meta = meta(&self.config.topic_prefix, &ddl.origin, 0, Snapshot::False);
         road.codec.encode_truncate(&meta, &mut self.scratch, &mut |out: Outgoing<'_>| {
-            writer.event(&road.topic, 0, &out)
+            writer.event(private.unwrap_or(&road.topic), 0, &out)
         })
     }
 
@@ -289,19 +328,18 @@ impl<'a> Road<'a> {
         }
     }
 
-    fn publish<R: cdc_sdk::Row>(
+    fn publish_to<R: cdc_sdk::Row>(
         &mut self,
+        topic: &DataTopic,
         road: &TableRoad,
         change: &RowChange<R>,
-        origin: &Origin,
-        row: u32,
-        snapshot: Snapshot,
+        (origin, row, snapshot): (&Origin, u32, Snapshot),
     ) -> Result<()> {
         let writer = &mut self.writer;
         let meta = meta(&self.config.topic_prefix, origin, row, snapshot);
         road.codec.encode(change, &meta, &mut self.scratch, &mut |out: Outgoing<'_>| {
-            let partition = kafka::partition(out.key_datum, road.topic.partitions);
-            writer.event(&road.topic, partition, &out)
+            let partition = kafka::partition(out.key_datum, topic.partitions);
+            writer.event(topic, partition, &out)
         })
     }
 
@@ -339,7 +377,9 @@ impl<'a> Road<'a> {
         self.last_cut = Instant::now();
         self.view.cut(&cut, begun.elapsed());
         self.view.snapshot(&shown(&self.source.progress()));
-        self.view.state(if self.writer.snapshot_complete() { State::Streaming } else { State::Snapshot });
+        let reading = self.source.progress();
+        let read = self.writer.snapshot_complete() && reading.tables_done == reading.tables_total;
+        self.view.state(if read { State::Streaming } else { State::Snapshot });
         Ok(())
     }
 }
@@ -362,6 +402,12 @@ fn start_from(recovered: &Recovered) -> Start {
         None => Start::Fresh,
         Some(last) => Start::Resume { position: last.position.clone(), snapshot: recovered.snapshot.clone() },
     }
+}
+
+/// To wait for a person's word would be to wait for ever.
+fn held_up() -> Error {
+    Error::new(Kind::Snapshot, "the snapshot is paused, so it is not caught up with")
+        .hint("let it go on while a source runs: cdc snapshot resume -c source.toml")
 }
 
 /// Data without cuts means that the cuts were lost: a fresh start would repeat or lose changes.
@@ -391,6 +437,7 @@ async fn create_own_topics(admin: &Admin, topics: &OwnTopics, replication: i32) 
     };
     let forever = [("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1")];
     admin.create(spec(&topics.cuts, &forever)).await?;
+    admin.create(spec(&topics.control, &forever)).await?;
     admin.create(spec(&topics.state, &[("cleanup.policy", "compact")])).await
 }
 

@@ -13,6 +13,7 @@ use cdc_sdk::{Error, Kind, Result, Table, TableName};
 use futures_util::future::try_join_all;
 
 use super::cut_writer::DataTopic;
+use super::private;
 use crate::avro::{Plan, Registry, TableCodec};
 use crate::config::TopicsConfig;
 use crate::envelope::{self, Modes};
@@ -106,6 +107,22 @@ impl TableBook {
         let road = Arc::new(self.road(table, topic).await?);
         self.roads.insert(shape, road.clone());
         Ok((road, pin))
+    }
+
+    /// The topic with what is read for one sink alone: one partition, since one reader follows it; never
+    /// compacted, since rows of all tables share it.
+    pub async fn private(&mut self, sink: &str) -> Result<DataTopic> {
+        let name = private::topic(&self.prefix, sink);
+        if let Some((_, topic)) = self.topics.get(&name) {
+            return Ok(topic.clone());
+        }
+        let mut spec = self.spec(&name, 1);
+        spec.config.retain(|(key, _)| key != "cleanup.policy");
+        spec.config.push(("cleanup.policy".to_owned(), "delete".to_owned()));
+        self.admin.create(spec).await?;
+        let topic = DataTopic { index: self.topics.len(), name: name.as_str().into(), partitions: 1 };
+        self.topics.insert(name, (TableName::new("", sink), topic.clone()));
+        Ok(topic)
     }
 
     /// The shape that a table had when it was last written, by an earlier run too;

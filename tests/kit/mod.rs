@@ -2,6 +2,7 @@
 //! prefix, sink name and settings files, so that all tests run at once.
 
 mod compare;
+pub mod dump;
 mod process;
 mod server;
 mod world;

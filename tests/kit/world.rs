@@ -129,6 +129,46 @@ impl World {
         (out.status.code(), String::from_utf8_lossy(&text).into_owned())
     }
 
+    /// What `cdc snapshot show` says.
+    pub fn snapshots(&self) -> serde_json::Value {
+        let (code, text) = self.cdc(&["snapshot", "show", "--json", "-c", &self.file("source.toml")]);
+        assert_eq!(code, Some(0), "{text}");
+        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"))
+    }
+
+    /// State and rows read of a table, as `cdc snapshot show` says.
+    pub fn snapshot_of(&self, table: &str) -> (String, u64) {
+        let shown = self.snapshots();
+        let found = shown["tables"].as_array().unwrap().iter().find(|t| t["table"] == table).cloned();
+        let found = found.unwrap_or_else(|| panic!("{table} is not in {shown}"));
+        (found["state"].as_str().unwrap().to_owned(), found["rows"].as_u64().unwrap())
+    }
+
+    /// Tells the source something about snapshots: it must be done.
+    pub fn tell(&self, arguments: &[&str]) -> String {
+        let settings = self.file("source.toml");
+        let (code, text) = self.cdc(&[&["snapshot"], arguments, &["-c", &settings]].concat());
+        assert_eq!(code, Some(0), "{arguments:?}: {text}");
+        text
+    }
+
+    /// As [`World::tell`], where the source must refuse.
+    pub fn tell_in_vain(&self, arguments: &[&str]) -> String {
+        let settings = self.file("source.toml");
+        let (code, text) = self.cdc(&[&["snapshot"], arguments, &["-c", &settings]].concat());
+        assert_eq!(code, Some(2), "{arguments:?}: {text}");
+        assert!(text.contains("error[E062]"), "{text}");
+        text
+    }
+
+    /// Replaces a text in a settings file.
+    pub fn edit(&self, file: &str, from: &str, to: &str) {
+        let path = self.folder.join(file);
+        let settings = fs::read_to_string(&path).unwrap();
+        assert!(settings.contains(from), "{settings}");
+        fs::write(path, settings.replace(from, to)).unwrap();
+    }
+
     /// Runs source and sink until each has caught up with the other side.
     pub fn catch_up(&self) {
         for role in ["source", "sink"] {

@@ -26,7 +26,7 @@ mod sink;
 mod parallel;
 
 pub use batch::{Advance, Applied, Batch, Change, End};
-pub use ledger::{LedgerAdmin, Progress, Rewind};
+pub use ledger::{Backup, LedgerAdmin, Mark, Move, Progress, Running};
 pub use parallel::{Done, Parallel};
 pub use session::check;
 pub use settings::{SchemaMode, Settings, TwoWay};

@@ -30,7 +30,7 @@ use cdc_sdk::{Error, Kind, Op, Result, Table, TableName, fail};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::apply::{self, Plans, Writer};
+use crate::apply::{self, Plans, Replay, Writer};
 use crate::batch::{Advance, Applied, Batch, End};
 use crate::fold::{Folded, fold};
 use crate::ledger::Progress;
@@ -43,6 +43,9 @@ const ROWS_MIN: usize = 500;
 
 /// Most batches that go alone after a conflict.
 const ALONE_MAX: u32 = 256;
+
+/// Batches of a replay go alone.
+const AT_THE_HEAD: Replay = Replay { converging: false, skips_keyless: false };
 
 /// How long what is at work may take to end in good order.
 const ENDS: Duration = Duration::from_secs(30);
@@ -131,9 +134,15 @@ impl<R: Row + Clone + Send + Sync + 'static> Parallel<R> {
         })
     }
 
-    /// The sink, for what is not applying: up to date once nothing is at work.
-    pub fn sink(&self) -> &Sink {
-        &self.sink
+    /// Whether the sink still leads; where nothing is at work, also whether its ledger is as it left it.
+    ///
+    /// # Errors
+    /// As [`Sink::confirm`].
+    pub async fn confirm(&mut self) -> Result<()> {
+        match self.work.is_empty() {
+            true => self.sink.confirm().await,
+            false => self.sink.leads(),
+        }
     }
 
     /// Takes a batch on. It may be applied before this returns, or later: see [`Self::done`].
@@ -141,7 +150,7 @@ impl<R: Row + Clone + Send + Sync + 'static> Parallel<R> {
     /// # Errors
     /// As [`Sink::apply`], for this batch or any before it.
     pub async fn apply(&mut self, batch: Batch<R>) -> Result<()> {
-        self.sink.confirm()?;
+        self.sink.leads()?;
         if self.goes_alone(&batch) {
             self.settle().await?;
             self.alone = self.alone.saturating_sub(1);
@@ -210,6 +219,7 @@ impl<R: Row + Clone + Send + Sync + 'static> Parallel<R> {
         self.writers == 0
             || self.alone > 0
             || self.expected.converging()
+            || self.expected.backup.is_some()
             || matches!(batch.end, End::More)
             || !self.sink.is_idle()
             || batch.changes.len() < ROWS_MIN
@@ -417,7 +427,7 @@ impl<R: Row + Sync> Job<R> {
         let plans = self.plans(&folded)?;
         let mut writer = Writer::new(session, self.statement_bytes_max);
         writer.control("START TRANSACTION");
-        apply::apply(&mut writer, &folded, &plans, false).await?;
+        apply::apply(&mut writer, &folded, &plans, AT_THE_HEAD).await?;
         writer.flush().await?;
         fail::point("sink.beside.rows_written");
         if let Some(turn) = turn
@@ -444,10 +454,7 @@ impl<R: Row + Sync> Job<R> {
 
 /// Enough for the ledger's compare-and-set.
 fn without_places(progress: &Progress) -> Progress {
-    Progress {
-        cut: progress.cut,
-        high_water: progress.high_water,
-        epoch: progress.epoch,
-        ..Progress::default()
-    }
+    let mut progress = progress.clone();
+    progress.places.clear();
+    progress
 }

@@ -5,8 +5,8 @@ use cdc_sdk::{Error, Kind, Op, Result, Table, fail};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::apply::{self, Plans, Writer};
-use crate::batch::{Advance, Applied, Batch, End};
+use crate::apply::{self, Plans, Replay, Writer};
+use crate::batch::{Advance, Applied, Batch, Change, End};
 use crate::conflict;
 use crate::fold::{Folded, fold};
 use crate::ledger::{self, Ledger, Progress, Registration};
@@ -135,11 +135,27 @@ impl Sink {
         self.leader.step_down().await;
     }
 
-    /// Whether this sink still leads, as far as it knows: for a caller that has had nothing to apply for a while.
+    /// Whether this sink still leads and the ledger is as it left it: for a caller that has had nothing to
+    /// apply for a while. A commit would find out by itself.
     ///
     /// # Errors
-    /// [`Kind::LedgerMoved`] if it must be opened anew.
-    pub fn confirm(&self) -> Result<()> {
+    /// [`Kind::LedgerMoved`] if it must be opened anew; or the destination cannot be asked.
+    pub async fn confirm(&mut self) -> Result<()> {
+        self.leads()?;
+        let epoch = self.ledger.epoch(&mut self.data).await;
+        let epoch = epoch.map_err(|r| {
+            self.state = State::Lost;
+            r.into_error("the ledger could not be looked at")
+        })?;
+        if epoch == Some(self.progress.epoch) {
+            return Ok(());
+        }
+        self.state = State::Lost;
+        Err(self.ledger.moved())
+    }
+
+    /// Whether this sink still leads, as far as it knows.
+    pub(crate) fn leads(&self) -> Result<()> {
         match self.state {
             State::Lost => {
                 Err(Error::new(Kind::LedgerMoved, "this sink must be opened anew after its last error"))
@@ -198,7 +214,7 @@ impl Sink {
 
     /// Whether a batch may be applied now.
     fn ready<R>(&mut self, batch: &Batch<R>) -> Result<()> {
-        if let Err(error) = self.confirm() {
+        if let Err(error) = self.leads() {
             self.state = State::Lost;
             return Err(error);
         }
@@ -281,11 +297,12 @@ impl Sink {
         if begin {
             writer.control("START TRANSACTION");
         }
-        apply::apply(&mut writer, folded, plans, self.progress.converging()).await?;
+        let replay = Replay::of(&self.progress);
+        apply::apply(&mut writer, folded, plans, replay).await?;
         fail::point("sink.rows_written");
         if let End::Commit(advance) = end {
             writer.ledger(&self.ledger.advance_sql(&self.progress, advance));
-            if let Some(sql) = self.ledger.places_of(&advance.places) {
+            for sql in self.ledger.beside(&self.progress, advance) {
                 writer.control(&sql);
             }
         }
@@ -324,7 +341,10 @@ impl Sink {
             return Err(Error::new(Kind::Bug, "TRUNCATE inside an open transaction"));
         }
         let mut referenced = Vec::new();
-        for change in &batch.changes {
+        // A replay skips rows without identity, which is why they must stay, too.
+        let stays = |c: &&Change<R>| self.progress.skips_keyless() && c.table.identity().is_none();
+        let emptied: Vec<_> = batch.changes.iter().filter(|c| !stays(c)).collect();
+        for change in emptied {
             let plan = self.tables.plan(&self.settings, &change.table).await?;
             match self.data.command(&format!("TRUNCATE TABLE {}", plan.target.sql())).await {
                 Ok(_) => {}
@@ -359,7 +379,7 @@ impl Sink {
         if self.execute(&self.ledger.advance_sql(&self.progress, advance)).await? != 1 {
             return Err(self.ledger.moved());
         }
-        if let Some(sql) = self.ledger.places_of(&advance.places) {
+        for sql in self.ledger.beside(&self.progress, advance) {
             self.execute(&sql).await?;
         }
         Ok(())

@@ -25,5 +25,5 @@ pub use ddl::Effect;
 pub use session::{Leader, check};
 pub use settings::{OnUnsafeDdl, Settings, SnapshotMode};
 pub use shape::ShapeId;
-pub use snapshot::{Chunk, ChunkRow, SnapshotProgress, TableProgress, TableState};
-pub use source::{DdlEvent, Event, Source, Start, Target};
+pub use snapshot::{Again, Chunk, ChunkRow, SnapshotProgress, TableProgress, TableState};
+pub use source::{DdlEvent, Event, Request, Source, Start, Stopped, Taken, Target};

@@ -1,7 +1,9 @@
 //! Cuts: for every partition how far, so that together it is one source state.
 
 use std::fmt;
+use std::str::FromStr;
 
+use crate::error::{Error, Kind, Result};
 use crate::position::Position;
 
 /// Which cut: ordered, never reused.
@@ -90,5 +92,20 @@ impl Cut {
 impl fmt::Display for CutId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.incarnation, self.sequence)
+    }
+}
+
+impl FromStr for CutId {
+    type Err = Error;
+
+    /// Reads what [`fmt::Display`] writes.
+    fn from_str(text: &str) -> Result<Self> {
+        let parsed = text.split_once('.').and_then(|(incarnation, sequence)| {
+            Some(Self { incarnation: incarnation.parse().ok()?, sequence: sequence.parse().ok()? })
+        });
+        parsed.ok_or_else(|| {
+            Error::new(Kind::BadPosition, format!("'{text}' is not a cut"))
+                .hint("write INCARNATION.SEQUENCE, such as 3.1024")
+        })
     }
 }

@@ -129,8 +129,11 @@ kinds! {
 
     /// There is nothing to follow yet: the source has not written its first cut.
     NothingYet = "E060", Retry;
-    /// A pipeline did not answer at the address of `[http] listen`. It does not run, or listens elsewhere.
+    /// A pipeline did not answer: at the address of `[http] listen`, or on the control topic in time. It
+    /// does not run, or elsewhere, or is busy.
     NoAnswer = "E061", Retry;
+    /// A running source refused a command. Nothing has changed; the text says why.
+    Refused = "E062", Halt;
 
     /// The program contradicts itself: a defect. Please report it with the text shown.
     Bug = "E099", Halt;
@@ -194,6 +197,11 @@ impl Error {
     /// What went wrong, in a line.
     pub fn what(&self) -> &str {
         &self.0.what
+    }
+
+    /// The facts behind it.
+    pub fn detail_text(&self) -> Option<&str> {
+        self.0.detail.as_deref()
     }
 
     /// What to do.

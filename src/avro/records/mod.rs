@@ -22,7 +22,7 @@ use super::datum::Input;
 use super::event::{frame_id, unframed};
 
 pub use cut::{GtidsOf, StoredCut, decode_cut, encode_cut};
-pub use ids::RecordIds;
+pub use ids::{ControlIds, RecordIds};
 pub use note::{
     decode_control_value, decode_key, decode_state_key, decode_state_value, encode_control_value, encode_key,
     encode_state_key, encode_state_value,

@@ -1,7 +1,8 @@
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
-use super::{Cli, Command, OffsetsCommand};
+use super::{Cli, Command, OffsetsCommand, SnapshotVerb};
+use crate::pipeline::offsets::Of;
 use crate::pipeline::replay::ReplayFrom;
 use cdc_sdk::CutId;
 
@@ -109,11 +110,48 @@ fn a_replay_begins_at_exactly_one_place() {
 fn cuts_are_written_as_they_are_shown() {
     let shown = CutId { incarnation: 3, sequence: 1_024 };
     match parse(&format!("cdc offsets show -c sink.toml --cut {shown}")).unwrap().command {
-        Command::Offsets(OffsetsCommand::Show(args)) => assert_eq!(args.cut, Some(shown)),
+        Command::Offsets(OffsetsCommand::Show(args)) => {
+            assert_eq!(args.of.chosen(), Of::Place(ReplayFrom::Cut(shown)));
+        }
         other => panic!("{other:?}"),
     }
     for wrong in ["3", "3.", ".4", "3.4.5", "-3.4", "a.b"] {
-        assert!(parse(&format!("cdc offsets show -c sink.toml --cut {wrong}")).is_err(), "{wrong}");
+        for command in ["show", "set", "export offsets.json"] {
+            let line = format!("cdc offsets {command} -c sink.toml --cut {wrong}");
+            assert_eq!(parse(&line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+}
+
+#[test]
+fn a_backup_is_named_by_its_gtid_set() {
+    let set = "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77";
+    for written in [set.to_owned(), format!("+{set}")] {
+        match parse(&format!("cdc sink -c sink.toml --from-gtid {written}")).unwrap().command {
+            Command::Sink(args) => assert_eq!(args.from_gtid, Some(set.parse().unwrap())),
+            other => panic!("{other:?}"),
+        }
+    }
+    for wrong in ["''", "','", "77", "3e11fa47:1-77", "3e11fa47-71ca-11e1-9e33-c80aa9429562:7-1"] {
+        let error = parse(&format!("cdc sink -c sink.toml --from-gtid {wrong}")).unwrap_err();
+        assert_eq!((error.kind(), error.exit_code()), (ErrorKind::ValueValidation, 2), "{wrong}");
+    }
+    let source = parse(&format!("cdc source -c source.toml --from-gtid {set}")).unwrap_err();
+    assert_eq!(source.kind(), ErrorKind::UnknownArgument);
+}
+
+#[test]
+fn offsets_are_set_to_exactly_one_place_and_forward_only_on_demand() {
+    let none = parse("cdc offsets set -c sink.toml").unwrap_err();
+    assert_eq!(none.kind(), ErrorKind::MissingRequiredArgument);
+    let two = parse("cdc offsets set -c sink.toml --cut 1.2 --from-timestamp 1").unwrap_err();
+    assert_eq!(two.kind(), ErrorKind::ArgumentConflict);
+    match parse("cdc offsets set -c sink.toml --from-timestamp 1000 --yes").unwrap().command {
+        Command::Offsets(OffsetsCommand::Set(args)) => {
+            assert!(!args.allow_skip && args.sure.yes && !args.sure.dry_run);
+            assert_eq!(args.to.chosen().unwrap(), ReplayFrom::Timestamp(1_000_000));
+        }
+        other => panic!("{other:?}"),
     }
 }
 
@@ -129,5 +167,26 @@ fn settings_must_be_named() {
 fn log_options_stand_before_or_after_the_command() {
     for line in ["cdc --log-format json sink -c a", "cdc sink -c a --log-format json"] {
         assert_eq!(parse(line).unwrap().logs.log_format, super::Format::Json, "{line}");
+    }
+}
+
+#[test]
+fn a_snapshot_is_asked_for_or_a_verb_is_told() {
+    let parsed = |line: &str| match parse(line).unwrap().command {
+        Command::Snapshot(args) => args,
+        other => panic!("{other:?}"),
+    };
+    let asked = parsed("cdc snapshot -c s.toml --tables a.b,c.* --tables d.e --where 'id > 5'");
+    assert_eq!((asked.tables.len(), asked.condition.as_deref()), (2, Some("id > 5")));
+    assert!(asked.verb.is_none() && asked.config.is_some() && asked.patience.wait == 30);
+    assert!(matches!(parsed("cdc snapshot stop -c s.toml").verb, Some(SnapshotVerb::Stop(_))));
+    for wrong in [
+        "cdc snapshot -c s.toml",
+        "cdc snapshot --tables a.b",
+        "cdc snapshot pause",
+        "cdc snapshot -c s.toml --tables a.b pause -c s.toml",
+        "cdc snapshot -c s.toml --tables a.b --where 'id = 1' --empty-first",
+    ] {
+        assert!(parse(wrong).is_err(), "{wrong}");
     }
 }

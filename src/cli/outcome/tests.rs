@@ -12,7 +12,7 @@ fn each_result_has_its_code() {
 fn each_kind_of_error_has_its_code() {
     for kind in Kind::ALL {
         let expected = match (kind, kind.fate()) {
-            (Kind::Usage | Kind::Settings, _) => 2,
+            (Kind::Usage | Kind::Settings | Kind::Refused, _) => 2,
             (_, Fate::Halt | Fate::Quarantine) => 3,
             (_, Fate::Retry) => 4,
         };

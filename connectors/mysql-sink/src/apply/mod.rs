@@ -26,23 +26,39 @@ use cdc_sdk::Result;
 use cdc_sdk::value::Row;
 
 use crate::fold::{Folded, TableChanges};
+use crate::ledger::Progress;
 use crate::tables::Plan;
 use packet::Manner;
 
 /// The plans of a batch: for each table, for each of its schemas.
 pub(crate) type Plans = Vec<Vec<Arc<Plan>>>;
 
-/// Writes all tables of a batch. `converging`: a replay goes over what has been applied before.
+/// What of a batch the destination may have already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Replay {
+    /// Some of it: rows in the way are replaced.
+    pub converging: bool,
+    /// All changes of rows without identity: they must not be done again.
+    pub skips_keyless: bool,
+}
+
+impl Replay {
+    /// As the ledger says.
+    pub fn of(progress: &Progress) -> Self {
+        Self { converging: progress.converging(), skips_keyless: progress.skips_keyless() }
+    }
+}
+
+/// Writes all tables of a batch.
 pub(crate) async fn apply<'a, R: Row + Sync>(
     writer: &mut Writer<'_, 'a, R>,
     folded: &'a Folded<'a, R>,
     plans: &'a Plans,
-    converging: bool,
+    replay: Replay,
 ) -> Result<()> {
     for (changes, plans) in folded.tables.iter().zip(plans) {
-        apply_keyed(writer, changes, plans, converging).await?;
-        // What the ledger has of rows without identity must not be done again; a replay skips it.
-        if !converging {
+        apply_keyed(writer, changes, plans, replay.converging).await?;
+        if !replay.skips_keyless {
             keyless::apply(writer, changes, plans).await?;
         }
     }

@@ -7,6 +7,7 @@
 //! sinks only one can commit.
 
 mod admin;
+mod backup;
 mod schema;
 mod takeover;
 
@@ -16,8 +17,9 @@ use cdc_sdk::cut::Place;
 use cdc_sdk::name::quoted;
 use cdc_sdk::{CutId, Error, Kind, Result};
 
-pub use admin::{LedgerAdmin, Rewind};
-pub(crate) use schema::{create, ready};
+pub use admin::{LedgerAdmin, Mark, Move, Running};
+pub use backup::Backup;
+pub(crate) use schema::{begun, create};
 pub(crate) use takeover::{Registration, end_predecessors, raise_epoch};
 
 use crate::apply::text;
@@ -48,6 +50,8 @@ pub struct Progress {
     pub topic_prefix: String,
     /// How often a sink of this name has been opened.
     pub epoch: u64,
+    /// The backup that the destination was restored from, until the sink is past it.
+    pub backup: Option<Backup>,
 }
 
 impl Progress {
@@ -57,8 +61,28 @@ impl Progress {
         self.high_water > self.cut
     }
 
+    /// Whether nothing was ever applied: the sink was opened and found nothing yet.
+    pub fn is_fresh(&self) -> bool {
+        self.cut.is_none() && self.high_water.is_none()
+    }
+
+    /// Whether rows without identity are left out: what the ledger has of them must not be done again.
+    /// Over a backup the caller leaves out what the backup has, transaction by transaction.
+    pub(crate) fn skips_keyless(&self) -> bool {
+        self.converging() && self.backup.is_none()
+    }
+
+    /// Whether with this commit the backup lies behind.
+    pub(crate) fn passes_backup(&self, advance: &Advance) -> bool {
+        let past = |b: &Backup| b.lies_behind(Some(advance.cut), advance.snapshot_complete);
+        self.backup.as_ref().is_some_and(past)
+    }
+
     /// Takes over what has been committed.
     pub(crate) fn advance(&mut self, advance: Advance) {
+        if self.passes_backup(&advance) {
+            self.backup = None;
+        }
         self.cut = Some(advance.cut);
         self.high_water = self.high_water.max(Some(advance.cut));
         self.cuts_offset = advance.cuts_offset;
@@ -110,6 +134,7 @@ impl Ledger {
         let places: Vec<(String, i32, i64)> = session.rows(&sql).await.map_err(|r| r.into_error(what()))?;
         progress.places =
             places.into_iter().map(|(topic, partition, offset)| ((topic, partition), offset)).collect();
+        progress.backup = backup::read(self, session).await?;
         Ok(Some(progress))
     }
 
@@ -155,6 +180,7 @@ impl Ledger {
             topic_prefix,
             epoch,
             places: HashMap::new(),
+            backup: None,
         };
         Ok(Some((version, progress)))
     }
@@ -181,6 +207,18 @@ impl Ledger {
         )
     }
 
+    /// What goes with a commit beside the compare-and-set.
+    pub fn beside(&self, from: &Progress, to: &Advance) -> Vec<String> {
+        let passed = from.passes_backup(to).then(|| backup::forget(self));
+        self.places_of(&to.places).into_iter().chain(passed).collect()
+    }
+
+    /// The epoch as it is now; `None` where the ledger has gone.
+    pub async fn epoch(&self, session: &mut Session) -> Result<Option<u64>, Refusal> {
+        let sql = format!("SELECT epoch FROM {} WHERE name = {}", self.table("ledger"), text(&self.name));
+        session.row(&sql).await
+    }
+
     /// The statement that stores partitions' offsets; `None` if there are none.
     pub fn places_of(&self, places: &[Place]) -> Option<String> {
         if places.is_empty() {
@@ -200,7 +238,10 @@ impl Ledger {
     /// What the ledger says when the compare-and-set affects no row.
     pub fn moved(&self) -> Error {
         Error::new(Kind::LedgerMoved, format!("the ledger of sink '{}' has moved under this sink", self.name))
-            .hint("another sink of this name has taken over; this one stands by")
+            .hint(
+                "another sink of this name has taken over, or its ledger was set to another place (cdc replay); \
+                 what was not committed is rolled back, and this sink reads the ledger anew",
+            )
     }
 }
 

@@ -44,17 +44,23 @@ const AUDIT: &str = "id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, \
     reason TEXT NOT NULL, \
     program VARCHAR(64) NOT NULL";
 
-const TABLES: [(&str, &str); 4] = [
+const BACKUP: &str = "name VARCHAR(190) NOT NULL PRIMARY KEY COMMENT 'the sink', \
+    gtids MEDIUMTEXT NOT NULL COMMENT 'what the backup held that the destination was restored from', \
+    until_incarnation BIGINT UNSIGNED NOT NULL COMMENT 'the first cut that has all of it', \
+    until_sequence BIGINT UNSIGNED NOT NULL";
+
+const TABLES: [(&str, &str); 5] = [
     ("ledger", LEDGER),
     ("ledger_places", PLACES),
     ("ledger_connections", CONNECTIONS),
     ("ledger_audit", AUDIT),
+    ("ledger_backup", BACKUP),
 ];
 
-/// Whether the ledger's tables are there.
-pub(crate) async fn ready(ledger: &Ledger, session: &mut Session) -> Result<bool> {
-    let there = missing(ledger, session).await.map_err(|r| r.into_error(unreadable(ledger)))?;
-    Ok(there.is_empty())
+/// Whether any sink has a ledger here.
+pub(crate) async fn begun(ledger: &Ledger, session: &mut Session) -> Result<bool> {
+    let missing = missing(ledger, session).await.map_err(|r| r.into_error(unreadable(ledger)))?;
+    Ok(!missing.iter().any(|(name, _)| *name == "ledger"))
 }
 
 /// Creates what is missing of the ledger. Nothing is asked of the account where nothing is missing.

@@ -175,7 +175,7 @@ async fn raise(
     if outcome.affected == 1 { Ok(progress) } else { Err(ledger.moved()) }
 }
 
-fn other_prefix(ledger: &Ledger, found: &Progress, wanted: &str) -> Error {
+pub(super) fn other_prefix(ledger: &Ledger, found: &Progress, wanted: &str) -> Error {
     Error::new(
         Kind::LedgerMismatch,
         format!("sink '{}' follows topic prefix '{}', not '{wanted}'", ledger.name, found.topic_prefix),

@@ -54,7 +54,8 @@ impl Gate {
             .detail(format!("expected event {taken} of cut {expected}, found event {ordinal} of cut {cut}"))
             .hint(
                 "retention or compaction took them, or the topic was written by something else: \
-                 take a new snapshot, or restore the destination from a backup of the source",
+                 ask for a snapshot for this sink alone (cdc snapshot -c FILE --for-me), or restore the destination \
+                 with its ledger from a backup",
             ))
     }
 }

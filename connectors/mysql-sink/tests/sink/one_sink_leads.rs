@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use cdc_mysql_sink::{Batch, End, LedgerAdmin, Rewind, Sink};
+use cdc_mysql_sink::{Batch, End, LedgerAdmin, Mark, Move, Running, Sink};
 use cdc_sdk::{Fate, Kind};
 use mysql_async::prelude::Queryable;
 
@@ -71,7 +71,8 @@ fn a_ledger_is_not_rewound_under_a_running_sink() {
         let people = world.people();
         let mut sink = world.open().await;
         world.apply(&mut sink, vec![create(&people, vec![n(1), t("a"), n(1)])]).await.unwrap();
-        let error = LedgerAdmin::rewind(&world.settings, &Rewind::default(), "test").await.unwrap_err();
+        let to = Move::To(Mark::default());
+        let error = LedgerAdmin::set(&world.settings, &to, Running::Refused, "test").await.unwrap_err();
         assert_eq!(error.kind(), Kind::Conflict, "{error}");
         assert!(error.what().contains("connection"), "{error}");
         sink.close().await;

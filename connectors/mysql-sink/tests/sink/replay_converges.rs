@@ -1,7 +1,7 @@
 //! A replay over a newer destination ends in the state that no replay would have.
 
 use cdc_mysql_sink::{Advance, Batch, Change, End};
-use cdc_mysql_sink::{LedgerAdmin, Rewind, Sink};
+use cdc_mysql_sink::{LedgerAdmin, Mark, Move, Running, Sink};
 use cdc_sdk::cut::Place;
 use cdc_sdk::{CutId, Kind, OwnedRow};
 
@@ -59,8 +59,8 @@ fn from_every_earlier_cut() {
         for from in 0..history.len() {
             let cut =
                 from.checked_sub(1).map(|_| CutId { incarnation: 1, sequence: u64::try_from(from).unwrap() });
-            let to = Rewind { cut, cuts_offset: 7, ..Rewind::default() };
-            LedgerAdmin::rewind(&world.settings, &to, "a test").await.unwrap();
+            let to = Move::To(Mark { cut, cuts_offset: 7, ..Mark::default() });
+            LedgerAdmin::set(&world.settings, &to, Running::Refused, "a test").await.unwrap();
             let mut sink = world.open().await;
             assert!(sink.progress().converging());
             assert_eq!((sink.progress().cut, sink.progress().cuts_offset), (cut, 7));
@@ -88,7 +88,8 @@ fn a_batch_with_keyless_rows_does_not_go_over_the_end_of_what_is_replayed() {
         let mut sink = world.open().await;
         replay(&mut sink, &[vec![create(&log, vec![n(1)])], vec![]], 0).await;
         sink.close().await;
-        LedgerAdmin::rewind(&world.settings, &Rewind::default(), "a test").await.unwrap();
+        let to = Move::To(Mark::default());
+        LedgerAdmin::set(&world.settings, &to, Running::Refused, "a test").await.unwrap();
         let mut sink = world.open().await;
         let batch = |changes| Batch::<OwnedRow> { changes, end: End::Commit(advance(3)) };
         let error =

@@ -6,11 +6,13 @@
 //! never harmless: the pipeline then reads the table again, or stops.
 
 mod alter;
+mod condition;
 mod lexer;
 mod statement;
 
 use cdc_sdk::TableName;
 
+pub(crate) use condition::refuse_condition;
 pub use lexer::Dialect;
 pub use statement::{Sense, classify};
 

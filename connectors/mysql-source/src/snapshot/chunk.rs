@@ -8,7 +8,7 @@ use cdc_sdk::{Table, TableName};
 use super::ChunkRow;
 use super::block::{Block, RowReading};
 use super::key::KeyBound;
-use super::progress::{TableProgress, TableState};
+use super::progress::{Again, TableProgress, TableState};
 use super::query::Paging;
 use crate::session::LogEnd;
 use crate::shape::ShapeId;
@@ -56,20 +56,24 @@ pub struct Chunk {
     pub first: bool,
     /// Whether it is the table's last.
     pub last: bool,
+    /// The one consumer that it is for; `None`: all.
+    pub addressee: Option<String>,
     block: Block,
 }
 
 impl Chunk {
     pub(super) fn new(
         prepared: Prepared,
-        state: TableState,
+        (state, again): (TableState, Option<Again>),
         origin: Origin,
         first: bool,
         block: Block,
     ) -> Self {
         let last = matches!(state, TableState::Done { .. });
-        let progress = TableProgress { table: prepared.table.name.clone(), state };
-        Self { table: prepared.table, shape: prepared.shape, origin, progress, first, last, block }
+        let addressee = again.as_ref().and_then(|again| again.addressee.clone());
+        let again = again.filter(|_| !last);
+        let progress = TableProgress { table: prepared.table.name.clone(), state, again };
+        Self { table: prepared.table, shape: prepared.shape, origin, progress, first, last, addressee, block }
     }
 
     /// The table's name.

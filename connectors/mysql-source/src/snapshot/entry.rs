@@ -9,7 +9,7 @@ use super::block::Block;
 use super::chunk::{ChunkRead, Prepared};
 use super::key::KeyBound;
 use super::plan::{Limits, ReadId};
-use super::progress::TableState;
+use super::progress::{Again, TableState};
 use super::watch::{Outcome, Watch};
 use crate::session::LogEnd;
 
@@ -33,6 +33,8 @@ pub(super) struct Entry {
     /// What the consumer has of it must go first: it was begun in an earlier run
     /// and cannot be gone on with.
     pub restart: bool,
+    /// Somebody asked for it to be read once more.
+    pub again: Option<Again>,
     pub prepared: Option<Prepared>,
     /// The preparation under way.
     pub preparing: Option<ReadId>,
@@ -56,6 +58,7 @@ impl Entry {
         Self {
             state,
             restart: false,
+            again: None,
             prepared: None,
             preparing: None,
             open: VecDeque::new(),
@@ -74,8 +77,17 @@ impl Entry {
     }
 
     /// What a restart must know: also that rows are there which must go first.
-    pub fn stored_state(&self) -> TableState {
-        if self.restart { TableState::Reading { after: None, rows: 0 } } else { self.state.clone() }
+    pub fn stored(&self) -> (TableState, Option<Again>) {
+        match self.restart && self.again.is_none() {
+            true => (TableState::Reading { after: None, rows: 0 }, None),
+            false => (self.state.clone(), self.again.clone()),
+        }
+    }
+
+    /// What is told of it with rows that are handed out; with the last of them nobody waits for it any more.
+    pub fn told(&mut self) -> (TableState, Option<Again>) {
+        let again = if self.is_done() { self.again.take() } else { self.again.clone() };
+        (self.state.clone(), again)
     }
 
     pub fn rows(&self) -> u64 {
@@ -131,6 +143,13 @@ impl Entry {
             && after.as_ref().map(|bound| &bound.columns) != names.as_ref()
         {
             self.state = TableState::Pending;
+        }
+        // Rows that are equal cannot be told apart: to read them once more is to read them instead.
+        if prepared.paging.is_none()
+            && let Some(again) = self.again.as_mut().filter(|again| !again.empty_first)
+        {
+            again.empty_first = true;
+            self.restart = true;
         }
         self.prepared = Some(prepared);
     }

@@ -59,6 +59,14 @@
 //! All of this must happen on the server that streams: every reader compares
 //! `@@server_uuid`.
 //!
+//! # Read once more
+//!
+//! A table that the consumer has can be read again at any time, by the same method: the
+//! claim holds for each chunk by itself, so its rows are what the consumer has already, or
+//! mend it. Under a condition the chunk is the rows of its range for which that held in `V`; the claim
+//! holds for each of them, and says nothing of the others. Rows that the source does not have are
+//! taken away only by emptying the table first, which is asked for. `plan/again.rs` has the rest.
+//!
 //! # Bounds
 //!
 //! A chunk ends at N rows or M bytes and is read into memory without waiting for
@@ -70,7 +78,7 @@
 mod key;
 mod progress;
 
-mod query;
+pub(crate) mod query;
 
 mod cell;
 mod packed;
@@ -88,4 +96,5 @@ mod watch;
 pub use chunk::Chunk;
 pub use key::KeyBound;
 pub use packed::ChunkRow;
-pub use progress::{SnapshotProgress, TableProgress, TableState};
+pub use plan::Reading;
+pub use progress::{Again, SnapshotProgress, TableProgress, TableState};

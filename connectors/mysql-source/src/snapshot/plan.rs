@@ -17,7 +17,7 @@ use super::chunk::{Chunk, ChunkRead, Prepared, origin};
 use super::entry::{Entry, Open};
 use super::key::KeyBound;
 use super::progress::{SnapshotProgress, TableProgress, TableState};
-use super::view::{View, ViewBatch, ViewOpen};
+use super::view::View;
 use super::watch::Watch;
 use crate::session::LogEnd;
 
@@ -27,16 +27,14 @@ pub(crate) struct ReadId(pub u64);
 
 /// Failures in a row of one table after which the snapshot stops.
 const ATTEMPTS_MAX: u32 = 5;
-/// Views in a row that the stream touched, after which the snapshot stops.
-const VIEWS_MAX: u32 = 200;
 
 /// Something for a reader to do.
 #[derive(Clone, Debug)]
 pub(crate) enum Work {
     /// Read the table's catalogue.
     Prepare(TableName),
-    /// Read a chunk: behind which key (`None`: from the start), and rows at most.
-    Chunk(Prepared, Option<KeyBound>, u64),
+    /// Read a chunk: behind which key (`None`: from the start), rows at most, and which rows (`None`: all).
+    Chunk(Prepared, Option<KeyBound>, u64, Option<String>),
     /// Read tables whole, in one view.
     View(Vec<Prepared>),
 }
@@ -79,6 +77,9 @@ pub(crate) struct Plan {
     view: Option<View>,
     views_touched: u32,
     last_id: u64,
+    /// Nothing more is begun.
+    paused: bool,
+    given_up: VecDeque<GivenUp>,
 }
 
 impl Plan {
@@ -92,6 +93,8 @@ impl Plan {
             view: None,
             views_touched: 0,
             last_id: 0,
+            paused: false,
+            given_up: VecDeque::new(),
         }
     }
 
@@ -146,10 +149,10 @@ impl Plan {
     pub fn hides(&self, table: &Table) -> bool {
         !self.is_complete()
             && table.identity().is_none()
-            && self
-                .tables
-                .get(&table.name)
-                .is_some_and(|entry| matches!(entry.state, TableState::Pending) && entry.open.is_empty())
+            && self.tables.get(&table.name).is_some_and(|entry| {
+                // What is read once more is emptied where its view is.
+                matches!(entry.state, TableState::Pending) && entry.open.is_empty() && entry.again.is_none()
+            })
     }
 
     /// Whether the stream must not be read on.
@@ -165,6 +168,9 @@ impl Plan {
     /// The next thing for a reader to do, and its number. To be asked only
     /// between two transactions: what is watched begins here.
     pub fn next_work(&mut self, now: Instant) -> Option<(ReadId, Work)> {
+        if self.paused {
+            return None;
+        }
         self.activate();
         self.last_id += 1;
         let id = ReadId(self.last_id);
@@ -221,7 +227,8 @@ impl Plan {
         let after = entry.next_after()?;
         let names = prepared.paging.as_ref()?.names(&prepared.table);
         entry.open.push_back(Open { id, watch: Watch::new(names), read: None });
-        Some(Work::Chunk(prepared, after, entry.rows_max))
+        let condition = entry.again.as_ref().and_then(|again| again.condition.clone());
+        Some(Work::Chunk(prepared, after, entry.rows_max, condition))
     }
 
     /// When a table that waits after a failure may be tried again, if any does.
@@ -273,6 +280,10 @@ impl Plan {
         entry.preparing = None;
         entry.prepared = None;
         entry.failures += 1;
+        if entry.failures >= ATTEMPTS_MAX && entry.again.is_some() {
+            self.give_up(table, &failure.error);
+            return Ok(());
+        }
         if entry.failures >= ATTEMPTS_MAX {
             return Err(failure.error.at(format!("the snapshot of {table}, tried {ATTEMPTS_MAX} times")));
         }
@@ -341,12 +352,12 @@ impl Plan {
             None => return Err(lost(&name)),
             after => TableState::Reading { after, rows },
         };
-        let state = entry.state.clone();
+        let told = entry.told();
         if read.last {
             self.unqueue(&name);
         }
         let origin = origin(read.high, read.read_us, self.limits.server_id);
-        Ok(Some(Chunk::new(prepared, state, origin, first, read.block)))
+        Ok(Some(Chunk::new(prepared, told, origin, first, read.block)))
     }
 
     /// Tables that are gone from the server and whose end the stream has passed
@@ -357,110 +368,44 @@ impl Plan {
         let entry = self.tables.get_mut(&name)?;
         entry.state = TableState::Done { rows: entry.rows() };
         entry.gone = None;
+        entry.again = None;
         let state = entry.state.clone();
         self.unqueue(&name);
-        Some(TableProgress { table: name, state })
+        Some(TableProgress::of(name, state))
     }
 
-    /// A view is open.
-    pub fn view_open(&mut self, id: ReadId, open: ViewOpen) {
-        if let Some(view) = self.view.as_mut().filter(|view| view.id == id) {
-            view.open(open);
-        }
-    }
-
-    /// Where the stream stands now, between two transactions: a view that it has
-    /// reached untouched is served from here on, and holds the stream.
-    ///
-    /// # Errors
-    /// [`Kind::Snapshot`]: too many views in a row were touched.
-    pub fn meet_view(&mut self, file: &str, pos: u64, again: Instant) -> Result<()> {
-        let Some(touched) = self.view.as_mut().and_then(|view| view.meet(file, pos)) else { return Ok(()) };
-        if !touched {
-            self.views_touched = 0;
-            return Ok(());
-        }
-        let names = self.view.take().map(View::into_names).unwrap_or_default();
-        self.views_touched += 1;
-        for name in &names {
-            if self.views_touched >= VIEWS_MAX {
-                return Err(Error::new(
-                    Kind::Snapshot,
-                    format!("{name} has no key, and is written too often to be read in one view ({VIEWS_MAX} tries)"),
-                )
-                .hint(format!("ALTER TABLE {} ADD PRIMARY KEY (…), or leave the table out, or write less for a second", name.sql())));
-            }
-            if let Some(entry) = self.tables.get_mut(name) {
-                entry.not_before = Some(again);
-            }
-        }
-        Ok(())
-    }
-
-    /// The view that is being served.
-    pub fn served(&mut self) -> Option<&mut View> {
-        self.view.as_mut().filter(|view| view.is_served())
-    }
-
-    /// Tables of which the consumer has rows that must go now: those of the view
+    /// Tables of which a consumer has rows that must go now: those of the view
     /// being served, which brings all rows anew; and those whose first chunk is about
     /// to be registered, since what the stream brought before that is in the chunks.
-    pub fn take_restarts(&mut self) -> Vec<TableName> {
+    /// Those that are read for everybody, else those for one addressee.
+    pub fn take_restarts(&mut self) -> Option<Restarts> {
         let in_view =
             |name: &TableName| self.view.as_ref().is_some_and(|v| v.is_served() && v.includes(name));
         let by_chunk = |entry: &Entry| is_keyed(entry) && !self.limits.locked;
         let due = self.active().filter(|(name, entry)| entry.restart && (by_chunk(entry) || in_view(name)));
-        let names: Vec<TableName> = due.map(|(name, _)| name.clone()).collect();
-        for name in &names {
-            if let Some(entry) = self.tables.get_mut(name) {
-                entry.restart = false;
-            }
-        }
-        names
-    }
-
-    /// Rows of the view being served; to be handed out at once.
-    ///
-    /// # Errors
-    /// [`Kind::Bug`] where the table is not known.
-    pub fn take_batch(&mut self, batch: ViewBatch) -> Result<Chunk> {
-        let name = &batch.prepared.table.name;
-        let high = self.view.as_ref().and_then(View::high).ok_or_else(|| lost(name))?;
-        let entry = self.tables.get_mut(name).ok_or_else(|| lost(name))?;
-        let first = matches!(entry.state, TableState::Pending);
-        let rows = entry.rows() + batch.block.rows_read() as u64;
-        entry.state =
-            if batch.last { TableState::Done { rows } } else { TableState::Reading { after: None, rows } };
-        let state = entry.state.clone();
-        if batch.last {
-            let name = name.clone();
-            self.unqueue(&name);
-        }
-        let origin = origin(high, batch.read_us, self.limits.server_id);
-        Ok(Chunk::new(batch.prepared, state, origin, first, batch.block))
-    }
-
-    /// The view has no more rows.
-    ///
-    /// # Errors
-    /// [`Kind::MysqlUnreachable`]: it ended before its tables did.
-    pub fn end_view(&mut self) -> Result<()> {
-        let names = self.view.take().map(View::into_names).unwrap_or_default();
-        match names.iter().find(|name| self.tables.get(name).is_some_and(|entry| !entry.is_done())) {
-            None => Ok(()),
-            Some(name) => Err(Error::new(
-                Kind::MysqlUnreachable,
-                format!("the view of {name} ended before the table did"),
-            )),
-        }
+        let of = |entry: &Entry| entry.again.as_ref().and_then(|again| again.addressee.clone());
+        let due: Vec<(Option<String>, TableName)> =
+            due.map(|(name, entry)| (of(entry), name.clone())).collect();
+        let addressee = due.iter().map(|(addressee, _)| addressee.clone()).min()?;
+        let due = due.into_iter().filter(|(of, _)| *of == addressee).map(|(_, name)| name).collect();
+        Some(self.restarted(addressee, due))
     }
 
     /// The state of every table, as it is to be stored.
     pub fn all_progress(&self) -> Vec<TableProgress> {
         let entries = self.tables.iter();
         entries
-            .map(|(table, entry)| TableProgress { table: table.clone(), state: entry.stored_state() })
+            .map(|(table, entry)| {
+                let (state, again) = entry.stored();
+                TableProgress { table: table.clone(), state, again }
+            })
             .collect()
+    }
+
+    /// The state of one table, as it is to be stored.
+    pub fn progress_of(&self, table: &TableName) -> Option<TableProgress> {
+        let (state, again) = self.tables.get(table)?.stored();
+        Some(TableProgress { table: table.clone(), state, again })
     }
 
     /// All tables together.
@@ -488,6 +433,12 @@ fn is_keyed(entry: &Entry) -> bool {
 fn lost(table: &TableName) -> Error {
     Error::new(Kind::Bug, format!("the snapshot of {table} lost its chunk"))
 }
+
+mod again;
+mod whole;
+
+pub use again::Reading;
+pub(crate) use again::{GivenUp, Restarts};
 
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,19 @@ pub struct TableProgress {
     pub table: TableName,
     /// How far it is.
     pub state: TableState,
+    /// Why it is read though the consumer has had it; `None`: it is read for the first time, or not at all.
+    pub again: Option<Again>,
+}
+
+/// A table that is read once more, because somebody asked for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Again {
+    /// Only the rows for which this SQL expression holds; `None`: all.
+    pub condition: Option<String>,
+    /// What the consumer has of the table goes first.
+    pub empty_first: bool,
+    /// The one consumer that it is read for; `None`: all.
+    pub addressee: Option<String>,
 }
 
 /// How far the snapshot of a table is.
@@ -38,7 +51,16 @@ pub enum TableState {
 /// The version of the stored form.
 const VERSION: u64 = 1;
 
+/// The version with `again`. Only what has it is stored so: an older program that overlooked it
+/// would read for everybody what was asked for by one.
+const VERSION_AGAIN: u64 = 2;
+
 impl TableProgress {
+    /// Of a table that is read for the first time, or not at all.
+    pub fn of(table: TableName, state: TableState) -> Self {
+        Self { table, state, again: None }
+    }
+
     /// As it is stored.
     pub fn to_json(&self) -> String {
         let (state, after, rows) = match &self.state {
@@ -48,15 +70,20 @@ impl TableProgress {
             }
             TableState::Done { rows } => ("done", Json::Null, *rows),
         };
-        json!({
+        let mut json = json!({
             "version": VERSION,
             "database": self.table.database,
             "table": self.table.table,
             "state": state,
             "after": after,
             "rows": rows,
-        })
-        .to_string()
+        });
+        if let Some(Again { condition, empty_first, addressee }) = &self.again {
+            json["version"] = json!(VERSION_AGAIN);
+            json["again"] =
+                json!({ "condition": condition, "empty_first": empty_first, "addressee": addressee });
+        }
+        json.to_string()
     }
 
     /// The reverse of [`TableProgress::to_json`].
@@ -67,10 +94,12 @@ impl TableProgress {
     pub fn from_json(text: &str) -> Result<Self> {
         let json: Json = serde_json::from_str(text).map_err(|e| unreadable(text).caused_by(e))?;
         match json.get("version").and_then(Json::as_u64) {
-            Some(VERSION) => read(&json).ok_or_else(|| unreadable(text)),
+            Some(VERSION | VERSION_AGAIN) => read(&json).ok_or_else(|| unreadable(text)),
             Some(other) => Err(Error::new(
                 Kind::UnknownVersion,
-                format!("the stored progress of a table has version {other}; this program reads {VERSION}"),
+                format!(
+                    "the stored progress of a table has version {other}; this program reads {VERSION} and {VERSION_AGAIN}"
+                ),
             )
             .hint("run the version of the program that wrote it, or a newer one")),
             None => Err(unreadable(text)),
@@ -97,7 +126,23 @@ fn read(json: &Json) -> Option<TableProgress> {
         "done" => TableState::Done { rows },
         _ => return None,
     };
-    Some(TableProgress { table: TableName::new(name("database")?, name("table")?), state })
+    let again = match json.get("again") {
+        Some(again) => Some(again_of(again)?),
+        None => None,
+    };
+    Some(TableProgress { table: TableName::new(name("database")?, name("table")?), state, again })
+}
+
+fn again_of(json: &Json) -> Option<Again> {
+    let text = |field| match json.get(field)? {
+        Json::Null => Some(None),
+        text => text.as_str().map(|text| Some(text.to_owned())),
+    };
+    Some(Again {
+        condition: text("condition")?,
+        empty_first: json.get("empty_first")?.as_bool()?,
+        addressee: text("addressee")?,
+    })
 }
 
 /// How far all tables are together, so that an ETA can be shown.

@@ -42,21 +42,62 @@ impl Paging {
 /// # Errors
 /// [`Kind::Snapshot`]: the bound does not fit the key.
 pub(crate) fn chunk(table: &Table, paging: &Paging, after: Option<&KeyBound>, limit: u64) -> Result<String> {
-    let force =
-        paging.index.as_ref().map(|name| format!(" FORCE INDEX ({})", quoted(name))).unwrap_or_default();
     let condition = match after {
-        Some(bound) => format!(" WHERE {}", behind(table, paging, bound)?),
+        Some(bound) => behind(table, paging, bound)?,
         None => String::new(),
     };
+    Ok(format!("{} LIMIT {limit}", select(table, paging, &condition)))
+}
+
+/// The rows for which a condition holds (all, where it is empty), in key order.
+fn select(table: &Table, paging: &Paging, condition: &str) -> String {
+    let force =
+        paging.index.as_ref().map(|name| format!(" FORCE INDEX ({})", quoted(name))).unwrap_or_default();
+    let space = if condition.is_empty() { "" } else { " WHERE " };
     let order: Vec<String> = parts(table, paging)
         .map(|(column, down)| format!("{}{}", quoted(&column.name), if down { " DESC" } else { "" }))
         .collect();
-    Ok(format!(
-        "SELECT {} FROM {}{force}{condition} ORDER BY {} LIMIT {limit}",
+    format!(
+        "SELECT {} FROM {}{force}{space}{condition} ORDER BY {}",
         select_list(table),
         table.name.sql(),
         order.join(", ")
-    ))
+    )
+}
+
+/// The last row of a chunk of so many rows; none where the table ends before.
+///
+/// # Errors
+/// As [`chunk`].
+pub(crate) fn boundary(
+    table: &Table,
+    paging: &Paging,
+    after: Option<&KeyBound>,
+    rows: u64,
+) -> Result<String> {
+    chunk(table, paging, after, 1).map(|one| format!("{one} OFFSET {}", rows.saturating_sub(1)))
+}
+
+/// The rows behind one key and up to another for which a condition holds, in key order.
+///
+/// # Errors
+/// As [`chunk`].
+pub(crate) fn part(
+    table: &Table,
+    paging: &Paging,
+    (after, upto): (Option<&KeyBound>, Option<&KeyBound>),
+    condition: &str,
+) -> Result<String> {
+    let mut conditions = Vec::new();
+    if let Some(after) = after {
+        conditions.push(format!("({})", behind(table, paging, after)?));
+    }
+    if let Some(upto) = upto {
+        conditions.push(format!("NOT ({})", behind(table, paging, upto)?));
+    }
+    // A comment at its end would swallow the bracket.
+    conditions.push(format!("(\n{condition}\n)"));
+    Ok(select(table, paging, &conditions.join(" AND ")))
 }
 
 /// All rows, in no order.

@@ -75,6 +75,8 @@ pub(crate) struct ChunkOrder {
     pub after: Option<KeyBound>,
     /// Rows at most.
     pub rows_max: u64,
+    /// Only rows for which this holds; `None`: all.
+    pub condition: Option<String>,
 }
 
 /// A statement's failure, before it is known whether another try helps.
@@ -140,18 +142,43 @@ impl Shared {
     async fn read(&self, slot: &mut Option<Conn>, order: ChunkOrder) -> Result<ChunkRead, Failure> {
         let table = &order.prepared.table;
         let paging = order.prepared.paging.as_ref().ok_or_else(|| no_identity(&table.name))?;
-        let statement = query::chunk(table, paging, order.after.as_ref(), order.rows_max)?;
         let conn = self.connected(slot).await?;
         shown(conn, &order.since).await?;
+        let (statement, bound) = self.statement(conn, &order, paging).await?;
         let low = executed(conn).await?;
         self.report(Report::Low { table: table.name.clone(), id: order.id, low }).await;
         let (block, cut) = self.select(conn, &order.prepared, paging, &statement).await?;
         let high = log_end(conn).await?;
-        let last = !cut && (block.rows_read() as u64) < order.rows_max;
-        let last_key = block
-            .last_key(&order.prepared.reading, &paging.columns)
-            .map(|values| KeyBound { columns: paging.names(table), values });
+        let last = match bound {
+            Bound::Rows => !cut && (block.rows_read() as u64) < order.rows_max,
+            Bound::Key(_) => false,
+            Bound::End => !cut,
+        };
+        let last_key = match bound {
+            Bound::Key(key) if !cut => Some(key),
+            Bound::Key(_) | Bound::Rows | Bound::End => last_key(&order.prepared, paging, &block),
+        };
         Ok(ChunkRead { block, high, last_key, last, read_us: now_us() })
+    }
+
+    /// What reads the chunk, and where that ends. Under a condition a chunk is as many rows of the
+    /// table as without one, of which those are read that it holds for: so each takes as long as
+    /// any other, however few they are, and the reading is gone on with where it stood.
+    async fn statement(
+        &self,
+        conn: &mut Conn,
+        order: &ChunkOrder,
+        paging: &Paging,
+    ) -> Result<(String, Bound), Failure> {
+        let (table, after) = (&order.prepared.table, order.after.as_ref());
+        let Some(condition) = &order.condition else {
+            return Ok((query::chunk(table, paging, after, order.rows_max)?, Bound::Rows));
+        };
+        let boundary = query::boundary(table, paging, after, order.rows_max)?;
+        let (block, _) = self.select(conn, &order.prepared, paging, &boundary).await?;
+        let upto = last_key(&order.prepared, paging, &block);
+        let statement = query::part(table, paging, (after, upto.as_ref()), condition)?;
+        Ok((statement, upto.map_or(Bound::End, Bound::Key)))
     }
 
     /// The rows, until they have the bytes of a chunk; `true` if there were more.
@@ -245,6 +272,21 @@ impl Shared {
     pub(super) async fn report(&self, report: Report) {
         let _ = self.reports.send(report).await;
     }
+}
+
+/// Where a chunk's statement ends.
+enum Bound {
+    /// After a number of rows, or with the table.
+    Rows,
+    /// At this key.
+    Key(KeyBound),
+    /// With the table.
+    End,
+}
+
+fn last_key(prepared: &Prepared, paging: &Paging, block: &Block) -> Option<KeyBound> {
+    let values = block.last_key(&prepared.reading, &paging.columns)?;
+    Some(KeyBound { columns: paging.names(&prepared.table), values })
 }
 
 /// Failures that an alteration of the table under the reader explains.

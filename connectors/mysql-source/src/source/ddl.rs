@@ -19,6 +19,8 @@ impl Source {
             effects,
             emptied: Vec::new(),
             progress: Vec::new(),
+            addressee: None,
+            unfinished: false,
             origin: ddl.origin,
         };
         let echo = self.is_echo();
@@ -96,14 +98,14 @@ impl Source {
         }
         let state = TableState::Done { rows: 0 };
         self.plan.put(table.clone(), state.clone(), 0, 0);
-        event.progress.push(TableProgress { table: table.clone(), state });
+        event.progress.push(TableProgress::of(table.clone(), state));
     }
 
     /// Stored as done: should a table of this name come again, its rows are in the stream.
     fn dropped(&mut self, table: &TableName, event: &mut DdlEvent) {
         self.plan.remove(table);
         event.emptied.push(table.clone());
-        event.progress.push(TableProgress { table: table.clone(), state: TableState::Done { rows: 0 } });
+        event.progress.push(TableProgress::of(table.clone(), TableState::Done { rows: 0 }));
     }
 
     fn rewritten(&mut self, table: &TableName, why: &str, event: &mut DdlEvent) -> Result<()> {

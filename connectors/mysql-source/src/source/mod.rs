@@ -12,6 +12,7 @@
 mod ddl;
 mod open;
 mod readers;
+mod request;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -26,10 +27,11 @@ use crate::ddl::Effect;
 use crate::session::{LogEnd, connect, log_end};
 use crate::settings::Settings;
 use crate::shape::{self, ShapeId};
-use crate::snapshot::plan::Plan;
+use crate::snapshot::plan::{GivenUp, Plan, Restarts};
 use crate::snapshot::view::ViewBatch;
 use crate::snapshot::{Chunk, SnapshotProgress, TableProgress};
 use readers::Readers;
+pub use request::{Request, Stopped, Taken};
 
 /// Pause before a view that was touched is opened again.
 const VIEW_PAUSE: Duration = Duration::from_millis(50);
@@ -85,6 +87,10 @@ pub struct DdlEvent {
     pub emptied: Vec<TableName>,
     /// What is to be stored of the tables, in the same Kafka transaction.
     pub progress: Vec<TableProgress>,
+    /// The one consumer that is meant; `None`: all.
+    pub addressee: Option<String>,
+    /// What was being read for the addressee will not come to its end.
+    pub unfinished: bool,
     /// The statement's transaction and place.
     pub origin: Origin,
 }
@@ -114,6 +120,8 @@ pub struct Source {
     transaction: Option<Transaction>,
     /// Whether the consumer was told that the snapshot is complete.
     told_complete: bool,
+    /// Tables that were captured once and are not now.
+    left_out: Vec<TableProgress>,
 }
 
 impl Source {
@@ -161,7 +169,9 @@ impl Source {
 
     /// Between two transactions: what is due goes out, and idle readers get work.
     fn between(&mut self) -> Result<()> {
-        if self.told_complete && self.plan.is_complete() {
+        // Inside a transaction that is gone on with after a restart, it is only not known yet.
+        let inside = self.stream.position().partial.is_some();
+        if inside || (self.told_complete && self.plan.is_complete()) {
             return Ok(());
         }
         let (file, pos) = self.stream.place();
@@ -171,14 +181,17 @@ impl Source {
             return Ok(());
         }
         if let Some(gone) = self.plan.take_gone(&place.file, place.pos) {
-            self.made_up(Vec::new(), vec![gone]);
+            self.made_up(Vec::new(), GivenUp { addressee: None, progress: vec![gone] }, false);
+            return Ok(());
+        }
+        if let Some(given_up) = self.plan.take_given_up() {
+            self.made_up(Vec::new(), given_up, true);
             return Ok(());
         }
         self.plan.meet_view(&place.file, place.pos, Instant::now() + VIEW_PAUSE)?;
-        let restarts = self.plan.take_restarts();
-        if !restarts.is_empty() {
-            let progress = restarts.iter().map(pending).collect();
-            self.made_up(restarts, progress);
+        if let Some(Restarts { addressee, progress }) = self.plan.take_restarts() {
+            let emptied = progress.iter().map(|of| of.table.clone()).collect();
+            self.made_up(emptied, GivenUp { addressee, progress }, false);
             return Ok(());
         }
         self.readers.dispatch(&mut self.plan, self.stream.position());
@@ -192,7 +205,7 @@ impl Source {
     }
 
     /// Events that no statement stands behind: tables to be emptied, progress to be stored.
-    fn made_up(&mut self, emptied: Vec<TableName>, progress: Vec<TableProgress>) {
+    fn made_up(&mut self, emptied: Vec<TableName>, of: GivenUp, unfinished: bool) {
         let position = self.stream.position().clone();
         let origin = Origin { file: position.file.clone(), pos: position.pos, ..Origin::default() };
         self.out.push_back(Event::Ddl(DdlEvent {
@@ -200,7 +213,9 @@ impl Source {
             database: String::new(),
             effects: emptied.iter().cloned().map(Effect::Truncate).collect(),
             emptied,
-            progress,
+            progress: of.progress,
+            addressee: of.addressee,
+            unfinished,
             origin,
         }));
         self.out.push_back(Event::Commit(Commit { position, committed_us: 0 }));
@@ -280,7 +295,9 @@ impl Source {
 
     /// The state of every captured table, to be stored at the start.
     pub fn all_progress(&self) -> Vec<TableProgress> {
-        self.plan.all_progress()
+        let mut all = self.plan.all_progress();
+        all.extend_from_slice(&self.left_out);
+        all
     }
 
     /// After the last whole transaction that was handed out.
@@ -336,7 +353,7 @@ async fn served(plan: &mut Plan) -> Option<Result<ViewBatch>> {
 }
 
 fn pending(table: &TableName) -> TableProgress {
-    TableProgress { table: table.clone(), state: crate::snapshot::TableState::Pending }
+    TableProgress::of(table.clone(), crate::snapshot::TableState::Pending)
 }
 
 impl std::fmt::Debug for Source {

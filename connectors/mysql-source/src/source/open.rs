@@ -44,6 +44,7 @@ impl Source {
         let server = Server::ask(&mut conn).await?;
         let beginning = begin(&mut conn, &server, &settings, start).await?;
         let plan = plan(&mut conn, &server, &settings, &beginning).await?;
+        let left_out = left_out(&settings, &beginning.progress);
         let collations = collations(&mut conn).await?;
         let catalogue = Catalogue::new(settings.endpoint.clone());
         let request = Request {
@@ -68,6 +69,7 @@ impl Source {
             out: VecDeque::new(),
             transaction: None,
             told_complete: false,
+            left_out,
         })
     }
 }
@@ -162,8 +164,8 @@ async fn plan(conn: &mut Conn, server: &Server, settings: &Settings, beginning: 
         locked,
         server_id: server_id.unwrap_or(0),
     });
-    let mut stored: HashMap<TableName, TableState> =
-        beginning.progress.iter().map(|p| (p.table.clone(), p.state.clone())).collect();
+    let mut stored: HashMap<&TableName, &TableProgress> =
+        beginning.progress.iter().map(|p| (&p.table, p)).collect();
     for table in listed {
         let found = stored.remove(&table.name);
         let unread = if settings.snapshot == SnapshotMode::NoData {
@@ -171,18 +173,20 @@ async fn plan(conn: &mut Conn, server: &Server, settings: &Settings, beginning: 
         } else {
             TableState::Pending
         };
-        let known = found.unwrap_or(unread);
+        let known = found.map_or(unread, |found| found.state.clone());
         // What was read in a view cannot be gone on with.
         let torn = matches!(&known, TableState::Reading { after, .. } if locked || after.is_none());
         let state = if torn { TableState::Pending } else { known };
         plan.put(table.name.clone(), state, table.rows_estimated, table.row_bytes);
-        if torn || beginning.anew {
-            plan.restart(&table.name);
+        match found.and_then(|found| found.again.clone()) {
+            Some(again) => plan.asked(&table.name, again),
+            None if torn || beginning.anew => plan.restart(&table.name),
+            None => {}
         }
     }
     // Tables that are not there any more: the stream will tell of their end, if it is ahead.
-    for (name, state) in stored.into_iter().filter(|(name, _)| settings.selection.selects(name)) {
-        plan.put(name, state, 0, 0);
+    for (name, gone) in stored.into_iter().filter(|(name, _)| settings.selection.selects(name)) {
+        plan.put(name.clone(), gone.state.clone(), 0, 0);
     }
     if locked && !plan.is_complete() && !settings.allow_global_read_lock {
         return Err(needs_lock(server));
@@ -190,7 +194,17 @@ async fn plan(conn: &mut Conn, server: &Server, settings: &Settings, beginning: 
     Ok(plan)
 }
 
-fn needs_lock(server: &Server) -> Error {
+/// Tables that were captured and are not any more: what happens to them from now on is not
+/// delivered. So should one be captured again, what the consumer has of it must go first.
+fn left_out(settings: &Settings, stored: &[TableProgress]) -> Vec<TableProgress> {
+    if settings.snapshot == SnapshotMode::NoData {
+        return Vec::new();
+    }
+    let left = stored.iter().filter(|p| !settings.selection.selects(&p.table));
+    left.map(|p| TableProgress::of(p.table.clone(), TableState::Reading { after: None, rows: 0 })).collect()
+}
+
+pub(super) fn needs_lock(server: &Server) -> Error {
     let why =
         if server.gtids { "the position has no GTIDs" } else { "the server runs without GTIDs (gtid_mode)" };
     Error::new(Kind::Unfit, format!("{why}: a snapshot needs a global read lock of milliseconds")).hint(

@@ -75,9 +75,10 @@ impl Readers {
                 let conn = self.idle.pop();
                 self.tasks.spawn(shared.prepare(conn, id, name, since));
             }
-            Work::Chunk(prepared, after, rows_max) => {
+            Work::Chunk(prepared, after, rows_max, condition) => {
                 let conn = self.idle.pop();
-                self.tasks.spawn(shared.chunk(conn, ChunkOrder { id, since, prepared, after, rows_max }));
+                let order = ChunkOrder { id, since, prepared, after, rows_max, condition };
+                self.tasks.spawn(shared.chunk(conn, order));
             }
             Work::View(tables) => {
                 let order = ViewOrder { id, since: delivered.cloned(), tables };

@@ -9,7 +9,9 @@ use super::*;
 use crate::shape::ShapeId;
 use crate::snapshot::block::{Block, RowReading};
 use crate::snapshot::packed::pack;
+use crate::snapshot::progress::Again;
 use crate::snapshot::query::{Paging, tests::orders};
+use crate::snapshot::view::{ViewBatch, ViewOpen};
 
 const TABLE: &str = "t";
 
@@ -100,7 +102,7 @@ fn ready(keyed: bool) -> Plan {
 
 fn chunk(plan: &mut Plan) -> Option<(ReadId, Option<KeyBound>)> {
     match plan.next_work(Instant::now()) {
-        Some((id, Work::Chunk(_, after, _))) => Some((id, after)),
+        Some((id, Work::Chunk(_, after, ..))) => Some((id, after)),
         Some((_, other)) => unreachable!("{other:?}"),
         None => None,
     }
@@ -288,7 +290,7 @@ fn chunks_shrink_to_their_bytes() {
     plan.put(name(TABLE), TableState::Pending, 1000, 250);
     let Some((id, Work::Prepare(table))) = plan.next_work(Instant::now()) else { unreachable!() };
     plan.prepared(&table, id, Ok(prepared(true)));
-    let Some((_, Work::Chunk(_, _, rows_max))) = plan.next_work(Instant::now()) else { unreachable!() };
+    let Some((_, Work::Chunk(_, _, rows_max, _))) = plan.next_work(Instant::now()) else { unreachable!() };
     assert_eq!(rows_max, 4);
 }
 
@@ -377,7 +379,131 @@ fn what_must_go_first_is_remembered_until_it_went() {
     let torn = TableState::Reading { after: None, rows: 0 };
     assert_eq!(plan.all_progress().first().map(|p| p.state.clone()), Some(torn));
     assert!(chunk(&mut plan).is_none(), "a chunk was registered before the truncation");
-    assert_eq!(plan.take_restarts(), [name(TABLE)]);
+    assert_eq!(emptied(&mut plan), [name(TABLE)]);
     assert_eq!(plan.all_progress().first().map(|p| p.state.clone()), Some(TableState::Pending));
+    assert!(chunk(&mut plan).is_some());
+}
+
+fn emptied(plan: &mut Plan) -> Vec<TableName> {
+    plan.take_restarts().map_or_else(Vec::new, |r| r.progress.into_iter().map(|p| p.table).collect())
+}
+
+fn done() -> Plan {
+    let mut plan = Plan::new(limits());
+    plan.put(name(TABLE), TableState::Done { rows: 3 }, 1000, 0);
+    plan
+}
+
+fn prepare(plan: &mut Plan, keyed: bool) {
+    let Some((id, Work::Prepare(table))) = plan.next_work(Instant::now()) else { unreachable!() };
+    plan.prepared(&table, id, Ok(prepared(keyed)));
+}
+
+fn for_crm() -> Again {
+    Again { addressee: Some("crm".into()), empty_first: true, ..Again::default() }
+}
+
+#[test]
+fn a_table_read_once_more_is_not_emptied_and_not_hidden() {
+    let mut plan = done();
+    plan.read_again(&name(TABLE), Again { condition: Some("id > 1".into()), ..Again::default() }, 0, 0);
+    prepare(&mut plan, true);
+    assert!(emptied(&mut plan).is_empty());
+    let Some((id, Work::Chunk(_, None, _, Some(condition)))) = plan.next_work(Instant::now()) else {
+        unreachable!()
+    };
+    assert_eq!(condition, "id > 1");
+    plan.chunk_read(&name(TABLE), id, read(&[2, 3], 50, false));
+    let chunk = take(&mut plan, 50).unwrap_or_else(|| unreachable!());
+    assert_eq!(chunk.progress.again.as_ref().and_then(|a| a.condition.as_deref()), Some("id > 1"));
+    let (id, _) = must(self::chunk(&mut plan));
+    plan.chunk_read(&name(TABLE), id, read(&[9], 60, true));
+    let last = take(&mut plan, 60).unwrap_or_else(|| unreachable!());
+    assert_eq!(last.progress, TableProgress::of(name(TABLE), TableState::Done { rows: 3 }));
+}
+
+#[test]
+fn rows_without_identity_are_shown_until_the_table_is_emptied_for_them() {
+    let mut plan = done();
+    plan.read_again(&name(TABLE), Again::default(), 0, 0);
+    prepare(&mut plan, false);
+    assert!(!plan.hides(&prepared(false).table), "the consumer has the table: its changes go on");
+    assert!(emptied(&mut plan).is_empty(), "not before the view is served");
+    let (_, _batches) = open_view(&mut plan, 70);
+    assert!(plan.meet_view("binlog.000001", 70, Instant::now()).is_ok());
+    assert_eq!(emptied(&mut plan), [name(TABLE)]);
+    assert_eq!(plan.reading(&name(TABLE)), Reading::First, "from here on it must be read to its end");
+    assert!(plan.stop_again().is_empty());
+}
+
+#[test]
+fn a_stop_ends_what_was_asked_for_and_nothing_else() {
+    let mut plan = done();
+    plan.put(name("first"), TableState::Pending, 0, 0);
+    plan.read_again(&name(TABLE), for_crm(), 0, 0);
+    assert!(plan.reads_for("crm") && !plan.reads_for("erp"));
+    let stopped = plan.stop_again();
+    assert_eq!(stopped.len(), 1);
+    assert_eq!(stopped[0].addressee.as_deref(), Some("crm"));
+    assert_eq!(stopped[0].progress, [TableProgress::of(name(TABLE), TableState::Done { rows: 0 })]);
+    assert!(!plan.reads_for("crm") && !plan.is_complete());
+    assert_eq!(plan.reading(&name("first")), Reading::First);
+}
+
+#[test]
+fn what_one_asked_for_is_emptied_for_him_alone_and_begins_again_after_a_restart() {
+    let mut plan = done();
+    plan.put(name("first"), TableState::Pending, 0, 0);
+    plan.restart(&name("first"));
+    plan.read_again(&name(TABLE), for_crm(), 0, 0);
+    prepare(&mut plan, true);
+    prepare(&mut plan, true);
+    let everybody = plan.take_restarts().unwrap_or_else(|| unreachable!());
+    assert_eq!((everybody.addressee, everybody.progress.len()), (None, 1));
+    let his = plan.take_restarts().unwrap_or_else(|| unreachable!());
+    assert_eq!(his.addressee.as_deref(), Some("crm"));
+    assert_eq!(his.progress[0].again, Some(for_crm()), "until a chunk is there it is emptied anew");
+    let mut after = Plan::new(limits());
+    after.put(name(TABLE), TableState::Pending, 0, 0);
+    after.asked(&name(TABLE), for_crm());
+    prepare(&mut after, true);
+    assert_eq!(emptied(&mut after), [name(TABLE)]);
+    let mut later = Plan::new(limits());
+    let bound = KeyBound { columns: vec!["id".into()], values: vec![int(5)] };
+    later.put(name(TABLE), TableState::Reading { after: Some(bound.clone()), rows: 5 }, 0, 0);
+    later.asked(&name(TABLE), for_crm());
+    prepare(&mut later, true);
+    assert!(emptied(&mut later).is_empty(), "rows of it are there and stay");
+    assert_eq!(must(chunk(&mut later)).1, Some(bound));
+}
+
+#[test]
+fn what_was_asked_for_and_cannot_be_read_does_not_stop_the_source() {
+    let mut plan = done();
+    plan.put(name("other"), TableState::Done { rows: 1 }, 0, 0);
+    plan.read_again(&name(TABLE), for_crm(), 0, 0);
+    plan.read_again(&name("other"), for_crm(), 0, 0);
+    for _ in 0..ATTEMPTS_MAX {
+        let Some((id, Work::Prepare(table))) = plan.next_work(Instant::now()) else { unreachable!() };
+        let error = Error::new(Kind::MysqlRefused, "no such column");
+        let failed = Failed { error, too_slow: false, again: Instant::now() };
+        assert!(plan.failed(&table, id, failed).is_ok());
+    }
+    let given_up = plan.take_given_up().unwrap_or_else(|| unreachable!());
+    assert_eq!(given_up.addressee.as_deref(), Some("crm"));
+    assert_eq!(given_up.progress.len(), 2, "half of a snapshot is none");
+    assert!(plan.is_complete());
+}
+
+#[test]
+fn a_pause_begins_nothing_and_hands_out_what_was_read() {
+    let mut plan = ready(true);
+    let (id, _) = must(chunk(&mut plan));
+    plan.pause(true);
+    plan.chunk_read(&name(TABLE), id, read(&[1], 50, false));
+    assert!(take(&mut plan, 50).is_some());
+    assert!(plan.next_work(Instant::now()).is_none());
+    assert!(plan.is_held_up());
+    plan.pause(false);
     assert!(chunk(&mut plan).is_some());
 }

@@ -2,7 +2,7 @@ use super::*;
 use cdc_sdk::{OwnedValue, Value};
 
 fn progress(state: TableState) -> TableProgress {
-    TableProgress { table: TableName::new("a.b", "ü\"`"), state }
+    TableProgress::of(TableName::new("a.b", "ü\"`"), state)
 }
 
 #[test]
@@ -18,13 +18,27 @@ fn every_state_survives_its_json() {
         TableState::Done { rows: u64::MAX },
     ] {
         let progress = progress(state);
-        assert_eq!(TableProgress::from_json(&progress.to_json()).ok(), Some(progress));
+        assert_eq!(TableProgress::from_json(&progress.to_json()).ok(), Some(progress.clone()));
+        let again =
+            Again { condition: Some("id > 'ü'".into()), empty_first: true, addressee: Some("crm".into()) };
+        for again in [again, Again::default()] {
+            let progress = TableProgress { again: Some(again), ..progress.clone() };
+            assert_eq!(TableProgress::from_json(&progress.to_json()).ok(), Some(progress));
+        }
     }
 }
 
 #[test]
+fn an_older_program_refuses_what_was_asked_for() {
+    let plain = progress(TableState::Pending);
+    assert!(plain.to_json().contains("\"version\":1"));
+    let asked = TableProgress { again: Some(Again::default()), ..plain };
+    assert!(asked.to_json().contains("\"version\":2"));
+}
+
+#[test]
 fn another_version_is_named() {
-    let text = progress(TableState::Pending).to_json().replace("\"version\":1", "\"version\":2");
+    let text = progress(TableState::Pending).to_json().replace("\"version\":1", "\"version\":3");
     assert_eq!(TableProgress::from_json(&text).err().map(|e| e.kind()), Some(Kind::UnknownVersion));
 }
 

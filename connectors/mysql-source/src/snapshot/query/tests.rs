@@ -84,3 +84,20 @@ fn a_bound_of_another_key_is_refused() {
     let refused = paging.map(|p| chunk(&table, &p, Some(&bound), 1).is_err());
     assert_eq!(refused, Some(true));
 }
+
+#[test]
+fn a_condition_narrows_a_part_of_the_key_and_stays_in_its_brackets() -> Result<()> {
+    let table = orders(&[(0, false)], None);
+    let paging = Paging::of(&table).ok_or_else(|| Error::new(Kind::Bug, "no identity"))?;
+    let bound =
+        |id| KeyBound { columns: paging.names(&table), values: vec![OwnedValue::Plain(Value::Int(id))] };
+    let text = part(&table, &paging, (Some(&bound(5)), Some(&bound(9))), "a = 1 OR b = 2 -- c")?;
+    assert_eq!(
+        text,
+        "SELECT `id`, CAST(`state` AS UNSIGNED), `name` FROM `shop`.`or``ders` FORCE INDEX (`PRIMARY`) \
+         WHERE ((`id` > 5)) AND NOT ((`id` > 9)) AND (\na = 1 OR b = 2 -- c\n) ORDER BY `id`"
+    );
+    let text = boundary(&table, &paging, Some(&bound(5)), 100)?;
+    assert!(text.ends_with("WHERE (`id` > 5) ORDER BY `id` LIMIT 1 OFFSET 99"), "{text}");
+    Ok(())
+}

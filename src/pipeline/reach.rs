@@ -1,0 +1,154 @@
+//! Whether Kafka still has the events that follow a cut, asked before a ledger is
+//! set there: a sink that finds them gone can only stop.
+//!
+//! A partition that begins after the offset in the map has lost records. Which, the
+//! first that is left tells: its header names its cut and its place in it. If that
+//! is not beyond the first event that is needed, only older records and markers are
+//! gone, and reading begins where the partition does.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use cdc_sdk::cut::{CutKind, Touched};
+use cdc_sdk::{CutId, Error, Kind, Result};
+
+use super::cut_search::Map;
+use super::cut_writer::OwnTopics;
+use super::filling;
+use super::private;
+use super::recovery::stored_cut;
+use super::settings;
+use crate::config::SinkConfig;
+use crate::kafka::{self, Admin, Events, From, Log};
+
+/// How long a partition's first record may take to come.
+const FIRST_RECORD: Duration = Duration::from_secs(30);
+
+/// Bytes that are read ahead.
+const READ_AHEAD: usize = 16 << 20;
+
+/// Partitions that an error names.
+const NAMED_MAX: usize = 5;
+
+/// The first cut that brings events to a partition.
+type Needs = BTreeMap<(String, i32), CutId>;
+
+/// Refuses a place whose events are gone; raises the map where a partition begins after it and nothing is missed.
+pub async fn check(config: &SinkConfig, cuts_offset: i64, map: &mut Map) -> Result<()> {
+    let kafka = settings::kafka(&config.kafka);
+    let topics = OwnTopics::of(&config.topic_prefix);
+    let mut needs = tokio::task::block_in_place(|| needs(&kafka, &topics, cuts_offset))?;
+    needs.retain(|(topic, _), _| concerns(config, topic));
+    let admin = Admin::connect(&kafka)?;
+    let there = admin.topics_with_prefix(&format!("{}.", config.topic_prefix)).await?;
+    let is_there = |(topic, partition): &&(String, i32)| there.get(topic).is_some_and(|n| partition < n);
+    let mut gone: Vec<String> =
+        needs.keys().filter(|k| !is_there(k)).map(|(t, p)| format!("{t}/{p} itself")).collect();
+    let asked: std::collections::BTreeSet<_> = map.keys().chain(needs.keys()).filter(is_there).collect();
+    let asked: Vec<(String, i32)> = asked.into_iter().cloned().collect();
+    let begins = admin.beginnings(asked.clone()).await?;
+    let ends = admin.ends(asked).await?;
+    for (begin, end) in begins.into_iter().zip(ends) {
+        let key = (begin.topic, begin.partition);
+        let from = map.get(&key).copied();
+        if begin.offset <= from.unwrap_or(0) {
+            continue;
+        }
+        let missed = match needs.get(&key) {
+            None => false,
+            Some(_) if begin.offset >= end.offset => true,
+            Some(first) => tokio::task::block_in_place(|| misses(&kafka, &key, *first))?,
+        };
+        if missed {
+            gone.push(format!("{}/{} before offset {}", key.0, key.1, begin.offset));
+        } else if from.is_some() {
+            map.insert(key, begin.offset);
+        }
+    }
+    if gone.is_empty() { Ok(()) } else { Err(too_late(&gone)) }
+}
+
+/// A sink that has nothing needs all events from the first on: where some are gone it says so before it
+/// applies any.
+pub async fn check_new_sink(config: &SinkConfig) -> Result<()> {
+    match check(config, 0, &mut Map::new()).await {
+        Err(gone) if gone.kind() == Kind::EventsMissing => {
+            let prefix = &config.topic_prefix;
+            let what = format!("the topics of '{prefix}' no longer hold what a new sink needs");
+            Err(Error::new(Kind::EventsMissing, what)
+                .detail(gone.detail_text().unwrap_or_default().to_owned())
+                .hint(filling::ways(&config.name)))
+        }
+        checked => checked,
+    }
+}
+
+/// Adds the partitions that no cut up to the map's has touched, each with its first record: who
+/// subscribes by the map must not miss them.
+pub async fn complete(config: &SinkConfig, map: &mut Map) -> Result<()> {
+    let admin = Admin::connect(&settings::kafka(&config.kafka))?;
+    let OwnTopics { cuts, state, control } = OwnTopics::of(&config.topic_prefix);
+    let there = admin.topics_with_prefix(&format!("{}.", config.topic_prefix)).await?;
+    let is_data = |topic: &String| ![&cuts, &state, &control].contains(&topic) && concerns(config, topic);
+    let data = there.into_iter().filter(|(topic, _)| is_data(topic));
+    let all = data.flat_map(|(topic, count)| (0..count).map(move |partition| (topic.clone(), partition)));
+    let missing = all.filter(|key| !map.contains_key(key)).collect();
+    for place in admin.beginnings(missing).await? {
+        map.insert((place.topic, place.partition), place.offset);
+    }
+    Ok(())
+}
+
+/// Rows that were read for another sink alone are none of this one's.
+fn concerns(config: &SinkConfig, topic: &str) -> bool {
+    private::addressee(&config.topic_prefix, topic).is_none_or(|sink| sink == config.name)
+}
+
+/// For each partition the first cut from this offset of the cuts topic on that brings it events.
+fn needs(kafka: &kafka::Settings, topics: &OwnTopics, cuts_offset: i64) -> Result<Needs> {
+    let mut needs = Needs::new();
+    let Some(mut log) = Log::open(kafka, &topics.cuts)? else { return Ok(needs) };
+    // What an unfinished transaction brings is read only once it has ended.
+    let mut run: Vec<(CutId, Touched)> = Vec::new();
+    log.read_from(cuts_offset, |record| {
+        let cut = stored_cut(&record)?.cut;
+        run.extend(cut.touched.into_iter().map(|touched| (cut.id, touched)));
+        match cut.kind {
+            CutKind::Continues => {}
+            CutKind::Abandoned => run.clear(),
+            CutKind::Complete => {
+                for (id, touched) in run.drain(..) {
+                    needs.entry((touched.topic, touched.partition)).or_insert(id);
+                }
+            }
+        }
+        Ok(())
+    })?;
+    Ok(needs)
+}
+
+/// Whether the first record that is left is beyond the first that is needed.
+fn misses(kafka: &kafka::Settings, (topic, partition): &(String, i32), first: CutId) -> Result<bool> {
+    let mut events = Events::open(kafka, "cdc.reach", READ_AHEAD)?;
+    events.ensure(topic, *partition, From::Earliest)?;
+    let event = events.next(topic, *partition, FIRST_RECORD)?;
+    let stamp = event.and_then(|e| e.stamp).ok_or_else(|| {
+        Error::new(Kind::KafkaUnreachable, format!("the first record of {topic}/{partition} cannot be read"))
+            .detail(format!("waited {} s for one that carries a cut", FIRST_RECORD.as_secs()))
+    })?;
+    Ok(stamp.cut > first || (stamp.cut == first && stamp.ordinal > 0))
+}
+
+fn too_late(gone: &[String]) -> Error {
+    let mut named = gone.iter().take(NAMED_MAX).cloned().collect::<Vec<_>>().join(", ");
+    if gone.len() > NAMED_MAX {
+        named += &format!(" and {} more", gone.len() - NAMED_MAX);
+    }
+    Error::new(Kind::EventsMissing, "events that follow that place are gone from Kafka")
+        .detail(named)
+        .hint(
+            "begin at a later place; or restore the destination from a newer backup of the source and begin \
+             there (cdc sink --from-gtid); or ask for a snapshot for this sink alone, which empties its tables \
+             first: cdc snapshot -c FILE --for-me",
+        )
+}
