@@ -3,7 +3,7 @@
 STACK := docker/native/stack.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint fmt stack stack-down demo demo-docker bench clean
+.PHONY: help build test lint fmt stack stack-down demo demo-docker bench soak clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,11 @@ demo-docker: ## The same pipeline in containers
 bench: ## Throughput and latency on this machine
 	$(STACK) up
 	set -a && eval "$$($(STACK) env)" && set +a && cargo test --release -p cdc --test cdc-tests -- --ignored --nocapture bench
+
+# The last line is JSON: faults by kind, commits, checks, seeds.
+soak: ## Faults of every kind for CDC_SOAK_MINUTES (20), everything compared
+	$(STACK) up
+	set -a && eval "$$($(STACK) env)" && set +a && cargo test -p cdc --test cdc-tests -- --ignored --nocapture faults::soak
 
 clean: ## Remove what was built, and the stack with its data (downloads stay)
 	$(STACK) purge

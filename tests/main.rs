@@ -12,4 +12,6 @@ mod kafka;
 #[cfg(test)]
 mod e2e;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod bench;

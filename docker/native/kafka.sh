@@ -9,6 +9,10 @@
 # State is in .stack/kafka-NAME: pid, port, log, data, server.properties. Further
 # settings of the broker may be given as key=value; without any, those of the
 # last start hold.
+#
+# The setting proxied.at=HOST:PORT is ours: it adds a listener for a proxy that stands
+# there. Clients that come by it are told that address. `start` prints where the proxy
+# is to lead as a second line.
 
 kafka_properties() { # dir port controller-port
   cat <<END
@@ -55,6 +59,16 @@ log.cleaner.dedupe.buffer.size=33554432
 END
 }
 
+# The last value of a key holds.
+kafka_proxied() { # port controller-port listener-port proxy
+  cat <<END
+listeners=PLAINTEXT://127.0.0.1:$1,CONTROLLER://127.0.0.1:$2,PROXIED://127.0.0.1:$3
+advertised.listeners=PLAINTEXT://127.0.0.1:$1,PROXIED://$4
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+END
+}
+
 log4j_settings() {
   cat <<'END'
 <Configuration status="WARN">
@@ -88,7 +102,7 @@ kafka_start() { # name settings… → HOST:PORT
 }
 
 kafka_start_locked() {
-  local name=$1 dir java port controller
+  local name=$1 dir java port controller proxy
   local -a settings
   shift
   dir=$(server_dir kafka "$name")
@@ -104,7 +118,12 @@ kafka_start_locked() {
     printf '%s\n' "$@" | sed '/^$/d' >"$dir/settings"
     port=$(choose_port "$dir" port)
     controller=$(choose_port "$dir" port-controller)
-    { kafka_properties "$dir" "$port" "$controller" && cat "$dir/settings"; } | write_file "$dir/server.properties"
+    proxy=$(sed -n 's/^proxied\.at=//p' "$dir/settings")
+    {
+      kafka_properties "$dir" "$port" "$controller"
+      sed '/^proxied\.at=/d' "$dir/settings"
+      [ -z "$proxy" ] || kafka_proxied "$port" "$controller" "$(choose_port "$dir" port-proxied)" "$proxy"
+    } | write_file "$dir/server.properties"
     log4j_settings | write_file "$dir/log4j2.xml"
     format_storage "$dir" "$java"
     launch "$dir" "$java" "-Xmx${CDC_KAFKA_HEAP:-1g}" -Xms256m -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:+ExplicitGCInvokesConcurrent \
@@ -113,6 +132,7 @@ kafka_start_locked() {
   fi
   wait_ready "$dir" "Kafka '$name'" 90 kafka_answers "$port"
   printf '127.0.0.1:%s\n' "$port"
+  [ ! -f "$dir/port-proxied" ] || printf '127.0.0.1:%s\n' "$(cat "$dir/port-proxied")"
 }
 
 kafka_stop() { stop_server "$(server_dir kafka "$1")" "Kafka '$1'" 60; }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cdc_sdk::cut::{CutKind, Place, Touched};
-use cdc_sdk::{Cut, CutId, GtidSet, Position, Result};
+use cdc_sdk::{Cut, CutId, GtidSet, Position, Result, fail};
 
 use super::private::Mark;
 use crate::avro::KeyNote;
@@ -206,8 +206,11 @@ impl CutWriter {
         self.begin()?;
         let cut = self.record(kind, position, alone);
         let value = self.encode(&cut)?;
+        fail::point("source.events_sent");
         self.publisher.send(&self.topics.cuts, 0, None, Some(&value), &[], now_ms())?;
+        fail::point("source.cut_sent");
         let ends = self.publisher.commit()?;
+        fail::point("source.cut_committed");
         self.ends_are(ends);
         self.open.clear();
         self.id.sequence += 1;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use cdc_mysql_source::{self as mysql, Chunk, DdlEvent, Event, Leader, Rows, Source, Start};
 use cdc_sdk::change::Origin;
 use cdc_sdk::cut::CutKind;
-use cdc_sdk::{Error, Finding, Kind, Position, Result, RowChange, TableName};
+use cdc_sdk::{Error, Finding, Kind, Position, Result, RowChange, TableName, fail};
 use tokio::task::block_in_place;
 use tracing::info;
 
@@ -101,6 +101,7 @@ impl<'a> Road<'a> {
             let recovered = recovery::recover(&kafka, &config.topic_prefix, &topics, &mut publisher)?;
             Ok((publisher, recovered))
         })?;
+        fail::point("source.taken_over");
         refuse_lost_cuts(&admin, config, &recovered).await?;
         let start = start_from(&recovered);
         let mut source = Source::open(settings.clone(), start).await?;
@@ -246,6 +247,7 @@ impl<'a> Road<'a> {
                 if self.is_full() {
                     let position = Position { partial: Some(rows.partial()?), ..self.position.clone() };
                     self.cut_at(CutKind::Continues, &position)?;
+                    fail::point("source.inside_transaction");
                 }
             }
             self.view.rows(u64::from(index));
@@ -265,6 +267,7 @@ impl<'a> Road<'a> {
             }
             self.writer.state(&recovery::snapshot_key(&chunk.progress), &chunk.progress.to_json())
         })?;
+        fail::point("source.chunk_sent");
         self.view.rows(chunk.len() as u64);
         if private.is_some() || self.is_full() { self.cut(CutKind::Complete) } else { Ok(()) }
     }

@@ -31,17 +31,27 @@ pub async fn until_within(what: &str, limit: Duration, mut condition: impl Async
     }
 }
 
+/// The seed in `CDC_TEST_SEED`, else one by the clock.
+pub fn seed() -> u64 {
+    let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let seed = std::env::var("CDC_TEST_SEED").ok().and_then(|s| s.parse().ok());
+    seed.unwrap_or(clock.as_nanos() as u64) | 1
+}
+
 /// Random numbers from a printed seed, so that a failure can be run again.
 pub struct Dice(u64);
 
 impl Dice {
     /// Dice seeded by `CDC_TEST_SEED`, else by the clock; the seed is printed.
     pub fn new(test: &str) -> Self {
-        let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-        let seed = std::env::var("CDC_TEST_SEED").ok().and_then(|s| s.parse().ok());
-        let seed = seed.unwrap_or(clock.as_nanos() as u64) | 1;
+        let seed = seed();
         println!("{test}: CDC_TEST_SEED={seed}");
-        Self(seed)
+        Self::of(seed)
+    }
+
+    /// Dice with that seed.
+    pub fn of(seed: u64) -> Self {
+        Self(seed | 1)
     }
 
     /// A number below `bound` (xorshift64*).

@@ -14,9 +14,15 @@ pub struct Process {
 impl Process {
     /// Starts `cdc` with these arguments; its log goes to a file.
     pub fn start(arguments: &[&str], log: &Path) -> Self {
+        Self::start_with(arguments, log, &[])
+    }
+
+    /// Starts it with more in its environment.
+    pub fn start_with(arguments: &[&str], log: &Path, environment: &[(&str, &str)]) -> Self {
         let out = fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_cdc"))
             .args(arguments)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(out.try_clone().unwrap())
             .stderr(out)

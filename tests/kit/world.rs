@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use cdc::kafka::{Admin, Settings};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 
@@ -22,6 +23,12 @@ pub struct Options {
     pub sink: String,
     /// Another source server, as `host:port`.
     pub source_server: Option<String>,
+    /// Another destination server.
+    pub dest_server: Option<String>,
+    /// Another broker.
+    pub kafka: Option<String>,
+    /// Another registry.
+    pub registry: Option<String>,
 }
 
 impl Default for Options {
@@ -32,6 +39,9 @@ impl Default for Options {
             source: String::new(),
             sink: String::new(),
             source_server: None,
+            dest_server: None,
+            kafka: None,
+            registry: None,
         }
     }
 }
@@ -43,6 +53,10 @@ pub struct World {
     folder: PathBuf,
     source: String,
     dest: String,
+    /// The broker of this world.
+    pub kafka: String,
+    /// The URL of its registry.
+    pub registry: String,
 }
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -61,7 +75,10 @@ impl World {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(&name);
         fs::create_dir_all(&folder).unwrap();
         let source = options.source_server.clone().unwrap_or_else(|| variable("CDC_TEST_SOURCE_MYSQL"));
-        let world = Self { name, folder, source, dest: variable("CDC_TEST_DEST_MYSQL") };
+        let dest = options.dest_server.clone().unwrap_or_else(|| variable("CDC_TEST_DEST_MYSQL"));
+        let kafka = options.kafka.clone().unwrap_or_else(|| variable("CDC_TEST_KAFKA"));
+        let registry = options.registry.clone().unwrap_or_else(|| variable("CDC_TEST_REGISTRY"));
+        let world = Self { name, folder, source, dest, kafka, registry };
         world.write_settings(options);
         world.source_sql(&format!("CREATE DATABASE `{}`", world.name)).await;
         world
@@ -71,8 +88,7 @@ impl World {
         let name = &self.name;
         let shared = format!(
             "[kafka]\nbootstrap_servers = \"{}\"\n[registry]\nurl = \"{}\"\n",
-            variable("CDC_TEST_KAFKA"),
-            variable("CDC_TEST_REGISTRY")
+            self.kafka, self.registry
         );
         let (from, to) = (mysql_section(&self.source), mysql_section(&self.dest));
         let source = format!(
@@ -160,6 +176,21 @@ impl World {
             let status = process.wait(super::LIMIT);
             assert_eq!(status.code(), Some(0), "{role}; the log says:\n{}", process.log_tail());
         }
+    }
+
+    /// A connection to the source, in this world's database, if it can be had.
+    pub async fn try_source_conn(&self) -> mysql_async::Result<Conn> {
+        try_connect(&self.source, Some(&self.name)).await
+    }
+
+    /// A connection to the destination, if it can be had.
+    pub async fn try_dest_conn(&self) -> mysql_async::Result<Conn> {
+        try_connect(&self.dest, None).await
+    }
+
+    /// The addresses of source and destination.
+    pub fn servers(&self) -> (&str, &str) {
+        (&self.source, &self.dest)
     }
 
     /// A connection to the source, in this world's database.
@@ -250,11 +281,39 @@ impl World {
         until(&format!("{sql} = {wanted}"), async || self.dest_number(sql).await == Some(wanted)).await;
     }
 
+    /// Removes what this world made, its topics and ledger too, as far as that can be done
+    /// after whatever happened.
+    pub async fn sweep(&self) {
+        let name = &self.name;
+        for conn in [self.try_source_conn().await, self.try_dest_conn().await] {
+            let Ok(mut conn) = conn else { continue };
+            let _ = conn.query_drop(format!("DROP DATABASE IF EXISTS `{name}`")).await;
+            for table in ["ledger", "ledger_places", "ledger_connections"] {
+                let _ = conn.query_drop(format!("DELETE FROM cdc.{table} WHERE name = '{name}'")).await;
+            }
+        }
+        let patience = std::time::Duration::from_secs(10);
+        let settings = Settings { bootstrap_servers: self.kafka.clone(), patience, ..Settings::default() };
+        if let Ok(admin) = Admin::connect(&settings)
+            && let Ok(topics) = admin.topics_with_prefix(&format!("{name}.")).await
+        {
+            let names: Vec<&str> = topics.keys().map(String::as_str).collect();
+            let _ = admin.delete(&names).await;
+        }
+    }
+
+    /// Removes settings and logs.
+    pub fn forget(&self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+
     /// Drops what this world made on the servers; topics stay with the stack.
     pub async fn end(self) {
         self.source_sql(&format!("DROP DATABASE IF EXISTS `{}`", self.name)).await;
         self.dest_sql(&format!("DROP DATABASE IF EXISTS `{}`", self.name)).await;
-        let _ = fs::remove_dir_all(&self.folder);
+        if std::env::var_os("CDC_TEST_KEEP").is_none() {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
     }
 }
 
@@ -272,6 +331,10 @@ async fn show_create(mut conn: Conn, database: &str, table: &str) -> String {
 }
 
 async fn connect(server: &str, database: Option<&str>) -> Conn {
+    try_connect(server, database).await.unwrap_or_else(|e| panic!("{server}: {e}"))
+}
+
+async fn try_connect(server: &str, database: Option<&str>) -> mysql_async::Result<Conn> {
     let (host, port) = server.rsplit_once(':').unwrap();
     let opts = OptsBuilder::default()
         .ip_or_hostname(host)
@@ -279,7 +342,7 @@ async fn connect(server: &str, database: Option<&str>) -> Conn {
         .user(Some(variable("CDC_TEST_MYSQL_USER")))
         .pass(Some(variable("CDC_TEST_MYSQL_PASSWORD")))
         .db_name(database);
-    Conn::new(opts).await.unwrap_or_else(|e| panic!("{server}: {e}"))
+    Conn::new(opts).await
 }
 
 fn mysql_section(server: &str) -> String {

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cdc_sdk::value::Row;
-use cdc_sdk::{Error, Kind, Op, Result, Table, TableName};
+use cdc_sdk::{Error, Kind, Op, Result, Table, TableName, fail};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -424,8 +424,11 @@ impl<R: Row + Sync> Job<R> {
             },
         };
         match &outcome {
-            // Nobody behind it: nobody to tell.
-            Outcome::Committed(_) => drop(committed.send(())),
+            Outcome::Committed(_) => {
+                fail::point("sink.beside.committed");
+                // Nobody behind it: nobody to tell.
+                let _ = committed.send(());
+            }
             // Before those behind it see that their turn does not come.
             Outcome::Failed(_) | Outcome::Unknown(_) => {
                 if let Err(refusal) = session.command("ROLLBACK").await {
@@ -447,6 +450,7 @@ impl<R: Row + Sync> Job<R> {
         writer.control("START TRANSACTION");
         apply::apply(&mut writer, &folded, &plans, AT_THE_HEAD).await?;
         writer.flush().await?;
+        fail::point("sink.beside.rows_written");
         if let Some(turn) = turn
             && turn.await.is_err()
         {

@@ -4,7 +4,7 @@ mod isolate;
 mod release;
 
 use cdc_sdk::value::Row;
-use cdc_sdk::{Error, Kind, Op, Result, Table};
+use cdc_sdk::{Error, Kind, Op, Result, Table, fail};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,7 +79,9 @@ impl Sink {
         let registrations =
             vec![Registration::of(&ledger, &mut tables).await?, Registration::of(&ledger, &mut data).await?];
         ledger::end_predecessors(&ledger, &mut data, &registrations).await?;
+        fail::point("sink.predecessors_ended");
         let progress = ledger::raise_epoch(&ledger, &mut data, &leader, &settings.topic_prefix).await?;
+        fail::point("sink.epoch_raised");
         if !settings.dead_letters.is_empty() {
             ledger::quarantine::create(&ledger, &mut tables).await?;
         }
@@ -354,6 +356,7 @@ impl Sink {
             writer = Writer::new(&mut self.data, self.settings.max_statement_bytes);
             writer.applied = applied;
         }
+        fail::point("sink.rows_written");
         if let End::Commit(advance) = &batch.end {
             writer.ledger(&self.ledger.advance_sql(&self.progress, advance));
             for sql in self.ledger.beside(&self.progress, advance) {
@@ -363,14 +366,20 @@ impl Sink {
         writer.flush().await?;
         let applied = writer.applied;
         match batch.end {
-            End::More => Ok(applied),
+            End::More => {
+                fail::point("sink.inside_transaction");
+                Ok(applied)
+            }
             End::Commit(_) => self.commit(applied).await,
         }
     }
 
     /// If its answer is lost nobody knows whether it went through, until the ledger is read again.
     async fn commit(&mut self, applied: Applied) -> Result<Applied> {
-        match self.data.command("COMMIT").await {
+        fail::point("sink.ledger_written");
+        let committed = self.data.command("COMMIT").await;
+        fail::point("sink.committed");
+        match committed {
             Ok(_) => Ok(Applied { statements: applied.statements + 1, committed: true, ..applied }),
             Err(refusal) => {
                 self.state = State::Lost;

@@ -21,6 +21,7 @@ pub mod echo;
 pub mod position;
 
 pub mod error;
+pub mod fail;
 pub mod finding;
 
 pub use change::{Op, RowChange};

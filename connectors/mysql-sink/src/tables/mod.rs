@@ -134,7 +134,9 @@ impl Tables {
         let refused = |r: crate::session::Refusal| {
             r.into_error(format!("the definition of {target} was refused")).at(brief(sql))
         };
-        self.session.define(sql).await.map_err(refused)
+        self.session.define(sql).await.map_err(refused)?;
+        cdc_sdk::fail::point("sink.table_made");
+        Ok(())
     }
 
     async fn catalogue(&mut self, target: &TableName) -> Result<Option<Catalogue>> {

@@ -1,0 +1,39 @@
+//! Places in the code at which a test lets the process die.
+//!
+//! With `CDC_FAIL_POINT=name:3` in the environment a debug build ends at the place of that
+//! name, as by `kill -9`, the third time it comes by. A release build knows none of this.
+
+/// Passes the place of that name, or dies here.
+#[inline]
+pub fn point(name: &str) {
+    #[cfg(debug_assertions)]
+    armed::pass(name);
+    #[cfg(not(debug_assertions))]
+    let _ = name;
+}
+
+#[cfg(debug_assertions)]
+mod armed {
+    use std::sync::LazyLock;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    struct Armed {
+        name: String,
+        passes_left: AtomicU32,
+    }
+
+    /// The environment is read once.
+    static ARMED: LazyLock<Option<Armed>> = LazyLock::new(|| {
+        let text = std::env::var("CDC_FAIL_POINT").ok()?;
+        let (name, time) = text.split_once(':')?;
+        Some(Armed { name: name.to_owned(), passes_left: AtomicU32::new(time.parse().ok()?) })
+    });
+
+    pub(super) fn pass(name: &str) {
+        let Some(armed) = ARMED.as_ref().filter(|armed| armed.name == name) else { return };
+        if armed.passes_left.fetch_sub(1, Ordering::Relaxed) == 1 {
+            // Nothing is flushed, closed or dropped.
+            std::process::abort();
+        }
+    }
+}

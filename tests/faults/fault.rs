@@ -1,0 +1,279 @@
+//! What may happen to processes, connections and servers. A test picks the faults
+//! that it has the parts for; each happens at a random moment.
+
+use std::fmt;
+use std::time::Duration;
+
+use mysql_async::prelude::Queryable;
+
+use super::instance::{Instance, Role};
+use super::own::Part;
+use super::proxy::{Mode, Proxy};
+use super::stage::Stage;
+use crate::kit::until;
+
+/// A fault.
+#[derive(Clone, Copy, Debug)]
+pub enum Fault {
+    /// `kill -9`, and a new start.
+    Kill(Role),
+    KillBoth,
+    /// Killed again while it is still starting.
+    KillTwice(Role),
+    /// SIGSTOP, and SIGCONT after a while.
+    Pause(Role),
+    /// SIGTERM, and a new start.
+    Restart(Role),
+    /// It dies at that place in the code.
+    Point(Role, &'static str),
+    /// Something happens to a connection.
+    Link(Link, Mode),
+    /// Something happens to a server.
+    Server(Part, Blow),
+    /// The one that works loses its lock while it lives: another takes over from it.
+    LockLost(Role),
+    /// The one that works is stopped, loses its lock, and wakes up when another works.
+    Zombie(Role),
+}
+
+/// A connection.
+#[derive(Clone, Copy, Debug)]
+pub enum Link {
+    Mysql(Role),
+    Registry(Role),
+    Kafka,
+}
+
+/// What happens to a server.
+#[derive(Clone, Copy, Debug)]
+pub enum Blow {
+    Kill,
+    Pause,
+    Restart,
+}
+
+/// How long a commit that is to get lost is waited for.
+const COMMIT_COMES: Duration = Duration::from_secs(5);
+
+/// The name by which it is counted.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kill(role) => write!(f, "{} killed", role.name()),
+            Self::KillBoth => write!(f, "source and sink killed"),
+            Self::KillTwice(role) => write!(f, "{} killed while starting", role.name()),
+            Self::Pause(role) => write!(f, "{} stopped", role.name()),
+            Self::Restart(role) => write!(f, "{} restarted", role.name()),
+            Self::Point(_, place) => write!(f, "died at {place}"),
+            Self::Link(link, mode) => write!(f, "{}: {}", link.name(), mode.name()),
+            Self::Server(part, Blow::Kill) => write!(f, "{} killed", part.name()),
+            Self::Server(part, Blow::Pause) => write!(f, "{} stopped", part.name()),
+            Self::Server(part, Blow::Restart) => write!(f, "{} restarted", part.name()),
+            Self::LockLost(role) => write!(f, "{} lost its lock", role.name()),
+            Self::Zombie(role) => write!(f, "{} woke as a zombie", role.name()),
+        }
+    }
+}
+
+impl Link {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Mysql(Role::Source) => "source to MySQL",
+            Self::Mysql(Role::Sink) => "sink to MySQL",
+            Self::Registry(Role::Source) => "source to registry",
+            Self::Registry(Role::Sink) => "sink to registry",
+            Self::Kafka => "both to Kafka",
+        }
+    }
+}
+
+impl Mode {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "cut",
+            Self::Stall => "stalled",
+            Self::Slow(_) => "slow",
+            Self::Refuse => "refused",
+            Self::DropAnswers => "answers lost",
+            Self::LoseCommitAnswer => "answer of a commit lost",
+            Self::LoseCommit => "commit lost",
+            Self::HalfCloseToClient => "half closed by the server",
+            Self::HalfCloseToServer => "half closed to the server",
+        }
+    }
+}
+
+impl Fault {
+    /// Lets it happen, and be over. Returns whether it could.
+    pub async fn happen(self, stage: &mut Stage) -> bool {
+        match self {
+            Self::Link(link, mode) => return on_link(link, mode, stage).await,
+            Self::Server(part, blow) => on_server(part, blow, stage).await,
+            Self::LockLost(role) => return takes_over(role, false, stage).await,
+            Self::Zombie(role) => return takes_over(role, true, stage).await,
+            Self::KillBoth => {
+                let source = working(Role::Source, stage).await;
+                let sink = working(Role::Sink, stage).await;
+                stage.instances[source].crash();
+                stage.instances[sink].crash();
+            }
+            Self::Kill(role) | Self::Pause(role) | Self::Restart(role) | Self::KillTwice(role) => {
+                let victim = working(role, stage).await;
+                self.on_process(victim, stage).await;
+            }
+            Self::Point(role, place) => {
+                let victim = working(role, stage).await;
+                let time = stage.dice.below(4) + 1;
+                stage.instances[victim].doom(place, time);
+            }
+        }
+        true
+    }
+
+    async fn on_process(self, victim: usize, stage: &mut Stage) {
+        let length = stage.random_length();
+        let starting = stage.random_ms(1200);
+        let instance = &mut stage.instances[victim];
+        match self {
+            Self::Pause(_) => {
+                instance.signal("STOP");
+                tokio::time::sleep(length).await;
+                instance.signal("CONT");
+            }
+            Self::Restart(_) => tokio::task::block_in_place(|| instance.restart()),
+            Self::KillTwice(_) => {
+                instance.crash();
+                tokio::time::sleep(starting).await;
+                instance.crash();
+            }
+            _ => instance.crash(),
+        }
+    }
+}
+
+async fn on_link(link: Link, mode: Mode, stage: &mut Stage) -> bool {
+    let length = stage.random_length();
+    let victim = match link {
+        Link::Mysql(role) | Link::Registry(role) => working(role, stage).await,
+        Link::Kafka => 0,
+    };
+    let Some(proxy) = proxy(link, &stage.instances[victim], stage) else { return false };
+    if matches!(mode, Mode::LoseCommit | Mode::LoseCommitAnswer) {
+        proxy.set(mode);
+        let begun = std::time::Instant::now();
+        while proxy.mode() == mode && begun.elapsed() < COMMIT_COMES {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let met = proxy.mode() != mode;
+        proxy.set(Mode::Pass);
+        return met;
+    }
+    if matches!(mode, Mode::Pass | Mode::Refuse) {
+        proxy.cut();
+    }
+    proxy.set(mode);
+    if mode != Mode::Pass {
+        tokio::time::sleep(length).await;
+        proxy.set(Mode::Pass);
+    }
+    if !matches!(mode, Mode::Stall | Mode::Slow(_)) {
+        proxy.cut();
+    }
+    true
+}
+
+fn proxy<'s>(link: Link, instance: &'s Instance, stage: &'s Stage) -> Option<&'s Proxy> {
+    match link {
+        Link::Mysql(_) => instance.links.as_ref().map(|links| &links.mysql),
+        Link::Registry(_) => instance.links.as_ref().map(|links| &links.registry),
+        Link::Kafka => stage.kafka.as_ref(),
+    }
+}
+
+async fn on_server(part: Part, blow: Blow, stage: &mut Stage) {
+    let length = stage.random_length();
+    let server = &stage.servers[&part];
+    match blow {
+        Blow::Kill => tokio::task::block_in_place(|| server.kill()),
+        Blow::Restart => tokio::task::block_in_place(|| server.stop()),
+        Blow::Pause => {
+            server.signal("STOP");
+            tokio::time::sleep(length).await;
+            return server.signal("CONT");
+        }
+    }
+    tokio::time::sleep(length / 2).await;
+    tokio::task::block_in_place(|| server.again());
+}
+
+/// Takes the lock from the one that works. Returns whether another had it then.
+async fn takes_over(role: Role, sleeps: bool, stage: &mut Stage) -> bool {
+    let Some(victim) = leader(role, stage).await else { return false };
+    let length = stage.random_length();
+    if sleeps && stage.instances.iter().filter(|i| i.role == role).count() < 2 {
+        return false;
+    }
+    if sleeps {
+        stage.instances[victim].signal("STOP");
+    }
+    kill_lock_holder(role, stage).await;
+    if sleeps {
+        until("another works", async || leader(role, stage).await.is_some_and(|now| now != victim)).await;
+        // Long enough for some commits of the new one.
+        tokio::time::sleep(length).await;
+        stage.instances[victim].signal("CONT");
+    }
+    true
+}
+
+/// The one that works, if that can be told; else any.
+async fn working(role: Role, stage: &mut Stage) -> usize {
+    let all: Vec<usize> =
+        (0..stage.instances.len()).filter(|index| stage.instances[*index].role == role).collect();
+    let any = all[usize::try_from(stage.dice.below(all.len() as u64)).unwrap()];
+    // Now and then the one that stands by.
+    if all.len() == 1 || stage.dice.below(4) == 0 { any } else { leader(role, stage).await.unwrap_or(any) }
+}
+
+fn lock(role: Role, stage: &Stage) -> String {
+    format!("cdc_{}_{}", role.name(), stage.world.name)
+}
+
+/// Which of its instances holds the lock of a role.
+async fn leader(role: Role, stage: &Stage) -> Option<usize> {
+    let sql = format!(
+        "SELECT SUBSTRING_INDEX(HOST, ':', -1) FROM performance_schema.processlist WHERE ID = IS_USED_LOCK('{}')",
+        lock(role, stage)
+    );
+    let port: String = ask(role, stage, &sql).await?;
+    let port = port.parse().ok()?;
+    stage
+        .instances
+        .iter()
+        .position(|i| i.role == role && i.links.as_ref().is_some_and(|links| links.mysql.is_from(port)))
+}
+
+async fn kill_lock_holder(role: Role, stage: &Stage) {
+    let sql = format!("SELECT IS_USED_LOCK('{}')", lock(role, stage));
+    if let Some(id) = ask::<u64>(role, stage, &sql).await
+        && let Ok(mut conn) = connect(role, stage).await
+    {
+        // It may be gone by now.
+        let _ = conn.query_drop(format!("KILL {id}")).await;
+    }
+}
+
+async fn connect(role: Role, stage: &Stage) -> mysql_async::Result<mysql_async::Conn> {
+    match role {
+        Role::Source => stage.world.try_source_conn().await,
+        Role::Sink => stage.world.try_dest_conn().await,
+    }
+}
+
+async fn ask<T: mysql_async::prelude::FromValue + Send + 'static>(
+    role: Role,
+    stage: &Stage,
+    sql: &str,
+) -> Option<T> {
+    connect(role, stage).await.ok()?.query_first::<Option<T>, _>(sql).await.ok()??
+}

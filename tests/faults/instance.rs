@@ -1,0 +1,154 @@
+//! A `cdc` process under the eye of a supervisor, as in production: one that gives
+//! up on something that a restart may mend is started again, and so is one that died
+//! where the test told it to; any other end fails the test.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::proxy::{Protocol, Proxy};
+use crate::kit::{Process, World};
+
+/// What `cdc` ends with where a restart may mend it.
+const RESTART_MAY_MEND: i32 = 4;
+
+/// Which side a process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    Source,
+    Sink,
+}
+
+impl Role {
+    /// As the command line has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Sink => "sink",
+        }
+    }
+}
+
+/// A process of one role.
+pub struct Instance {
+    pub role: Role,
+    /// Through these it reaches its MySQL and the registry, where the test wants that.
+    pub links: Option<Links>,
+    settings: String,
+    log: PathBuf,
+    process: Process,
+    /// It is to die by itself at a place in the code.
+    doomed: bool,
+    /// How often it gave up and was started again.
+    pub gave_up: u32,
+}
+
+/// What stands between a process and its servers.
+pub struct Links {
+    pub mysql: Proxy,
+    pub registry: Proxy,
+}
+
+impl Links {
+    /// Proxies before the servers of that role.
+    pub async fn of(world: &World, role: Role) -> Self {
+        let (source, dest) = world.servers();
+        let server = if role == Role::Source { source } else { dest };
+        let mysql = Proxy::before(server, Protocol::Mysql).await;
+        let registry = Proxy::before(host_of(&world.registry), Protocol::Http).await;
+        Self { mysql, registry }
+    }
+}
+
+fn host_of(url: &str) -> &str {
+    url.trim_start_matches("http://").split('/').next().unwrap_or_default()
+}
+
+impl Instance {
+    /// Starts a process of the world; `kafka` is where it finds the broker.
+    pub fn start(world: &World, role: Role, number: usize, links: Option<Links>, kafka: &str) -> Self {
+        let name = role.name();
+        let mut settings = fs::read_to_string(world.file(&format!("{name}.toml"))).unwrap();
+        settings = settings.replace(&world.kafka, kafka);
+        if let Some(links) = &links {
+            let (source, dest) = world.servers();
+            let server = if role == Role::Source { source } else { dest };
+            let port = |address: &str| address.rsplit_once(':').unwrap().1.to_owned();
+            let (there, here) = (port(server), port(&links.mysql.address));
+            settings = settings
+                .replace(&format!("port = {there}\n"), &format!("port = {here}\n"))
+                .replace(host_of(&world.registry), &links.registry.address);
+            // The proxy is to know a commit when it sees one.
+            settings.push_str("\n[mysql.tls]\nmode = \"disabled\"\n");
+        }
+        let path = world.file(&format!("{name}-{number}.toml"));
+        fs::write(&path, settings).unwrap();
+        let log = PathBuf::from(world.file(&format!("{name}-{number}.log")));
+        let process = Process::start(&[name, "-c", &path], &log);
+        Self { role, links, settings: path, log, process, doomed: false, gave_up: 0 }
+    }
+
+    /// Kills it, and starts it anew.
+    pub fn crash(&mut self) {
+        self.process.kill();
+        self.again(&[]);
+    }
+
+    /// Asks it to stop, and starts it anew.
+    pub fn restart(&mut self) {
+        if self.doomed || self.process.has_ended() {
+            return self.crash();
+        }
+        self.process.stop();
+        self.again(&[]);
+    }
+
+    /// Starts it anew, to die when it comes by that place in the code for the `time`th time.
+    pub fn doom(&mut self, place: &str, time: u64) {
+        self.process.kill();
+        self.again(&[("CDC_FAIL_POINT", &format!("{place}:{time}"))]);
+        self.doomed = true;
+    }
+
+    /// Whether it is yet to die.
+    pub fn is_doomed(&self) -> bool {
+        self.doomed
+    }
+
+    fn again(&mut self, environment: &[(&str, &str)]) {
+        self.doomed = false;
+        let arguments = [self.role.name(), "-c", &self.settings];
+        self.process = Process::start_with(&arguments, &self.log, environment);
+    }
+
+    /// Sends a signal by name.
+    pub fn signal(&self, name: &str) {
+        self.process.signal(name);
+    }
+
+    /// Starts it again where it gave up, or died as it should.
+    pub fn tend(&mut self) {
+        if !self.process.has_ended() {
+            return;
+        }
+        let status = self.process.wait(Duration::ZERO);
+        // No code: by a signal.
+        if self.doomed && status.code().is_none() {
+            return self.again(&[]);
+        }
+        assert_eq!(
+            status.code(),
+            Some(RESTART_MAY_MEND),
+            "the {} ended by itself; its log says:\n{}",
+            self.role.name(),
+            self.process.log_tail()
+        );
+        self.gave_up += 1;
+        self.again(&[]);
+    }
+
+    /// The end of its log.
+    pub fn log_tail(&self) -> String {
+        self.process.log_tail()
+    }
+}

@@ -1,0 +1,33 @@
+//! Faults at random moments under a random workload, and checkers that compare
+//! with a model what comes of it. Each test prints its seed and its figures.
+//!
+//! | part | what it is |
+//! |---|---|
+//! | `model`, `draft`, `workload` | what is written to the source, and what the source holds after each transaction |
+//! | `looks` | is the destination a state of the source, at any moment? |
+//! | `topics`, `changes` | is each change in Kafka, once, in order? |
+//! | `own`, `proxy`, `instance` | servers, connections and processes to which something can happen |
+//! | `fault` | what can happen |
+//! | `stage`, `report` | all of it together; the figures |
+//!
+//! `CDC_TEST_SEED` gives the same workload and the same faults again, though not to
+//! the millisecond. `make soak` runs everything together for `CDC_SOAK_MINUTES`.
+
+mod model;
+mod draft;
+mod workload;
+mod looks;
+mod topics;
+mod changes;
+mod own;
+mod proxy;
+mod instance;
+mod fault;
+mod stage;
+mod report;
+
+mod crashes;
+mod connections;
+mod servers;
+mod twins;
+mod soak;

@@ -1,0 +1,307 @@
+//! What every test here stands on: a world under the random workload, looked at
+//! all the while, and processes, connections and servers that faults happen to.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinHandle;
+
+use super::fault::Fault;
+use super::instance::{Instance, Links, Role};
+use super::looks::{self, Looks};
+use super::model::History;
+use super::own::{Own, Part};
+use super::proxy::{Protocol, Proxy};
+use super::report::Report;
+use super::workload::{self, Writer};
+use super::{changes, draft, topics};
+use crate::kit::{Dice, Options, World};
+
+/// How long the destination may take to get where the source was when a fault ended. Pauses
+/// between attempts grow to 10 s, and the machine may be busy.
+const RECOVERS: Duration = Duration::from_secs(150);
+
+/// A recovery that takes longer is shown with its logs.
+const SLOW: Duration = Duration::from_secs(25);
+
+/// So many faults happen, however slow the machine is.
+const FAULTS_MIN: u64 = 5;
+
+/// What a test is made of.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub name: &'static str,
+    /// What may happen.
+    pub faults: Vec<Fault>,
+    /// For how long faults happen.
+    pub length: Duration,
+    /// Longest pause or stall.
+    pub pause_max: Duration,
+    /// How many processes of each role.
+    pub instances: usize,
+    /// With proxies between the processes and their servers.
+    pub proxied: bool,
+    /// Which servers are its own.
+    pub own: Vec<Part>,
+    /// More sections for source and sink.
+    pub limits: (String, String),
+    pub workload: workload::Profile,
+}
+
+/// A world with its workload.
+pub struct Stage {
+    // In the order in which they are to end.
+    pub instances: Vec<Instance>,
+    /// In front of the broker, for all.
+    pub kafka: Option<Proxy>,
+    pub world: Arc<World>,
+    pub servers: BTreeMap<Part, Own>,
+    pub dice: Dice,
+    plan: Plan,
+    report: Report,
+    history: Arc<History>,
+    looks: Arc<Looks>,
+    stop: Arc<AtomicBool>,
+    stop_writer: Arc<AtomicBool>,
+    writing: Option<JoinHandle<()>>,
+    looking: Option<JoinHandle<()>>,
+    slowest: Duration,
+    begun: Instant,
+}
+
+/// Opens a stage, lets faults happen, compares everything.
+pub async fn run(plan: Plan, seed: u64) -> Report {
+    println!("{}: CDC_TEST_SEED={seed}", plan.name);
+    let mut stage = Stage::open(plan, seed).await;
+    let faults = stage.plan.faults.clone();
+    let mut deck = Deck::of(&faults);
+    while stage.goes_on() {
+        stage.moment().await;
+        let fault = deck.deal(&mut stage.dice);
+        if fault.happen(&mut stage).await {
+            stage.report.count(fault);
+        }
+        let committed = stage.history.committed();
+        match stage.dice.below(3) {
+            // The next fault comes before this one is over,
+            0 => {}
+            // or as soon as there is a new state,
+            1 => stage.arrives(stage.looks.last.load(Ordering::Acquire) + 1, &fault.to_string()).await,
+            // or when all is there.
+            _ => stage.arrives(committed, &fault.to_string()).await,
+        }
+    }
+    stage.end().await
+}
+
+impl Stage {
+    /// The workload runs from the beginning, so the first snapshot is taken under it, and under faults.
+    async fn open(plan: Plan, seed: u64) -> Self {
+        let proxy = Proxy::before("", Protocol::Kafka).await;
+        let servers = tokio::task::block_in_place(|| start_servers(&plan, &proxy.address));
+        let kafka = servers.get(&Part::Broker).map(|broker| {
+            proxy.leads_to(&broker.addresses[1]);
+            proxy
+        });
+        let address = |part: Part| servers.get(&part).map(|own| own.address().to_owned());
+        let options = Options {
+            capture: "chunk_rows = 500".into(),
+            source: plan.limits.0.clone(),
+            sink: plan.limits.1.clone(),
+            source_server: address(Part::Source),
+            dest_server: address(Part::Dest),
+            kafka: address(Part::Broker),
+            registry: address(Part::Registry),
+            ..Options::default()
+        };
+        let world = Arc::new(World::with(plan.name, &options).await);
+        let state = draft::initial(plan.workload);
+        workload::create(&world, &state).await;
+        let mut stage = Self {
+            instances: Vec::new(),
+            kafka,
+            world,
+            servers,
+            dice: Dice::of(seed),
+            report: Report::of(plan.name, seed),
+            history: Arc::new(History::new(&state)),
+            looks: Arc::default(),
+            stop: Arc::default(),
+            stop_writer: Arc::default(),
+            writing: None,
+            looking: None,
+            slowest: Duration::ZERO,
+            begun: Instant::now(),
+            plan,
+        };
+        stage.begin(state, seed).await;
+        stage
+    }
+
+    async fn begin(&mut self, state: super::model::State, seed: u64) {
+        let (world, history) = (self.world.clone(), self.history.clone());
+        let (looks, stop) = (self.looks.clone(), self.stop_writer.clone());
+        let writer = Writer { world, state, history, looks, stop };
+        self.writing = Some(tokio::spawn(writer.run(Dice::of(seed.rotate_left(17)), self.plan.workload)));
+        let (world, history) = (self.world.clone(), self.history.clone());
+        self.looking = Some(tokio::spawn(looks::look(world, history, self.looks.clone(), self.stop.clone())));
+        let broker = self.kafka.as_ref().map_or(self.world.kafka.clone(), |proxy| proxy.address.clone());
+        for number in 0..self.plan.instances {
+            for role in [Role::Source, Role::Sink] {
+                let links = if self.plan.proxied { Some(Links::of(&self.world, role).await) } else { None };
+                self.instances.push(Instance::start(&self.world, role, number, links, &broker));
+            }
+        }
+    }
+
+    fn goes_on(&self) -> bool {
+        self.report.total() < FAULTS_MIN || self.begun.elapsed() < self.plan.length
+    }
+
+    /// A random time, below so many milliseconds.
+    pub fn random_ms(&mut self, bound: u64) -> Duration {
+        Duration::from_millis(self.dice.below(bound))
+    }
+
+    /// How long a fault lasts: mostly short.
+    pub fn random_length(&mut self) -> Duration {
+        let longest = u64::try_from(self.plan.pause_max.as_millis()).unwrap();
+        let bound = if self.dice.below(4) == 0 { longest } else { longest.min(1500) };
+        self.random_ms(bound)
+    }
+
+    /// Waits for a random moment.
+    async fn moment(&mut self) {
+        let wait = self.random_ms(600);
+        tokio::time::sleep(wait).await;
+        self.tend().await;
+    }
+
+    /// Waits until the destination has come to that transaction: whatever the fault was, it is over.
+    async fn arrives(&mut self, goal: u64, after: &str) {
+        let begun = Instant::now();
+        while self.looks.last.load(Ordering::Acquire) < goal {
+            self.tend().await;
+            assert!(
+                begun.elapsed() < RECOVERS,
+                "after '{after}' the destination stays at {} of {goal}; the logs say:\n{}",
+                self.looks.last.load(Ordering::Acquire),
+                self.logs()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        println!("{:7.1} s: {after}; recovered in {:?}", self.begun.elapsed().as_secs_f32(), begun.elapsed());
+        if begun.elapsed() > SLOW {
+            println!("that was slow; the logs say:\n{}", self.logs());
+        }
+        self.slowest = self.slowest.max(begun.elapsed());
+    }
+
+    fn logs(&self) -> String {
+        self.instances.iter().map(Instance::log_tail).collect::<Vec<_>>().join("\n---\n")
+    }
+
+    /// Fails where a checker or the workload has failed, starts again what gave up or died.
+    async fn tend(&mut self) {
+        for task in [&mut self.looking, &mut self.writing] {
+            if task.as_ref().is_some_and(JoinHandle::is_finished)
+                && let Err(failed) = task.take().unwrap().await
+            {
+                std::panic::resume_unwind(failed.into_panic());
+            }
+        }
+        self.instances.iter_mut().for_each(Instance::tend);
+    }
+
+    /// Ends the workload; then both sides are equal, and Kafka holds each change once.
+    async fn end(mut self) -> Report {
+        // No process dies any more by what it was told before.
+        self.instances.iter_mut().filter(|i| i.is_doomed()).for_each(Instance::crash);
+        self.stop_writer.store(true, Ordering::Relaxed);
+        self.writing.take().unwrap().await.unwrap();
+        self.arrives(self.history.committed(), "all faults").await;
+        self.stop.store(true, Ordering::Relaxed);
+        self.looking.take().unwrap().await.unwrap();
+        let number = self.history.committed();
+        self.assert_model(number).await;
+        self.world.assert_equal().await;
+        let (read, seen) = topics::read(&self.world).await;
+        changes::compare(seen, &self.history, number);
+        let mut report = std::mem::take(&mut self.report);
+        report.commits = number;
+        report.looks = self.looks.count.load(Ordering::Relaxed);
+        report.states = self.looks.states.load(Ordering::Relaxed);
+        (report.cuts, report.events) = (read.cuts, read.events);
+        report.gave_up = self.instances.iter().map(|i| u64::from(i.gave_up)).sum();
+        (report.slowest, report.length) = (self.slowest, self.begun.elapsed());
+        println!("{report}");
+        report
+    }
+
+    /// The model itself: it is what the source holds.
+    async fn assert_model(&self, number: u64) {
+        let mut conn = self.world.source_conn().await;
+        let held = looks::state(&mut conn, &self.world.name, &self.history).await.unwrap();
+        assert_eq!(held, number, "the source's last transaction, and the model's");
+    }
+}
+
+/// Removes what the test made. Of one that failed the logs stay, and everything if `CDC_TEST_KEEP` is set.
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.stop_writer.store(true, Ordering::Relaxed);
+        let (looking, writing) = (self.looking.take(), self.writing.take());
+        looking.into_iter().chain(writing).for_each(|task| task.abort());
+        let failed = std::thread::panicking();
+        if failed {
+            eprintln!("{}: the logs say:\n{}", self.report.headline(), self.logs());
+        }
+        self.instances.clear();
+        if failed && std::env::var_os("CDC_TEST_KEEP").is_some() {
+            return std::mem::take(&mut self.servers).into_values().for_each(std::mem::forget);
+        }
+        if self.servers.is_empty() {
+            let world = self.world.clone();
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(world.sweep()));
+        }
+        if !failed {
+            self.world.forget();
+        }
+    }
+}
+
+/// All at once.
+fn start_servers(plan: &Plan, proxy: &str) -> BTreeMap<Part, Own> {
+    let settings = |part: Part| match part {
+        Part::Broker => vec![format!("proxied.at={proxy}")],
+        Part::Source | Part::Dest | Part::Registry => Vec::new(),
+    };
+    std::thread::scope(|scope| {
+        let start = |part| scope.spawn(move || (part, Own::start(plan.name, part, &settings(part))));
+        let all: Vec<_> = plan.own.iter().copied().map(start).collect();
+        all.into_iter().map(|started| started.join().unwrap()).collect()
+    })
+}
+
+/// All faults in random order, again and again, so that each comes as often as the others.
+struct Deck<'f> {
+    faults: &'f [Fault],
+    dealt: Vec<Fault>,
+}
+
+impl<'f> Deck<'f> {
+    fn of(faults: &'f [Fault]) -> Self {
+        Self { faults, dealt: Vec::new() }
+    }
+
+    fn deal(&mut self, dice: &mut Dice) -> Fault {
+        if self.dealt.is_empty() {
+            self.dealt = self.faults.to_vec();
+        }
+        let index = usize::try_from(dice.below(self.dealt.len() as u64)).unwrap();
+        self.dealt.swap_remove(index)
+    }
+}

@@ -1,0 +1,187 @@
+//! Reads all that a source has published, as any `read_committed` consumer would:
+//! cuts in ascending order, and in each partition the events that they name, with
+//! ordinals without gaps, and nothing else.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cdc::avro::records::decode_cut;
+use cdc::avro::{AvroRow, Plan, Registry, RegistrySettings, frame_id};
+use cdc::kafka::{Admin, Events, From, Log, Settings};
+use cdc_sdk::cut::CutKind;
+use cdc_sdk::{CutId, Op, Row as _, Value};
+use tokio::runtime::Handle;
+
+use super::changes::{ByKey, Seen};
+use super::model::{SHAPES, Shape, brief};
+use crate::kit::World;
+
+/// How long a record that is there may take to come.
+const COMES: Duration = Duration::from_secs(90);
+
+/// How long is looked for a record that must not be there.
+const SILENCE: Duration = Duration::from_millis(500);
+
+const BUDGET_BYTES: usize = 64 << 20;
+
+/// How much was read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Read {
+    pub cuts: u64,
+    pub events: u64,
+}
+
+/// Reads all that was published, in whole cuts.
+pub async fn read(world: &World) -> (Read, ByKey) {
+    let settings =
+        Settings { bootstrap_servers: world.kafka.clone(), patience: COMES, ..Settings::default() };
+    let admin = Admin::connect(&settings).unwrap();
+    let prefix = format!("{0}.{0}.", world.name);
+    let topics = admin.topics_with_prefix(&prefix).await.unwrap();
+    let reader = Reader {
+        settings,
+        cuts_topic: format!("{}.cuts", world.name),
+        prefix,
+        topics,
+        registry: Registry::new(RegistrySettings {
+            url: world.registry.clone(),
+            ..RegistrySettings::default()
+        })
+        .unwrap(),
+        plans: BTreeMap::new(),
+        runtime: Handle::current(),
+    };
+    tokio::task::spawn_blocking(move || reader.read()).await.unwrap()
+}
+
+struct Reader {
+    settings: Settings,
+    cuts_topic: String,
+    prefix: String,
+    topics: BTreeMap<String, i32>,
+    registry: Registry,
+    plans: BTreeMap<u32, Arc<Plan>>,
+    runtime: Handle,
+}
+
+/// What the cuts say is in each partition, in order.
+type Named = BTreeMap<(String, i32), Vec<(CutId, u64)>>;
+
+impl Reader {
+    fn read(mut self) -> (Read, ByKey) {
+        let (cuts, named) = self.cuts();
+        let mut read = Read { cuts, events: 0 };
+        let (mut seen, mut homes) = (ByKey::new(), BTreeMap::new());
+        let mut events = Events::open(&self.settings, "checker", BUDGET_BYTES).unwrap();
+        let all = self.topics.clone().into_iter();
+        let all: Vec<(String, i32)> = all.flat_map(|(t, n)| (0..n).map(move |p| (t.clone(), p))).collect();
+        for (topic, partition) in &all {
+            events.ensure(topic, *partition, From::Earliest).unwrap();
+        }
+        for (topic, partition) in &all {
+            let cuts = named.get(&(topic.clone(), *partition)).map_or(&[][..], Vec::as_slice);
+            read.events += self.partition(&mut events, topic, *partition, cuts, &mut seen, &mut homes);
+        }
+        std::thread::sleep(SILENCE);
+        for (topic, partition) in &all {
+            let more = events.next(topic, *partition, Duration::ZERO).unwrap();
+            assert!(more.is_none(), "{topic}/{partition} holds what no cut names: {more:?}");
+        }
+        (read, seen)
+    }
+
+    /// Each cut once, in ascending order.
+    fn cuts(&self) -> (u64, Named) {
+        let mut log = Log::open(&self.settings, &self.cuts_topic).unwrap().expect("there are cuts");
+        let (mut count, mut last, mut named) = (0, None, Named::new());
+        log.read_all(|record| {
+            let cut = decode_cut(&record.value.expect("a cut has a value"))?.cut;
+            let follows = last.is_none_or(|last: CutId| {
+                cut.id.sequence > last.sequence && cut.id.incarnation >= last.incarnation
+            });
+            assert!(follows, "cut {} comes after {last:?}", cut.id);
+            assert_ne!(cut.kind, CutKind::Abandoned, "no transaction of the source has vanished");
+            for touched in cut.touched {
+                let of = named.entry((touched.topic, touched.partition)).or_default();
+                of.push((cut.id, touched.events));
+            }
+            (count, last) = (count + 1, Some(cut.id));
+            Ok(())
+        })
+        .unwrap();
+        (count, named)
+    }
+
+    /// A partition holds what the cuts say, in their order.
+    fn partition(
+        &mut self,
+        events: &mut Events,
+        topic: &str,
+        partition: i32,
+        cuts: &[(CutId, u64)],
+        seen: &mut ByKey,
+        homes: &mut BTreeMap<(usize, String), i32>,
+    ) -> u64 {
+        let mut count = 0;
+        for (cut, of_cut) in cuts {
+            for ordinal in 0..*of_cut {
+                let event = events.next(topic, partition, COMES).unwrap();
+                let event =
+                    event.unwrap_or_else(|| panic!("{topic}/{partition}: {cut}/{ordinal} is missing"));
+                let stamp = event.stamp.expect("every event is stamped");
+                assert_eq!(
+                    (stamp.cut, stamp.ordinal),
+                    (*cut, ordinal),
+                    "{topic}/{partition} at offset {}: (cut, ordinal) found and expected",
+                    event.offset
+                );
+                count += 1;
+                let Some(value) = event.value else { continue };
+                let (key, change) = self.change(topic, &value);
+                let home = *homes.entry(key.clone()).or_insert(partition);
+                assert_eq!(home, partition, "{topic}: {key:?} is in two partitions");
+                seen.entry(key).or_default().push(change);
+            }
+        }
+        count
+    }
+
+    fn change(&mut self, topic: &str, value: &bytes::Bytes) -> ((usize, String), Seen) {
+        let id = frame_id(value).unwrap();
+        let plan = self.plans.entry(id).or_insert_with(|| {
+            let schema = self.runtime.block_on(self.registry.schema(id)).unwrap();
+            Arc::new(Plan::parse(&schema).unwrap())
+        });
+        let decoded = plan.decode(value).unwrap();
+        let name = topic.strip_prefix(&self.prefix).unwrap();
+        let table = SHAPES.iter().position(|shape| shape.name == name).unwrap();
+        let shape = &SHAPES[table];
+        let text = |row: &Option<AvroRow>| row.as_ref().map(|row| brief(&text(shape, row)));
+        let (before, after) = (text(&decoded.before), text(&decoded.after));
+        let letter = match decoded.op {
+            Op::Create => "c",
+            Op::Update => "u",
+            Op::Delete => "d",
+            Op::Read => "r",
+            Op::Truncate => "t",
+        };
+        let key = after.as_ref().or(before.as_ref()).map_or_else(String::new, |line| shape.key(line));
+        ((table, key), (letter, before, after))
+    }
+}
+
+fn text(shape: &Shape, row: &AvroRow) -> String {
+    let mut cells = Vec::new();
+    row.visit(|_, value| {
+        cells.push(match value {
+            Value::Null => None,
+            Value::Int(number) => Some(number.to_string()),
+            Value::Text(text) => Some(text.to_owned()),
+            other => panic!("no table has such a value: {other:?}"),
+        });
+        Ok(())
+    })
+    .unwrap();
+    shape.line(cells.into_iter())
+}

@@ -1,0 +1,175 @@
+//! Random transactions: transfers between tables, unique values that change hands
+//! inside a transaction and across several, keys that move, parents and children, a
+//! table without a key, now and then some thousand rows at once or a new column. Each
+//! first writes its number into `seq`, so that every state tells after which
+//! transaction it stood.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Error};
+
+use super::draft::{Draft, GROWN_COLUMNS, values};
+use super::looks::Looks;
+use super::model::{Change, EMPTIED, History, Row, SHAPES, State, grown_column, grown_default};
+use crate::kit::{Dice, LIMIT, World};
+
+/// One in so many transactions is followed by a new column.
+const DDL_EVERY: u64 = 150;
+
+/// One in so many by a TRUNCATE.
+const TRUNCATE_EVERY: u64 = 100;
+
+/// With so many transactions on their way the writer slows down: enough for several batches of
+/// the sink, and soon over when the fault is.
+const AHEAD_MAX: u64 = 250;
+const WAIT_AHEAD: Duration = Duration::from_millis(60);
+
+/// How much of what.
+#[derive(Clone, Copy, Debug)]
+pub struct Profile {
+    /// Of a hundred transactions, how many are large.
+    pub large_percent: u64,
+    /// Most wait between two transactions.
+    pub wait_ms: u64,
+    /// Whether there are changes that the sink applies alone: of rows without a key, truncations.
+    pub alone: bool,
+    /// Rows of `bulk`, of which large transactions write some hundred.
+    pub bulk_rows: i64,
+}
+
+impl Profile {
+    /// Many transactions of every kind.
+    pub const MIXED: Self = Self { large_percent: 1, wait_ms: 12, alone: true, bulk_rows: 1500 };
+    /// Mostly large transactions, of rows that keep out of each other's way.
+    pub const LARGE: Self = Self { large_percent: 30, wait_ms: 150, alone: false, bulk_rows: 5000 };
+}
+
+/// Makes the tables with these rows.
+pub async fn create(world: &World, state: &State) {
+    for (shape, rows) in SHAPES.iter().zip(&state.tables) {
+        world.source_sql(&format!("CREATE TABLE {} ({})", shape.name, shape.create)).await;
+        let rows = rows.iter().flat_map(|(row, count)| std::iter::repeat_n(row, *count as usize));
+        let values: Vec<String> = rows.map(|row| values(shape, row)).collect();
+        let checks = "SET SESSION foreign_key_checks=0";
+        world.source_sql(&format!("{checks};\nINSERT INTO {} VALUES {}", shape.name, values.join(","))).await;
+    }
+}
+
+/// Who writes, and what it keeps of what it wrote.
+pub struct Writer {
+    pub world: Arc<World>,
+    pub state: State,
+    pub history: Arc<History>,
+    pub stop: Arc<AtomicBool>,
+    /// How far the destination is. While the first snapshot is not through, there is no place
+    /// for a truncation in the model.
+    pub looks: Arc<Looks>,
+}
+
+impl Writer {
+    /// Commits transaction after transaction until told to stop; survives a server
+    /// that goes away, since what it holds tells whether the statement under way came through.
+    pub async fn run(mut self, mut dice: Dice, profile: Profile) {
+        let mut conn = reconnect(&self.world).await;
+        let mut number = 0;
+        let mut truncated = Vec::new();
+        while !self.stop.load(Ordering::Relaxed) {
+            number += 1;
+            let mut draft = Draft::begin(&mut self.state, number);
+            draft.truncated(std::mem::take(&mut truncated));
+            draft.fill_up(&mut dice, profile);
+            commit(&self.world, &self.history, &mut conn, draft, number).await;
+            if dice.below(DDL_EVERY) == 0 && self.state.grown < GROWN_COLUMNS {
+                add_column(&self.world, &mut conn, self.state.grown).await;
+                self.state.grown += 1;
+            }
+            if profile.alone
+                && dice.below(TRUNCATE_EVERY) == 0
+                && self.looks.count.load(Ordering::Relaxed) > 0
+            {
+                truncated = self.truncate(&mut conn).await;
+            }
+            let ahead = number.saturating_sub(self.looks.last.load(Ordering::Relaxed));
+            let wait = if ahead > AHEAD_MAX { WAIT_AHEAD } else { Duration::ZERO };
+            tokio::time::sleep(wait + Duration::from_millis(dice.below(profile.wait_ms))).await;
+        }
+        // A column gets to the destination with the first row that has it.
+        number += 1;
+        let mut last = Draft::begin(&mut self.state, number);
+        last.truncated(truncated);
+        last.grow(&mut dice);
+        commit(&self.world, &self.history, &mut conn, last, number).await;
+    }
+}
+
+impl Writer {
+    async fn truncate(&self, conn: &mut Conn) -> Vec<Change> {
+        let rows = self.state.tables[EMPTIED].keys();
+        let gone =
+            |row: &Row| Change { table: EMPTIED, before: Some(row.clone()), after: None, silent: true };
+        let rows: Vec<Change> = rows.map(gone).collect();
+        if rows.is_empty() {
+            return rows;
+        }
+        self.history.plan_truncation(&rows);
+        run(&self.world, conn, "TRUNCATE TABLE emptied", "SELECT COUNT(*) FROM emptied", 0).await;
+        rows
+    }
+}
+
+async fn commit(world: &World, history: &History, conn: &mut Conn, draft: Draft<'_>, number: u64) {
+    history.plan(&draft.changes);
+    let sql = format!("BEGIN;{};COMMIT", draft.sql.join(";"));
+    run(world, conn, &sql, "SELECT MAX(n) FROM seq", number).await;
+    history.commit(number);
+}
+
+async fn add_column(world: &World, conn: &mut Conn, column: usize) {
+    let default = grown_default(column).map_or_else(String::new, |d| format!(" NOT NULL DEFAULT {d}"));
+    let sql = format!("ALTER TABLE grown ADD COLUMN {} INT{default}", grown_column(column));
+    let count = "SELECT COUNT(*) FROM information_schema.columns \
+                 WHERE table_schema=DATABASE() AND table_name='grown'";
+    run(world, conn, &sql, count, column as u64 + 1).await;
+}
+
+/// Runs it once, whatever becomes of the connection: the question tells whether it came through.
+async fn run(world: &World, conn: &mut Conn, sql: &str, question: &str, then: u64) {
+    let begun = Instant::now();
+    while let Err(error) = conn.query_drop(sql).await {
+        let lost = !matches!(&error, Error::Server(e) if !is_shutdown(e.code));
+        assert!(lost, "{error}: {}", &sql[..sql.len().min(2000)]);
+        assert!(begun.elapsed() < 2 * LIMIT, "the source does not come back: {error}");
+        if ask(world, conn, question).await == then {
+            return;
+        }
+    }
+}
+
+/// A number from the source, over a new connection.
+async fn ask(world: &World, conn: &mut Conn, question: &str) -> u64 {
+    loop {
+        *conn = reconnect(world).await;
+        if let Ok(Some(number)) = conn.query_first(question).await {
+            return number;
+        }
+    }
+}
+
+/// ER_SERVER_SHUTDOWN, ER_QUERY_INTERRUPTED: it is ending.
+fn is_shutdown(code: u16) -> bool {
+    matches!(code, 1053 | 1317)
+}
+
+async fn reconnect(world: &World) -> Conn {
+    let begun = Instant::now();
+    loop {
+        match world.try_source_conn().await {
+            Ok(conn) => return conn,
+            Err(error) => assert!(begun.elapsed() < 2 * LIMIT, "the source does not come back: {error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
