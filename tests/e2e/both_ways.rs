@@ -35,13 +35,14 @@ fn start(role: &str, file: &str) -> Process {
     Process::start(&[role, "-c", file], Path::new(&file.replace(".toml", ".log")))
 }
 
-/// What a writer on one side does: rows of its own and rows of both, made, changed and deleted.
+/// What a writer on one side does: rows of both sides made and changed, rows of its own made and deleted.
+/// (Rows that one side deletes while the other changes them may end different: see the README.)
 fn statements(side: u64, dice: &mut Dice) -> Vec<String> {
     let statement = |round: u64| {
         let (id, v) = (dice.below(30), dice.below(1000));
         match dice.below(6) {
             0 => format!("INSERT IGNORE INTO t (id, v) VALUES ({id}, {v})"),
-            1 => format!("DELETE FROM t WHERE id = {id}"),
+            1 => format!("DELETE FROM t WHERE id = {}", 1000 + dice.below(round + 1) * 2 + side),
             2 => format!("INSERT INTO t (id, v) VALUES ({}, {v})", 1000 + round * 2 + side),
             _ => format!("UPDATE t SET v = {v} WHERE id = {id}"),
         }

@@ -6,10 +6,15 @@
 //! meanwhile. It is compared byte for byte, by the server, under a lock that lasts until COMMIT; the
 //! transaction is REPEATABLE READ, so that the lock also holds the gap where a row is missing.
 //!
-//! **Why both sides end equal.** Each side asks the same question of the same two rows, and the policies
-//! answer alike: one side wins on both (`SourceWins` here is `DestinationWins` there), or the later time
-//! does; equal times are settled by the rows' bytes. Of a change and a delete the change stays, on both
-//! sides: when a row was deleted cannot be seen.
+//! **Where both sides end equal.** As long as rows are made and changed, each side asks the same question
+//! of the same two versions, and the policies answer alike: one side wins on both (`SourceWins` here is
+//! `DestinationWins` there), or the later time does, equal times being settled by the rows' bytes. For the
+//! last writer a row's time must not go back on any side: then both end with its latest version.
+//!
+//! **Where they may not.** A row that is gone has no version: nothing tells whether it was never there, or was
+//! made, changed and deleted meanwhile. So a row that one side deletes while the other makes or changes it
+//! may end different, though most cases are found and counted, and the change then stays. Who needs those,
+//! too, marks rows as deleted, or chooses `Stop`.
 
 use cdc_sdk::value::Row;
 use cdc_sdk::{Error, Kind, Result};
