@@ -1,6 +1,6 @@
 //! Keys leave the quarantine with their changes, or without them and with a row of audit.
 
-use cdc_mysql_sink::{Action, Change, Chosen, DeadLetterDesk, Held, Sink};
+use cdc_mysql_sink::{Action, Change, Chosen, DeadLetterDesk, Held, LedgerAdmin, Move, Running, Sink};
 use cdc_sdk::{Error, Kind, OwnedRow, Result};
 
 use crate::office::*;
@@ -169,5 +169,20 @@ fn requests_wait_for_a_sink_and_are_answered_once() {
         assert!(desk.withdraw(second).await.unwrap());
         assert!(!desk.withdraw(first).await.unwrap());
         assert!(sink.requests().await.unwrap().is_empty());
+    });
+}
+
+#[test]
+fn a_sink_that_begins_anew_has_no_quarantine() {
+    in_world(|mut world| async move {
+        narrow(&mut world).await;
+        let (table, office) = (world.people(), Office::new(&world));
+        let mut sink = open(&world, &office).await;
+        let letter = at(1, create(&table, vec![n(1), t("long name"), n(0)]));
+        world.apply(&mut sink, vec![letter]).await.unwrap();
+        sink.close().await;
+        assert_eq!(quarantine(&world).await.len(), 1);
+        LedgerAdmin::set(&world.settings, &Move::Forget, Running::Refused, "test").await.unwrap();
+        assert!(quarantine(&world).await.is_empty());
     });
 }
