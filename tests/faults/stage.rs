@@ -107,7 +107,7 @@ impl Stage {
         });
         let address = |part: Part| servers.get(&part).map(|own| own.address().to_owned());
         let options = Options {
-            capture: "chunk_rows = 500".into(),
+            capture: format!("chunk_rows = {}", plan.workload.bulk_rows / 10),
             source: plan.limits.0.clone(),
             sink: plan.limits.1.clone(),
             source_server: address(Part::Source),
