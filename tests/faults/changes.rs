@@ -14,7 +14,7 @@ pub type Seen = (&'static str, Option<String>, Option<String>);
 pub type ByKey = BTreeMap<(usize, String), Vec<Seen>>;
 
 /// The letter of a row of the snapshot.
-const READ: &str = "r";
+pub const READ: &str = "r";
 
 /// The letter of a truncation: what was before it does not count.
 const TRUNCATE: &str = "t";
@@ -86,16 +86,17 @@ fn changes_of(journal: &[Vec<Change>]) -> ByKey {
 }
 
 /// What should be there of one key.
-struct OfKey<'h> {
-    name: String,
-    keyed: bool,
+pub struct OfKey<'h> {
+    pub name: String,
+    pub keyed: bool,
     /// The rows when the stream began; then as each change leaves them.
-    rows: Vec<String>,
-    changes: &'h [Seen],
+    pub rows: Vec<String>,
+    pub changes: &'h [Seen],
 }
 
 impl OfKey<'_> {
-    fn compare(mut self, seen: &[Seen]) {
+    /// Compares with what was published of it.
+    pub fn compare(mut self, seen: &[Seen]) {
         let (mut next, mut snapshots) = (0, 0);
         let mut rest = seen;
         if !self.keyed {

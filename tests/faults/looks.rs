@@ -11,6 +11,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Result, Row};
 
 use super::model::{Digest, GROWN, History, SHAPES, TABLES, digest};
+use super::side::Side;
 use crate::kit::World;
 
 /// Between two looks, so that they leave the machine to what they look at.
@@ -34,12 +35,18 @@ type Lines = [Vec<String>; TABLES];
 type Ledger = (u64, u64, u64);
 
 /// Looks until told to stop. A destination that is away is looked at when it is back.
-pub async fn look(world: Arc<World>, history: Arc<History>, looks: Arc<Looks>, stop: Arc<AtomicBool>) {
+pub async fn look(
+    world: Arc<World>,
+    history: Arc<History>,
+    side: Arc<Side>,
+    looks: Arc<Looks>,
+    stop: Arc<AtomicBool>,
+) {
     let mut last = None;
     while !stop.load(Ordering::Relaxed) {
         if let Ok(mut conn) = world.try_dest_conn().await {
             while !stop.load(Ordering::Relaxed) {
-                let Ok(seen) = view(&mut conn, &world.name, &history).await else { break };
+                let Ok(seen) = view(&mut conn, &world.name, &history, &side).await else { break };
                 if let Some((ledger, number)) = seen {
                     follows(last, (ledger, number));
                     let is_new = last.is_none_or(|(_, last)| last < number);
@@ -56,7 +63,7 @@ pub async fn look(world: Arc<World>, history: Arc<History>, looks: Arc<Looks>, s
 }
 
 /// Ledger and state at one moment; `None` before the snapshot is through.
-async fn view(conn: &mut Conn, name: &str, history: &History) -> Result<Option<(Ledger, u64)>> {
+async fn view(conn: &mut Conn, name: &str, history: &History, side: &Side) -> Result<Option<(Ledger, u64)>> {
     conn.query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").await?;
     let sql = format!(
         "SELECT epoch, incarnation, sequence FROM cdc.ledger WHERE name = '{name}' AND snapshot_complete"
@@ -65,6 +72,9 @@ async fn view(conn: &mut Conn, name: &str, history: &History) -> Result<Option<(
         Some(ledger) => Some((ledger, state(conn, name, history).await?)),
         None => None,
     };
+    if seen.is_some() {
+        side.look(conn).await?;
+    }
     conn.query_drop("COMMIT").await?;
     Ok(seen)
 }

@@ -3,7 +3,7 @@
 //!
 //! | part | what it is |
 //! |---|---|
-//! | `model`, `draft`, `workload` | what is written to the source, and what the source holds after each transaction |
+//! | `model`, `draft`, `workload`, `side` | what is written to the source, and what the source holds after each transaction |
 //! | `looks` | is the destination a state of the source, at any moment? |
 //! | `topics`, `changes` | is each change in Kafka, once, in order? |
 //! | `own`, `proxy`, `instance` | servers, connections and processes to which something can happen |
@@ -16,6 +16,7 @@
 mod model;
 mod draft;
 mod workload;
+mod side;
 mod looks;
 mod topics;
 mod changes;

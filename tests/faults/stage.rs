@@ -15,6 +15,7 @@ use super::model::History;
 use super::own::{Own, Part};
 use super::proxy::{Protocol, Proxy};
 use super::report::Report;
+use super::side::{self, Side};
 use super::workload::{self, Writer};
 use super::{changes, draft, topics};
 use crate::kit::{Dice, Options, World};
@@ -62,10 +63,11 @@ pub struct Stage {
     plan: Plan,
     report: Report,
     history: Arc<History>,
+    side: Arc<Side>,
     looks: Arc<Looks>,
     stop: Arc<AtomicBool>,
     stop_writer: Arc<AtomicBool>,
-    writing: Option<JoinHandle<()>>,
+    writing: Vec<JoinHandle<()>>,
     looking: Option<JoinHandle<()>>,
     slowest: Duration,
     begun: Instant,
@@ -119,6 +121,8 @@ impl Stage {
         let world = Arc::new(World::with(plan.name, &options).await);
         let state = draft::initial(plan.workload);
         workload::create(&world, &state).await;
+        let side = Arc::new(Side::default());
+        side::create(&world, &side).await;
         let mut stage = Self {
             instances: Vec::new(),
             kafka,
@@ -127,10 +131,11 @@ impl Stage {
             dice: Dice::of(seed),
             report: Report::of(plan.name, seed),
             history: Arc::new(History::new(&state)),
+            side,
             looks: Arc::default(),
             stop: Arc::default(),
             stop_writer: Arc::default(),
-            writing: None,
+            writing: Vec::new(),
             looking: None,
             slowest: Duration::ZERO,
             begun: Instant::now(),
@@ -141,12 +146,18 @@ impl Stage {
     }
 
     async fn begin(&mut self, state: super::model::State, seed: u64) {
-        let (world, history) = (self.world.clone(), self.history.clone());
-        let (looks, stop) = (self.looks.clone(), self.stop_writer.clone());
-        let writer = Writer { world, state, history, looks, stop };
-        self.writing = Some(tokio::spawn(writer.run(Dice::of(seed.rotate_left(17)), self.plan.workload)));
-        let (world, history) = (self.world.clone(), self.history.clone());
-        self.looking = Some(tokio::spawn(looks::look(world, history, self.looks.clone(), self.stop.clone())));
+        let parts = || (self.world.clone(), self.looks.clone(), self.stop_writer.clone());
+        let (world, looks, stop) = parts();
+        let writer = Writer { world, state, history: self.history.clone(), looks, stop };
+        self.writing.push(tokio::spawn(writer.run(Dice::of(seed.rotate_left(17)), self.plan.workload)));
+        for number in 0..side::WRITERS {
+            let (world, looks, stop) = parts();
+            let dice = Dice::of(seed.rotate_left(29 + u32::try_from(number).unwrap()));
+            self.writing.push(tokio::spawn(self.side.clone().write(world, number, looks, stop, dice)));
+        }
+        let (history, side) = (self.history.clone(), self.side.clone());
+        let (world, looks, _) = parts();
+        self.looking = Some(tokio::spawn(looks::look(world, history, side, looks, self.stop.clone())));
         let broker = self.kafka.as_ref().map_or(self.world.kafka.clone(), |proxy| proxy.address.clone());
         for number in 0..self.plan.instances {
             for role in [Role::Source, Role::Sink] {
@@ -205,9 +216,9 @@ impl Stage {
 
     /// Fails where a checker or the workload has failed, starts again what gave up or died.
     async fn tend(&mut self) {
-        for task in [&mut self.looking, &mut self.writing] {
-            if task.as_ref().is_some_and(JoinHandle::is_finished)
-                && let Err(failed) = task.take().unwrap().await
+        for task in self.writing.iter_mut().chain(&mut self.looking) {
+            if task.is_finished()
+                && let Err(failed) = task.await
             {
                 std::panic::resume_unwind(failed.into_panic());
             }
@@ -220,17 +231,21 @@ impl Stage {
         // No process dies any more by what it was told before.
         self.instances.iter_mut().filter(|i| i.is_doomed()).for_each(Instance::crash);
         self.stop_writer.store(true, Ordering::Relaxed);
-        self.writing.take().unwrap().await.unwrap();
+        for task in std::mem::take(&mut self.writing) {
+            task.await.unwrap();
+        }
         self.arrives(self.history.committed(), "all faults").await;
+        crate::kit::until("the writers beside arrive, too", async || self.side.has_arrived()).await;
         self.stop.store(true, Ordering::Relaxed);
         self.looking.take().unwrap().await.unwrap();
         let number = self.history.committed();
         self.assert_model(number).await;
         self.world.assert_equal().await;
-        let (read, seen) = topics::read(&self.world).await;
+        let (read, mut seen) = topics::read(&self.world).await;
+        self.side.compare(&mut seen);
         changes::compare(seen, &self.history, number);
         let mut report = std::mem::take(&mut self.report);
-        report.commits = number;
+        report.commits = number + self.side.commits();
         report.looks = self.looks.count.load(Ordering::Relaxed);
         report.states = self.looks.states.load(Ordering::Relaxed);
         (report.cuts, report.events) = (read.cuts, read.events);
@@ -253,8 +268,7 @@ impl Drop for Stage {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         self.stop_writer.store(true, Ordering::Relaxed);
-        let (looking, writing) = (self.looking.take(), self.writing.take());
-        looking.into_iter().chain(writing).for_each(|task| task.abort());
+        self.writing.iter().chain(&self.looking).for_each(JoinHandle::abort);
         let failed = std::thread::panicking();
         if failed {
             eprintln!("{}: the logs say:\n{}", self.report.headline(), self.logs());

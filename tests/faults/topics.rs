@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 
 use super::changes::{ByKey, Seen};
 use super::model::{SHAPES, Shape, brief};
+use super::side::{self, SIDE};
 use crate::kit::World;
 
 /// How long a record that is there may take to come.
@@ -155,8 +156,8 @@ impl Reader {
         });
         let decoded = plan.decode(value).unwrap();
         let name = topic.strip_prefix(&self.prefix).unwrap();
-        let table = SHAPES.iter().position(|shape| shape.name == name).unwrap();
-        let shape = &SHAPES[table];
+        let table = SHAPES.iter().position(|shape| shape.name == name).unwrap_or(SIDE);
+        let shape = SHAPES.get(table).unwrap_or(&side::SHAPE);
         let text = |row: &Option<AvroRow>| row.as_ref().map(|row| brief(&text(shape, row)));
         let (before, after) = (text(&decoded.before), text(&decoded.after));
         let letter = match decoded.op {

@@ -24,7 +24,7 @@ const TRUNCATE_EVERY: u64 = 100;
 
 /// With so many transactions on their way the writer slows down: enough for several batches of
 /// the sink, and soon over when the fault is.
-const AHEAD_MAX: u64 = 250;
+pub const AHEAD_MAX: u64 = 250;
 const WAIT_AHEAD: Duration = Duration::from_millis(60);
 
 /// How much of what.
@@ -136,7 +136,7 @@ async fn add_column(world: &World, conn: &mut Conn, column: usize) {
 }
 
 /// Runs it once, whatever becomes of the connection: the question tells whether it came through.
-async fn run(world: &World, conn: &mut Conn, sql: &str, question: &str, then: u64) {
+pub async fn run(world: &World, conn: &mut Conn, sql: &str, question: &str, then: u64) {
     let begun = Instant::now();
     while let Err(error) = conn.query_drop(sql).await {
         let lost = !matches!(&error, Error::Server(e) if !is_shutdown(e.code));
@@ -163,7 +163,8 @@ fn is_shutdown(code: u16) -> bool {
     matches!(code, 1053 | 1317)
 }
 
-async fn reconnect(world: &World) -> Conn {
+/// A connection to the source, when it is there again.
+pub async fn reconnect(world: &World) -> Conn {
     let begun = Instant::now();
     loop {
         match world.try_source_conn().await {
