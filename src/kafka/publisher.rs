@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use cdc_sdk::cut::Place;
 use cdc_sdk::{Error, Kind, Result};
 use rdkafka::ClientConfig;
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
@@ -32,9 +32,6 @@ use super::topic;
 /// Pause between two looks at the delivery reports. rdkafka's own waits go in steps of
 /// 100 ms, and below 1 ms they spin.
 const LOOK_AGAIN: Duration = Duration::from_micros(200);
-
-/// How long one wait for receipts may take while a commit is under way.
-const RECEIPTS_POLL: Duration = Duration::from_millis(1);
 
 /// One attempt to abort: it waits for records in flight whose reports only a poll
 /// between attempts takes in.
@@ -231,8 +228,11 @@ impl Publisher {
         if !self.open {
             return Err(Error::new(Kind::Bug, "a commit to Kafka came outside a transaction"));
         }
-        self.check_receipts().or_else(|error| self.aborted(error))?;
-        self.commit_all()?;
+        if let Err(error) = self.flush() {
+            self.abort_quietly();
+            return Err(error);
+        }
+        self.commit_flushed()?;
         self.open = false;
         self.receipts().link().answered();
         Ok(self.take_ends())
@@ -296,40 +296,21 @@ impl Publisher {
         self.receipts().take_ends().into_iter().filter_map(place).collect()
     }
 
-    fn commit_all(&mut self) -> Result<()> {
+    fn commit_flushed(&mut self) -> Result<()> {
         let deadline = self.deadline();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let Err(cause) = self.commit_while_polling(left) else { return Ok(()) };
+            let Err(cause) = self.producer.commit_transaction(left) else { return Ok(()) };
             self.poll();
             if must_abort(&cause) {
-                let error = match self.check_receipts() {
-                    Err(of_a_record) => of_a_record,
-                    Ok(()) => self.fault(&cause, "committing"),
-                };
-                return self.aborted(error);
+                let error = self.fault(&cause, "committing");
+                self.abort_quietly();
+                return Err(error);
             }
             if !is_retriable(&cause) || Instant::now() >= deadline {
                 return Err(self.fault(&cause, "committing").detail("whether it was committed is not known"));
             }
         }
-    }
-
-    /// A commit sends what still waits for company, and waits for all receipts; librdkafka wants
-    /// another thread to take those in meanwhile.
-    fn commit_while_polling(&self, patience: Duration) -> KafkaResult<()> {
-        std::thread::scope(|scope| {
-            let commit = scope.spawn(|| self.producer.commit_transaction(patience));
-            while self.in_flight() > 0 && !commit.is_finished() {
-                self.producer.poll(RECEIPTS_POLL);
-            }
-            commit.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })
-    }
-
-    fn aborted<T>(&mut self, error: Error) -> Result<T> {
-        self.abort_quietly();
-        Err(error)
     }
 
     /// Drops the open transaction; without one it does nothing.
@@ -449,10 +430,8 @@ fn configure(config: &mut ClientConfig, settings: &Settings, transactional_id: &
     for (name, value) in [
         // The user may set these; see librdkafka's CONFIGURATION.md.
         ("compression.type", "lz4"),
-        // Waits for company; a commit does not wait for it. While the first record has waited so
-        // long and another request of its partition is under way, librdkafka's thread spins
-        // (2.12.1, `rd_kafka_msgq_allow_wakeup_at`): more than half of a source's CPU at 5 ms.
-        ("linger.ms", "50"),
+        // Waits for company; a commit does not wait for it.
+        ("linger.ms", "5"),
         ("batch.num.messages", "100000"),
         // A missing topic is told after this time: a new one may not be known everywhere yet.
         ("topic.metadata.propagation.max.ms", "10000"),
