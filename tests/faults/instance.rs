@@ -3,14 +3,23 @@
 //! where the test told it to; any other end fails the test.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::proxy::{Protocol, Proxy};
 use crate::kit::{Process, World};
 
 /// What `cdc` ends with where a restart may mend it.
 const RESTART_MAY_MEND: i32 = 4;
+
+/// How long a clean stop may take.
+const STOPS: Duration = Duration::from_secs(60);
+
+/// After so long it listens to signals.
+const LISTENS: Duration = Duration::from_secs(3);
+
+const SIGTERM: i32 = 15;
 
 /// Which side a process is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +48,7 @@ pub struct Instance {
     process: Process,
     /// It is to die by itself at a place in the code.
     doomed: bool,
+    since: Instant,
     /// How often it gave up and was started again.
     pub gave_up: u32,
 }
@@ -85,7 +95,7 @@ impl Instance {
         fs::write(&path, settings).unwrap();
         let log = PathBuf::from(world.file(&format!("{name}-{number}.log")));
         let process = Process::start(&[name, "-c", &path], &log);
-        Self { role, links, settings: path, log, process, doomed: false, gave_up: 0 }
+        Self { role, links, settings: path, log, process, doomed: false, since: Instant::now(), gave_up: 0 }
     }
 
     /// Kills it, and starts it anew.
@@ -99,7 +109,12 @@ impl Instance {
         if self.doomed || self.process.has_ended() {
             return self.crash();
         }
-        self.process.stop();
+        self.process.signal("TERM");
+        let status = self.process.wait(STOPS);
+        // One that has only just been started does not listen to signals yet, and has nothing to end.
+        let unborn = status.signal() == Some(SIGTERM) && self.since.elapsed() < LISTENS;
+        let clean = status.code() == Some(0) || unborn;
+        assert!(clean, "not a clean stop ({status}); the log says:\n{}", self.process.log_tail());
         self.again(&[]);
     }
 
@@ -116,7 +131,7 @@ impl Instance {
     }
 
     fn again(&mut self, environment: &[(&str, &str)]) {
-        self.doomed = false;
+        (self.doomed, self.since) = (false, Instant::now());
         let arguments = [self.role.name(), "-c", &self.settings];
         self.process = Process::start_with(&arguments, &self.log, environment);
     }
