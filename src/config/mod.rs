@@ -23,7 +23,10 @@ use std::path::{Path, PathBuf};
 use cdc_sdk::{Error, Kind, Result};
 
 pub use servers::{KafkaConfig, RegistryConfig};
-pub use sink::{ApplyConfig, Consistency, DeadLetterConfig, SchemaPolicy, SinkConfig, SinkLimits, TwoWay};
+pub use sink::{
+    ApplyConfig, Consistency, DeadLetterConfig, GroupConfig, GroupProtocol, SchemaPolicy, SinkConfig,
+    SinkLimits, TwoWay,
+};
 pub use source::{
     CaptureConfig, CleanupPolicy, OnUnsafeDdl, SnapshotMode, SourceConfig, SourceLimits, TopicsConfig,
 };

@@ -24,6 +24,8 @@ pub struct SinkConfig {
     pub registry: RegistryConfig,
     /// How they are applied.
     pub apply: ApplyConfig,
+    /// How sinks of one name agree on who reads what.
+    pub group: GroupConfig,
     /// Where tables go, the first match wins; without a match under their own names.
     pub routes: Vec<Route>,
     /// What becomes of events that cannot be applied.
@@ -45,6 +47,23 @@ pub struct ApplyConfig {
     pub schema: SchemaPolicy,
     /// The database that holds the ledger.
     pub ledger_database: String,
+}
+
+/// How sinks of one name agree on who reads what: with [`Consistency::Key`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GroupConfig {
+    /// Who decides.
+    pub protocol: GroupProtocol,
+}
+
+/// Who decides which member of a group has which partition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GroupProtocol {
+    /// The members, by cooperative-sticky assignment.
+    #[default]
+    Classic,
+    /// The brokers (KIP-848).
+    Consumer,
 }
 
 /// What becomes of events that cannot be applied.
@@ -104,7 +123,7 @@ pub enum TwoWay {
 }
 
 const SECTIONS: &[&str] =
-    &["mysql", "kafka", "registry", "apply", "route", "two_way", "dead_letter", "http", "limits"];
+    &["mysql", "kafka", "registry", "apply", "group", "route", "two_way", "dead_letter", "http", "limits"];
 
 const MIB: i64 = 1024 * 1024;
 
@@ -119,9 +138,11 @@ impl SinkConfig {
         let kafka = servers::kafka(&mut document);
         let registry = servers::registry(&mut document);
         let apply = apply(&mut document);
+        let by_key = apply.consistency == Consistency::Key;
+        let group = group(&mut document, by_key);
         let routes = document.root().sections("route", route);
-        let two_way = two_way(&mut document);
-        let dead_letter = dead_letter(&mut document, two_way.is_some());
+        let two_way = two_way(&mut document, by_key);
+        let dead_letter = dead_letter(&mut document, two_way.is_some(), by_key);
         let http = servers::http(&mut document);
         let limits = limits(&mut document);
         document.root().close_naming(&["name", "topic_prefix"], SECTIONS);
@@ -132,6 +153,7 @@ impl SinkConfig {
             kafka,
             registry,
             apply,
+            group,
             routes,
             dead_letter,
             two_way,
@@ -170,8 +192,21 @@ fn apply(document: &mut Document<'_>) -> ApplyConfig {
     config
 }
 
-/// `[two_way]`: the destination is captured, too.
-fn two_way(document: &mut Document<'_>) -> Option<TwoWay> {
+/// `[group]`: for sinks that share the topics.
+fn group(document: &mut Document<'_>, by_key: bool) -> GroupConfig {
+    let mut root = document.root();
+    let mut section = root.section("group");
+    let protocols = [("classic", GroupProtocol::Classic), ("consumer", GroupProtocol::Consumer)];
+    let protocol = section.choice("protocol", &protocols);
+    if protocol.is_some() && !by_key {
+        section.wrong("protocol", "is for consistency = \"key\": else one sink reads everything");
+    }
+    section.close();
+    GroupConfig { protocol: protocol.unwrap_or_default() }
+}
+
+/// `[two_way]`: the destination is captured, too. Rows are then looked at in the order of their transactions.
+fn two_way(document: &mut Document<'_>, by_key: bool) -> Option<TwoWay> {
     let mut root = document.root();
     if !root.has("two_way") {
         return None;
@@ -180,6 +215,10 @@ fn two_way(document: &mut Document<'_>) -> Option<TwoWay> {
     let column = section.text("timestamp_column");
     let policies = [("stop", 0), ("source_wins", 1), ("destination_wins", 2), ("last_writer", 3)];
     let policy = match (section.choice("conflicts", &policies).unwrap_or(0), column) {
+        _ if by_key => {
+            section.wrong("conflicts", "not together with consistency = \"key\"");
+            TwoWay::Stop
+        }
         (3, Some(column)) => TwoWay::LastWriter { column },
         (3, None) => {
             section.missing("timestamp_column");
@@ -232,8 +271,9 @@ fn pattern(section: &mut Section<'_, '_>, key: &'static str) -> Option<Pattern> 
     }
 }
 
-/// A row that stays behind would go back to the source as soon as somebody changes it there.
-fn dead_letter(document: &mut Document<'_>, two_way: bool) -> DeadLetterConfig {
+/// A row that stays behind would go back to the source as soon as somebody changes it there; and what is in
+/// quarantine is known to one sink, the one that leads.
+fn dead_letter(document: &mut Document<'_>, two_way: bool, by_key: bool) -> DeadLetterConfig {
     let mut root = document.root();
     let mut section = root.section("dead_letter");
     let mut tables = Vec::new();
@@ -245,6 +285,9 @@ fn dead_letter(document: &mut Document<'_>, two_way: bool) -> DeadLetterConfig {
     }
     if two_way && !tables.is_empty() {
         section.wrong("tables", "not together with [two_way]");
+    }
+    if by_key && !tables.is_empty() {
+        section.wrong("tables", "not together with consistency = \"key\"");
     }
     let keys_max = section.number("keys_max", 1..=100_000).unwrap_or(1000);
     section.close();

@@ -396,7 +396,7 @@ fn judge(consumer: &Consumer, cause: &KafkaError, topic: &str, partition: i32, f
 }
 
 /// Key and value share one allocation.
-fn read(message: &BorrowedMessage<'_>) -> Result<Event> {
+pub(super) fn read(message: &BorrowedMessage<'_>) -> Result<Event> {
     let (key, value) = (message.key(), message.payload());
     let key_len = key.map_or(0, <[u8]>::len);
     let mut both = Vec::with_capacity(key_len + value.map_or(0, <[u8]>::len));

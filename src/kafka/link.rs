@@ -5,15 +5,18 @@
 //! "timed out". The reason (connection refused, wrong password) comes beside it,
 //! as an event; [`Link`] holds the last one.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use cdc_sdk::{Error, Kind};
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::ConsumerContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::types::RDKafkaRespErr;
 
 use super::fault;
 
@@ -25,6 +28,18 @@ pub(super) struct Link {
     /// that follow fail with no more than "erroneous state".
     transaction_lost: Mutex<Option<String>>,
     end_seen: AtomicI64,
+    /// What a group has said and nobody has answered.
+    rebalances: Mutex<VecDeque<Rebalanced>>,
+    /// Whether the client is ending: then a group is answered at once.
+    leaving: AtomicBool,
+}
+
+/// What a group says to a member.
+pub(super) enum Rebalanced {
+    /// These partitions are its own from now on.
+    Given(Vec<(String, i32)>),
+    /// These are not any more.
+    Taken(Vec<(String, i32)>),
 }
 
 /// The facility of that log line (librdkafka, `rd_kafka_txn_set_abortable_error0`).
@@ -45,6 +60,8 @@ impl Link {
             trouble: Mutex::new(None),
             transaction_lost: Mutex::new(None),
             end_seen: AtomicI64::new(-1),
+            rebalances: Mutex::default(),
+            leaving: AtomicBool::new(false),
         }
     }
 
@@ -86,6 +103,28 @@ impl Link {
         self.end_seen.load(Ordering::Relaxed)
     }
 
+    /// What a group has said that is to be answered next.
+    pub fn next_rebalance(&self) -> Option<Rebalanced> {
+        held(&self.rebalances).pop_front()
+    }
+
+    /// The client is about to end: what its group has said, and will say, is answered here, else it would wait
+    /// for ever.
+    pub fn leaves(&self, consumer: &BaseConsumer<Self>) {
+        self.leaving.store(true, Ordering::Release);
+        while let Some(rebalanced) = self.next_rebalance() {
+            let (given, partitions) = match rebalanced {
+                Rebalanced::Given(partitions) => (true, partitions),
+                Rebalanced::Taken(partitions) => (false, partitions),
+            };
+            let mut list = TopicPartitionList::with_capacity(partitions.len());
+            for (topic, partition) in &partitions {
+                list.add_partition(topic, *partition);
+            }
+            answer(consumer, given, &list);
+        }
+    }
+
     fn trouble(&self) -> Option<Trouble> {
         held(&self.trouble).clone()
     }
@@ -106,8 +145,8 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Kafka's groups are not used (librdkafka only looks for their coordinator),
-/// so a missing right to them is no refusal.
+/// Most clients use no group (librdkafka only looks for its coordinator),
+/// so a missing right to it is no refusal of the line.
 fn is_refusal(code: Code) -> bool {
     code != Code::GroupAuthorizationFailed && fault::kind_of(code) == Kind::KafkaRefused
 }
@@ -159,7 +198,28 @@ impl ClientContext for Link {
     }
 }
 
-impl ConsumerContext for Link {}
+impl ConsumerContext for Link {
+    /// Called by who polls. Nothing is done here: who polls looks for it next, and answers.
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, code: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        let given = code == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        if self.leaving.load(Ordering::Acquire) {
+            answer(consumer, given, list);
+            return;
+        }
+        let partitions = list.elements().iter().map(|e| (e.topic().to_owned(), e.partition())).collect();
+        let rebalanced = if given { Rebalanced::Given(partitions) } else { Rebalanced::Taken(partitions) };
+        held(&self.rebalances).push_back(rebalanced);
+    }
+}
+
+/// An answer by a client that is about to end: where it does not count any more, nobody waits for it.
+fn answer(consumer: &BaseConsumer<Link>, given: bool, list: &TopicPartitionList) {
+    let answered =
+        if given { consumer.incremental_assign(list) } else { consumer.incremental_unassign(list) };
+    if let Err(error) = answered {
+        tracing::debug!(target: "cdc::kafka", %error, "leaving the group");
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@
 //! **Invariant:** nothing outside this module names `rdkafka`. What it promises
 //! is held here, in the properties that [`Settings`] does not let a user change:
 //! every write is acknowledged by all replicas in sync and idempotent, every read
-//! sees committed transactions only, no progress is kept in Kafka's groups, and
+//! sees committed transactions only, no progress is read from Kafka's groups, and
 //! an offset that has vanished is an error, never a jump.
 //!
 //! Everything but [`Admin`] blocks its thread, at most for [`Settings::patience`]
@@ -28,14 +28,18 @@ mod log;
 mod settle;
 mod lanes;
 mod events;
+mod group;
+mod rest;
 
 pub use admin::{Admin, TopicSpec};
 pub use events::{Event, Events, From};
+pub use group::{Group, Partition, Protocol, Turn};
 pub use log::Log;
 pub use outbox::Outbox;
 pub use partition::partition;
 pub use publisher::Publisher;
 pub use record::Record;
+pub use rest::{Part, with_records};
 pub use settings::{RESERVED, Settings};
 pub use settle::{settle, unsettled};
 pub use stamp::Stamp;

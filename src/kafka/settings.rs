@@ -39,6 +39,7 @@ pub const RESERVED: &[&str] = &[
     "message.max.bytes",
     "message.send.max.retries",
     "metadata.broker.list",
+    "partition.assignment.strategy",
     "partitioner",
     "queue.buffering.max.kbytes",
     "queue.buffering.max.messages",

@@ -50,6 +50,8 @@ pub(super) struct Metrics {
     pub(super) snapshot_tables_done: Count,
     errors: Family<Label, Counter>,
     state: Family<Label, Gauge>,
+    /// Of a sink by key: its partitions.
+    pub(super) partitions: Count,
     keys_set_aside: Family<OfTable, Count>,
     dead_letters: Family<OfTable, Count>,
     resident_bytes: Count,
@@ -117,6 +119,7 @@ impl Metrics {
             snapshot_tables_done: Count::default(),
             errors: Family::default(),
             state: Family::default(),
+            partitions: Count::default(),
             keys_set_aside: Family::default(),
             dead_letters: Family::default(),
             resident_bytes: Count::default(),
@@ -133,6 +136,11 @@ impl Metrics {
                     "cdc_sink_conflicts",
                     "Rows that had been changed on both sides",
                     metrics.conflicts.clone(),
+                );
+                metrics.registry.register(
+                    "cdc_sink_partitions",
+                    "Partitions that are this sink's where several share the topics (consistency = key)",
+                    metrics.partitions.clone(),
                 );
                 metrics.register_dead_letters();
             }

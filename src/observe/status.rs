@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::memory::Memory;
 
+/// Partitions that a person is shown; `--json` has all.
+const SHOWN_MAX: usize = 20;
+
 /// The state of one pipeline at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -53,6 +56,12 @@ pub struct Status {
     pub last_error: Option<LastError>,
     /// Tables with keys in quarantine: these are no past state of the source until their keys are released.
     pub set_aside: Vec<SetAside>,
+    /// `key` where several sinks of the name share the topics; absent: each commit is a state of the source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consistency: Option<String>,
+    /// Then: the partitions that are this sink's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub partitions: Vec<String>,
 }
 
 /// A table with keys in quarantine.
@@ -117,6 +126,11 @@ impl Status {
             ("position", or_none(self.position.as_deref()).to_owned()),
             ("committed", or_none(self.committed_at.as_deref()).to_owned()),
         ];
+        if let Some(consistency) = &self.consistency {
+            let text = format!("by {consistency}; {} partitions are this sink's", self.partitions.len());
+            lines.push(("order", text));
+            lines.extend(self.partitions.iter().take(SHOWN_MAX).map(|p| ("partition", p.clone())));
+        }
         if let Some(snapshot) = &self.snapshot {
             lines.push(("snapshot", snapshot.to_string()));
         }

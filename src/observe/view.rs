@@ -43,6 +43,8 @@ struct Latest {
     snapshot: Option<SnapshotStatus>,
     error: Option<LastError>,
     set_aside: Vec<SetAside>,
+    consistency: Option<&'static str>,
+    partitions: Vec<String>,
     rows: Rate,
     snapshot_rows: Rate,
 }
@@ -103,6 +105,8 @@ impl View {
             memory: Memory::now(),
             last_error: latest.error.clone(),
             set_aside: latest.set_aside.clone(),
+            consistency: latest.consistency.map(str::to_owned),
+            partitions: latest.partitions.clone(),
         }
     }
 
@@ -319,6 +323,17 @@ impl SinkView {
     /// Whether keys in quarantine are shown.
     pub fn is_set_aside(&self) -> bool {
         !self.view.latest().set_aside.is_empty()
+    }
+
+    /// This sink shares its topics with others of its name: `consistency = "key"`.
+    pub fn by_key(&self) {
+        self.view.latest().consistency = Some("key");
+    }
+
+    /// The partitions that are this sink's.
+    pub fn partitions(&self, partitions: Vec<String>) {
+        self.view.metrics.partitions.set(partitions.len() as u64);
+        self.view.latest().partitions = partitions;
     }
 
     /// The source's position after the last cut applied, as a person reads it.

@@ -18,6 +18,7 @@ use crate::config::SinkConfig;
 
 /// Sets the ledger, and says to what.
 pub async fn run(config: &SinkConfig, held: &GtidSet) -> Result<String> {
+    ledger_move::refuse_by_key(config, "--from-gtid")?;
     let settings = settings::sink(config);
     refuse_unfit(&mysql::check(&settings).await?)?;
     let kafka = settings::kafka(&config.kafka);

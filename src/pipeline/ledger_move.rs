@@ -5,7 +5,7 @@ use cdc_sdk::{CutId, Error, Kind, Result};
 
 use super::cut_search::{Found, Map};
 use super::{filling, reach, settings};
-use crate::config::SinkConfig;
+use crate::config::{Consistency, SinkConfig};
 
 /// How a move is to be done.
 #[derive(Clone, Debug)]
@@ -20,10 +20,30 @@ pub struct Manner {
     pub reason: String,
 }
 
+/// Refuses what needs a ledger of whole cuts where the settings want one by partition.
+///
+/// # Errors
+/// [`Kind::Settings`].
+pub fn refuse_by_key(config: &SinkConfig, what: &str) -> Result<()> {
+    match config.apply.consistency {
+        Consistency::Transaction => Ok(()),
+        Consistency::Key => Err(Error::new(
+            Kind::Settings,
+            format!("{what} is not for sinks with consistency = \"key\""),
+        )
+        .detail("it sets the ledger to one cut, and theirs has one for each partition")
+        .hint(
+            "stop the sinks of this name, set consistency = \"transaction\", do it, run one sink until it is \
+                     through (cdc status), then set consistency = \"key\" again",
+        )),
+    }
+}
+
 /// Sets the ledger to a cut, or with `None` before the first, as far as the manner allows.
 pub async fn run(config: &SinkConfig, to: Option<Found>, manner: &Manner) -> Result<String> {
+    refuse_by_key(config, "setting a ledger")?;
     let settings = settings::sink(config);
-    let before = LedgerAdmin::read(&settings).await?;
+    let before = LedgerAdmin::read_any(&settings).await?;
     if before
         .as_ref()
         .is_some_and(|b| filling::is_being_filled(&config.topic_prefix, &config.name, &b.places))
@@ -63,7 +83,7 @@ pub async fn reachable(config: &SinkConfig, to: Option<Found>) -> Result<Mark> {
 /// Makes the ledger as if the sink had never run.
 pub async fn forget(config: &SinkConfig, dry_run: bool) -> Result<String> {
     let settings = settings::sink(config);
-    let before = LedgerAdmin::read(&settings).await?.ok_or_else(|| never_ran(config))?;
+    let before = LedgerAdmin::read_any(&settings).await?.ok_or_else(|| never_ran(config))?;
     let report = format!(
         "ledger of '{}'\n  now: {}\n  to:  nothing, as if the sink had never run\n",
         config.name,

@@ -6,7 +6,7 @@
 //! is not beyond the first event that is needed, only older records and markers are
 //! gone, and reading begins where the partition does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use cdc_sdk::cut::{CutKind, Touched};
@@ -19,7 +19,7 @@ use super::private;
 use super::recovery::stored_cut;
 use super::settings;
 use crate::config::SinkConfig;
-use crate::kafka::{self, Admin, Events, From, Log};
+use crate::kafka::{self, Admin, Events, From, Log, Stamp};
 
 /// How long a partition's first record may take to come.
 const FIRST_RECORD: Duration = Duration::from_secs(30);
@@ -83,6 +83,56 @@ pub async fn check_new_sink(config: &SinkConfig) -> Result<()> {
     }
 }
 
+/// Refuses partitions of which Kafka has lost events after the last that is applied of each: they begin behind its offset.
+/// What is lost before may be markers only.
+pub fn check_partitions(
+    config: &SinkConfig,
+    behind: &HashMap<(String, i32), Option<(CutId, u64)>>,
+) -> Result<()> {
+    let kafka = settings::kafka(&config.kafka);
+    let topics = OwnTopics::of(&config.topic_prefix);
+    let mut needed: BTreeMap<(String, i32), (CutId, u64)> = BTreeMap::new();
+    let Some(mut log) = Log::open(&kafka, &topics.cuts)? else { return Ok(()) };
+    log.read_all(|record| {
+        let cut = stored_cut(&record)?.cut;
+        for Touched { topic, partition, events, .. } in cut.touched {
+            let key = (topic, partition);
+            let needs = behind.get(&key).and_then(|last| needs_of(*last, cut.id, events));
+            if let Some(needs) = needs {
+                needed.entry(key).or_insert(needs);
+            }
+        }
+        Ok(())
+    })?;
+    let mut gone = Vec::new();
+    for (key, (cut, ordinal)) in needed {
+        if first_stamp(&kafka, &key)?.is_none_or(|first| (first.cut, first.ordinal) > (cut, ordinal)) {
+            gone.push(format!("{}/{} from event {ordinal} of cut {cut} on", key.0, key.1));
+        }
+    }
+    if gone.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(Kind::EventsMissing, "events that this sink has not applied are gone from Kafka")
+        .detail(named(&gone))
+        .hint(
+            "empty the destination, then cdc offsets reset, with a new snapshot at the source; or begin with \
+             consistency = \"transaction\" from a backup (cdc sink --from-gtid), and go over to \"key\" then",
+        ))
+}
+
+/// What of its cut a partition lacks that has applied up to `last`, or else the whole cut.
+fn needs_of(last: Option<(CutId, u64)>, cut: CutId, events: u64) -> Option<(CutId, u64)> {
+    match last {
+        Some((applied, _)) if cut < applied => None,
+        Some((applied, ordinal)) if cut == applied => {
+            let next = ordinal.saturating_add(1);
+            (next < events).then_some((cut, next))
+        }
+        Some(_) | None => (events > 0).then_some((cut, 0)),
+    }
+}
+
 /// Adds the partitions that no cut up to the map's has touched, each with its first record: who
 /// subscribes by the map must not miss them.
 pub async fn complete(config: &SinkConfig, map: &mut Map) -> Result<()> {
@@ -128,24 +178,33 @@ fn needs(kafka: &kafka::Settings, topics: &OwnTopics, cuts_offset: i64) -> Resul
 }
 
 /// Whether the first record that is left is beyond the first that is needed.
-fn misses(kafka: &kafka::Settings, (topic, partition): &(String, i32), first: CutId) -> Result<bool> {
-    let mut events = Events::open(kafka, "cdc.reach", READ_AHEAD)?;
-    events.ensure(topic, *partition, From::Earliest)?;
-    let event = events.next(topic, *partition, FIRST_RECORD)?;
-    let stamp = event.and_then(|e| e.stamp).ok_or_else(|| {
+fn misses(kafka: &kafka::Settings, key: &(String, i32), first: CutId) -> Result<bool> {
+    let stamp = first_stamp(kafka, key)?.ok_or_else(|| {
+        let (topic, partition) = key;
         Error::new(Kind::KafkaUnreachable, format!("the first record of {topic}/{partition} cannot be read"))
             .detail(format!("waited {} s for one that carries a cut", FIRST_RECORD.as_secs()))
     })?;
     Ok(stamp.cut > first || (stamp.cut == first && stamp.ordinal > 0))
 }
 
-fn too_late(gone: &[String]) -> Error {
+/// The cut and ordinal of the first record that is left.
+fn first_stamp(kafka: &kafka::Settings, (topic, partition): &(String, i32)) -> Result<Option<Stamp>> {
+    let mut events = Events::open(kafka, "cdc.reach", READ_AHEAD)?;
+    events.ensure(topic, *partition, From::Earliest)?;
+    Ok(events.next(topic, *partition, FIRST_RECORD)?.and_then(|event| event.stamp))
+}
+
+fn named(gone: &[String]) -> String {
     let mut named = gone.iter().take(NAMED_MAX).cloned().collect::<Vec<_>>().join(", ");
     if gone.len() > NAMED_MAX {
         named += &format!(" and {} more", gone.len() - NAMED_MAX);
     }
+    named
+}
+
+fn too_late(gone: &[String]) -> Error {
     Error::new(Kind::EventsMissing, "events that follow that place are gone from Kafka")
-        .detail(named)
+        .detail(named(gone))
         .hint(
             "begin at a later place; or restore the destination from a newer backup of the source and begin \
              there (cdc sink --from-gtid); or ask for a snapshot for this sink alone, which empties its tables \

@@ -153,6 +153,16 @@ fn read_state(kafka: &kafka::Settings, topics: &OwnTopics, recovered: &mut Recov
     Ok(())
 }
 
+/// The topic and its partition count that a state record pins, if it is one that does.
+pub fn pin_of(record: &Record) -> Result<Option<(String, i32)>> {
+    let (Some(key), Some(value)) = (&record.key, &record.value) else { return Ok(None) };
+    let key = records::decode_state_key(key)?;
+    let Some(topic) = key.strip_prefix(PARTITIONS_KEY) else { return Ok(None) };
+    let json = records::decode_state_value(value)?;
+    let count = json.parse().map_err(|_| unknown_state(&key, &json))?;
+    Ok(Some((topic.to_owned(), count)))
+}
+
 fn unknown_state(key: &str, json: &str) -> Error {
     Error::new(Kind::UnknownVersion, format!("the state record '{key}' is not known to this version"))
         .detail(json.to_owned())

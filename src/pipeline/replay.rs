@@ -36,7 +36,7 @@ pub enum ReplayFrom {
 
 /// Sets the ledger back, or says what it would do. With `live` also under a sink that runs.
 pub async fn run(config: &SinkConfig, from: &ReplayFrom, dry_run: bool, live: bool) -> Result<String> {
-    if LedgerAdmin::read(&settings::sink(config)).await?.is_none() {
+    if LedgerAdmin::read_any(&settings::sink(config)).await?.is_none() {
         return Err(ledger_move::never_ran(config));
     }
     let manner = Manner {

@@ -11,8 +11,8 @@ use cdc_mysql_source as source;
 
 use crate::avro;
 use crate::config::{
-    KafkaConfig, OnUnsafeDdl, RegistryConfig, SchemaPolicy, SinkConfig, SinkLimits, SnapshotMode,
-    SourceConfig, SourceLimits, TwoWay,
+    GroupProtocol, KafkaConfig, OnUnsafeDdl, RegistryConfig, SchemaPolicy, SinkConfig, SinkLimits,
+    SnapshotMode, SourceConfig, SourceLimits, TwoWay,
 };
 use crate::kafka;
 
@@ -102,6 +102,14 @@ pub fn sink(config: &SinkConfig) -> sink::Settings {
         max_statement_bytes: sink::Settings::MAX_STATEMENT_BYTES,
         dead_letters: config.dead_letter.tables.clone(),
         quarantined_keys_max: usize::try_from(config.dead_letter.keys_max).unwrap_or(usize::MAX),
+    }
+}
+
+/// How a sink's group agrees.
+pub fn protocol(config: &SinkConfig) -> kafka::Protocol {
+    match config.group.protocol {
+        GroupProtocol::Classic => kafka::Protocol::Classic,
+        GroupProtocol::Consumer => kafka::Protocol::Consumer,
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::time::MissedTickBehavior;
 use tracing::info;
 
 use super::RunOptions;
+use super::by_key;
 use super::dead_letter::{self, Office};
 use super::gather::{Gatherer, Size, Work};
 use super::source::refuse_unfit;
@@ -46,14 +47,18 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Runs the sink until it is stopped, caught up (by option), or cannot go on.
 pub async fn run(config: SinkConfig, options: RunOptions, stop: Stop, view: Arc<SinkView>) -> Result<()> {
-    if config.apply.consistency == Consistency::Key {
-        return Err(Error::new(Kind::Settings, "consistency = \"key\" is not built yet")
-            .hint("use consistency = \"transaction\", the default"));
-    }
     let settings = settings::sink(&config);
-    let ended =
-        retry::sessions(&stop, |e| view.error(e), || session(&config, &settings, options, &stop, &view))
-            .await;
+    let report = |e: &Error| view.error(e);
+    let ended = match config.apply.consistency {
+        Consistency::Transaction => {
+            retry::sessions(&stop, report, || session(&config, &settings, options, &stop, &view)).await
+        }
+        Consistency::Key => {
+            view.by_key();
+            retry::sessions(&stop, report, || by_key::session(&config, &settings, options, &stop, &view))
+                .await
+        }
+    };
     view.state(State::Stopped);
     ended
 }

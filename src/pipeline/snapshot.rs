@@ -13,6 +13,7 @@ use super::control::{Command, Desk};
 use super::cut_search::{self, Found, Map, Wanted};
 use super::cut_writer::OwnTopics;
 use super::filling;
+use super::ledger_move;
 use super::recovery::{self, Recovered};
 use super::settings;
 use crate::config::{SinkConfig, SourceConfig};
@@ -67,6 +68,7 @@ pub async fn for_sink(config: &SinkConfig, wait: Duration, dry_run: bool) -> Res
         )
         .hint("restore the destination with its ledger from a backup, or begin anew in one direction"));
     }
+    ledger_move::refuse_by_key(config, "a snapshot for one sink")?;
     let ledger = settings::sink(config);
     LedgerAdmin::refuse_running(&ledger).await?;
     if dry_run {

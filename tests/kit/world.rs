@@ -220,6 +220,13 @@ impl World {
         conn.query_first::<Option<i64>, _>(sql).await.ok().flatten().flatten()
     }
 
+    /// Whether the destination has a table.
+    pub async fn dest_has(&self, table: &str) -> bool {
+        let mut conn = connect(&self.dest, None).await;
+        let sql = "SELECT 1 FROM information_schema.tables WHERE table_schema=? AND table_name=?";
+        conn.exec_first::<u8, _, _>(sql, (&self.name, table)).await.unwrap().is_some()
+    }
+
     /// All transactions that the source has executed.
     pub async fn source_gtids(&self) -> String {
         let mut conn = connect(&self.source, None).await;

@@ -10,6 +10,8 @@
 //! connections written down in the ledger before they are used (so that a
 //! successor can end them), and an epoch in every ledger update (so that a commit
 //! of a sink that was thought dead affects no row and is rolled back).
+//!
+//! Many sinks of one name at once are another kind, [`KeySink`]: see `by_key`.
 
 pub mod order;
 
@@ -25,8 +27,10 @@ mod dead_letter;
 mod ledger;
 mod sink;
 mod parallel;
+mod by_key;
 
 pub use batch::{Advance, Applied, Batch, Change, End};
+pub use by_key::{Emptying, KeyApplied, KeyBatch, KeySink, Partition, Standing, Step};
 pub use dead_letter::{DeadLetters, Held, Keeping, Letter, Origin, Quarantine, Why, image_text};
 pub use ledger::{
     Action, Answer, Backup, Chosen, DeadLetterDesk, LedgerAdmin, Mark, Move, Progress, Request, Running,

@@ -78,6 +78,8 @@ impl Sink {
         data.mark(tag.as_deref()).await?;
         let registrations =
             vec![Registration::of(&ledger, &mut tables).await?, Registration::of(&ledger, &mut data).await?];
+        // Whose ledger is another kind's must not end that one's connections.
+        ledger.read(&mut data, false).await?;
         ledger::end_predecessors(&ledger, &mut data, &registrations).await?;
         fail::point("sink.predecessors_ended");
         let progress = ledger::raise_epoch(&ledger, &mut data, &leader, &settings.topic_prefix).await?;

@@ -124,7 +124,7 @@ kinds! {
     TableMismatch = "E053", Halt;
     /// The ledger has moved under this sink: another instance has taken over.
     LedgerMoved = "E054", Retry;
-    /// The ledger belongs to another topic prefix, or contradicts the cuts.
+    /// The ledger belongs to another topic prefix or the other consistency, or contradicts the cuts.
     LedgerMismatch = "E055", Halt;
     /// More keys are in quarantine than the settings allow (`[dead_letter] keys_max`), or what is in the
     /// way of one cannot be told apart from the rest. See `cdc dead-letter list`; mend the cause, then retry.
@@ -132,6 +132,12 @@ kinds! {
     /// Records of the dead-letter topic that the ledger counts on are not there. Discard the keys
     /// (`cdc dead-letter discard`) and take a new snapshot of their tables.
     DeadLettersMissing = "E057", Halt;
+
+    /// A table cannot be kept with `consistency = "key"`: the destination has, or would get, a unique key beside the one
+    /// that identifies its rows. A value of such a key passes from one row to another in their order, and rows of
+    /// different partitions have none there. Use `consistency = "transaction"`, exclude the table at the source, or
+    /// make it at the destination with a plain index instead and set `schema = "none"`.
+    NotByKey = "E058", Halt;
 
     /// There is nothing to follow yet: the source has not written its first cut.
     NothingYet = "E060", Retry;

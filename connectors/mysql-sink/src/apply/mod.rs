@@ -81,6 +81,23 @@ pub(crate) async fn apply_late<'a, R: Row + Sync>(
     Ok(())
 }
 
+/// Writes all tables of a batch of which other partitions know nothing. A row that is gone is deleted only where
+/// its key is spelled just so: of keys that a collation calls equal, another partition may have written the other.
+pub(crate) async fn apply_by_key<'a, R: Row + Sync>(
+    writer: &mut Writer<'_, 'a, R>,
+    folded: &'a Folded<'a, R>,
+    plans: &'a Plans,
+) -> Result<()> {
+    for (changes, plans) in folded.tables.iter().zip(plans) {
+        // Numbers have one spelling, and stand in a list.
+        let numbers = plans.iter().all(|plan| plan.sql.delete_in_list);
+        let delete = if numbers { Manner::Delete } else { Manner::DeleteExact };
+        apply_keyed(writer, changes, plans, false, delete).await?;
+        keyless::apply(writer, changes, plans).await?;
+    }
+    Ok(())
+}
+
 /// The changes of rows without a key, by themselves.
 pub(crate) async fn apply_keyless<'a, R: Row + Sync>(
     writer: &mut Writer<'_, 'a, R>,

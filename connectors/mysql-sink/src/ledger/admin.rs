@@ -10,8 +10,9 @@ use cdc_sdk::cut::Place;
 use cdc_sdk::{CutId, Error, GtidSet, Kind, Result};
 
 use super::takeover::other_prefix;
-use super::{Backup, FORMAT_VERSION, Ledger, Progress, backup, begun, create, cut_sql};
+use super::{Backup, FORMAT_VERSION, Ledger, Progress, backup, begun, create, cut_sql, is_alive};
 use crate::apply::text;
+use crate::by_key;
 use crate::session::{Purpose, Session, holder, lock_name};
 use crate::settings::Settings;
 
@@ -87,6 +88,18 @@ impl LedgerAdmin {
         progress
     }
 
+    /// As [`LedgerAdmin::read`], also of a ledger that is kept by partition: for whoever is to set it.
+    ///
+    /// # Errors
+    /// As [`LedgerAdmin::read`].
+    pub async fn read_any(settings: &Settings) -> Result<Option<Progress>> {
+        let ledger = settings.ledger();
+        let mut session = Session::connect(&settings.endpoint, Purpose::Data).await?;
+        let progress = at_once_any(&ledger, &mut session).await;
+        session.close().await;
+        progress
+    }
+
     /// Refuses while a sink of the name runs or stands by.
     ///
     /// # Errors
@@ -120,6 +133,13 @@ impl LedgerAdmin {
 
 /// Reads all of it as of one moment, whatever a running sink commits meanwhile.
 async fn at_once(ledger: &Ledger, session: &mut Session) -> Result<Option<Progress>> {
+    match at_once_any(ledger, session).await? {
+        Some(progress) if progress.by_key => Err(by_key::refused(ledger)),
+        progress => Ok(progress),
+    }
+}
+
+async fn at_once_any(ledger: &Ledger, session: &mut Session) -> Result<Option<Progress>> {
     if !begun(ledger, session).await? {
         return Ok(None);
     }
@@ -129,7 +149,7 @@ async fn at_once(ledger: &Ledger, session: &mut Session) -> Result<Option<Progre
         let what = || format!("the ledger of sink '{}' could not be read", ledger.name);
         session.command(sql).await.map_err(|r| r.into_error(what()))?;
     }
-    ledger.read(session, false).await
+    ledger.read_any(session, false).await
 }
 
 async fn set(
@@ -145,6 +165,11 @@ async fn set(
         return Err(is_running(&ledger, who));
     }
     create(&ledger, session).await?;
+    let found = ledger.read_any(session, false).await?;
+    // Those of a sink by key hold no lock that others could not have.
+    if found.is_some_and(|f| f.by_key) && is_alive(&ledger, session).await? {
+        return Err(is_running(&ledger, "a connection that it has registered"));
+    }
     if holder.is_none() {
         super::end_predecessors(&ledger, session, &[]).await?;
     }
@@ -177,7 +202,11 @@ async fn within(
     to: &Move,
     reason: &str,
 ) -> Result<()> {
-    let from = match ledger.read(session, true).await? {
+    let from = match ledger.read_any(session, true).await? {
+        Some(from) if from.by_key => {
+            let forgets = matches!(to, Move::Forget | Move::Fill(_));
+            Progress { high_water: by_key::summary(ledger, session, forgets).await?, ..from }
+        }
         Some(from) => from,
         None if matches!(to, Move::Forget) => return Err(never_ran(ledger)),
         None => {
@@ -220,6 +249,7 @@ impl Target {
                 high_water: from.high_water.max(mark.cut),
                 backup: None,
             }),
+            Move::Begin(..) if from.by_key => Err(by_key::refused(ledger)),
             Move::Begin(..) if !from.is_fresh() => Err(has_position(ledger, from)),
             Move::Begin(mark, backup) => Ok(Self {
                 mark: mark.clone(),
@@ -250,7 +280,7 @@ fn statements(ledger: &Ledger, from: &Progress, target: &Target, reason: &str) -
     let (incarnation, sequence) = cut_sql(mark.cut);
     let (high_incarnation, high_sequence) = cut_sql(*high_water);
     let update = format!(
-        "UPDATE {} SET epoch = epoch + 1, incarnation = {incarnation}, sequence = {sequence}, \
+        "UPDATE {} SET format_version = {FORMAT_VERSION}, epoch = epoch + 1, incarnation = {incarnation}, sequence = {sequence}, \
          high_incarnation = {high_incarnation}, high_sequence = {high_sequence}, cuts_offset = {}, \
          position = {}, committed_at_us = {}, snapshot_complete = {} WHERE name = {name}",
         ledger.table("ledger"),
@@ -271,8 +301,9 @@ fn statements(ledger: &Ledger, from: &Progress, target: &Target, reason: &str) -
         text(concat!("cdc ", env!("CARGO_PKG_VERSION")))
     );
     let places = ledger.places_of(&mark.places);
+    let partitions = from.by_key.then(|| by_key::forget_sql(ledger));
     let remember = backup.as_ref().map(|b| backup::store(ledger, b));
-    [Some(update), Some(forget), places, Some(backup::forget(ledger)), remember, Some(audit)]
+    [Some(update), Some(forget), partitions, places, Some(backup::forget(ledger)), remember, Some(audit)]
         .into_iter()
         .flatten()
         .collect()

@@ -25,7 +25,9 @@ pub use backup::Backup;
 pub use dead_letters::DeadLetterDesk;
 pub use requests::{Action, Answer, Chosen, Request};
 pub(crate) use schema::{begun, create};
-pub(crate) use takeover::{Registration, end_predecessors, raise_epoch};
+pub(crate) use takeover::{
+    Registration, end_connection, end_predecessors, is_alive, other_prefix, raise_epoch, strike_dead,
+};
 
 use crate::apply::text;
 use crate::batch::Advance;
@@ -33,6 +35,9 @@ use crate::session::{Refusal, Session};
 
 /// The version of the ledger's form that this program writes and reads.
 pub(crate) const FORMAT_VERSION: u32 = 1;
+
+/// The version of a ledger that is kept by partition: its row says only that, and behind which cut partitions begin.
+pub(crate) const BY_KEY_VERSION: u32 = 2;
 
 /// How far a sink has come.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,6 +62,8 @@ pub struct Progress {
     pub epoch: u64,
     /// The backup that the destination was restored from, until the sink is past it.
     pub backup: Option<Backup>,
+    /// It is kept by partition, each at a cut of its own: then `cut` is none, and `high_water` the highest of all.
+    pub by_key: bool,
 }
 
 impl Progress {
@@ -117,10 +124,24 @@ impl Ledger {
 
     /// Reads the progress; `None` where this sink has never run. With `lock` the row stays locked until the
     /// transaction ends, which waits for any commit that is under way.
+    ///
+    /// # Errors
+    /// [`Kind::LedgerMismatch`] for a ledger that is kept by partition.
     pub async fn read(&self, session: &mut Session, lock: bool) -> Result<Option<Progress>> {
+        match self.read_any(session, lock).await? {
+            Some(progress) if progress.by_key => Err(crate::by_key::refused(self)),
+            progress => Ok(progress),
+        }
+    }
+
+    /// As [`Self::read`], also of a ledger that is kept by partition.
+    pub async fn read_any(&self, session: &mut Session, lock: bool) -> Result<Option<Progress>> {
         let what = || format!("the ledger of sink '{}' could not be read", self.name);
         let row = self.read_row(session, lock).await.map_err(|r| r.into_error(what()))?;
         let Some((version, mut progress)) = row else { return Ok(None) };
+        if version == BY_KEY_VERSION {
+            return Ok(Some(Progress { by_key: true, ..progress }));
+        }
         if version != FORMAT_VERSION {
             return Err(Error::new(
                 Kind::UnknownVersion,
@@ -154,7 +175,7 @@ impl Ledger {
             session.row(&sql("format_version, topic_prefix, epoch", tail)).await?;
         let Some((version, topic_prefix, epoch)) = head else { return Ok(None) };
         if version != FORMAT_VERSION {
-            return Ok(Some((version, Progress::default())));
+            return Ok(Some((version, Progress { topic_prefix, epoch, ..Progress::default() })));
         }
         let columns = "incarnation, sequence, high_incarnation, high_sequence, cuts_offset, position, \
                        committed_at_us, snapshot_complete";
@@ -186,6 +207,7 @@ impl Ledger {
             epoch,
             places: HashMap::new(),
             backup: None,
+            by_key: false,
         };
         Ok(Some((version, progress)))
     }

@@ -41,11 +41,14 @@ impl Registration {
         })
     }
 
+    /// The random name of the connection.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// Strikes it off, when the connection is about to end in good order.
     pub async fn strike(&self, ledger: &Ledger, session: &mut Session) -> Result<(), Refusal> {
-        let sql =
-            format!("DELETE FROM {} WHERE token = {}", ledger.table("ledger_connections"), text(&self.token));
-        session.command(&sql).await.map(|_| ())
+        strike(ledger, session, &self.token).await
     }
 }
 
@@ -78,22 +81,57 @@ pub(crate) async fn end_predecessors(
     mine: &[Registration],
 ) -> Result<()> {
     let what = || format!("the connections of an earlier sink '{}' could not be ended", ledger.name);
+    let tokens = registered(ledger, session).await.map_err(|r| r.into_error(what()))?;
+    for token in tokens.iter().filter(|t| !mine.iter().any(|m| m.token == **t)) {
+        end_connection(session, token, &ledger.name).await?;
+        strike(ledger, session, token).await.map_err(|r| r.into_error(what()))?;
+    }
+    Ok(())
+}
+
+async fn registered(ledger: &Ledger, session: &mut Session) -> Result<Vec<String>, Refusal> {
     let sql = format!(
         "SELECT token FROM {} WHERE name = {} AND server_uuid = @@server_uuid",
         ledger.table("ledger_connections"),
         text(&ledger.name)
     );
-    let tokens: Vec<String> = session.rows(&sql).await.map_err(|r| r.into_error(what()))?;
-    for token in tokens.iter().filter(|t| !mine.iter().any(|m| m.token == **t)) {
-        end(session, token, &ledger.name).await?;
-        let strike =
-            format!("DELETE FROM {} WHERE token = {}", ledger.table("ledger_connections"), text(token));
-        session.command(&strike).await.map_err(|r| r.into_error(what()))?;
+    session.rows(&sql).await
+}
+
+async fn strike(ledger: &Ledger, session: &mut Session, token: &str) -> Result<(), Refusal> {
+    let sql = format!("DELETE FROM {} WHERE token = {}", ledger.table("ledger_connections"), text(token));
+    session.command(&sql).await.map(drop)
+}
+
+/// Whether any registered connection of the sink lives.
+pub(crate) async fn is_alive(ledger: &Ledger, session: &mut Session) -> Result<bool> {
+    let what = || format!("the connections of sink '{}' could not be looked up", ledger.name);
+    for token in registered(ledger, session).await.map_err(|r| r.into_error(what()))? {
+        if lives(session, &token).await.map_err(|r| r.into_error(what()))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Strikes off the connections of the sink that have ended without doing so.
+pub(crate) async fn strike_dead(ledger: &Ledger, session: &mut Session) -> Result<()> {
+    let what = || format!("the dead connections of sink '{}' could not be struck off", ledger.name);
+    for token in registered(ledger, session).await.map_err(|r| r.into_error(what()))? {
+        if !lives(session, &token).await.map_err(|r| r.into_error(what()))? {
+            strike(ledger, session, &token).await.map_err(|r| r.into_error(what()))?;
+        }
     }
     Ok(())
 }
 
-async fn end(session: &mut Session, token: &str, name: &str) -> Result<()> {
+async fn lives(session: &mut Session, token: &str) -> Result<bool, Refusal> {
+    let sql = format!("SELECT IS_USED_LOCK({}) IS NOT NULL", text(&token_lock(token)));
+    Ok(session.row::<u8>(&sql).await? == Some(1))
+}
+
+/// Ends a registered connection, and waits until what it had open is rolled back.
+pub(crate) async fn end_connection(session: &mut Session, token: &str, name: &str) -> Result<()> {
     let what = || format!("a connection of an earlier sink '{name}' could not be ended");
     let question = format!("SELECT IS_USED_LOCK({})", text(&token_lock(token)));
     let deadline = tokio::time::Instant::now() + ROLL_BACK_MAX;
@@ -175,7 +213,7 @@ async fn raise(
     if outcome.affected == 1 { Ok(progress) } else { Err(ledger.moved()) }
 }
 
-pub(super) fn other_prefix(ledger: &Ledger, found: &Progress, wanted: &str) -> Error {
+pub(crate) fn other_prefix(ledger: &Ledger, found: &Progress, wanted: &str) -> Error {
     Error::new(
         Kind::LedgerMismatch,
         format!("sink '{}' follows topic prefix '{}', not '{wanted}'", ledger.name, found.topic_prefix),

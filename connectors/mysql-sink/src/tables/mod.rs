@@ -32,6 +32,9 @@ pub(crate) use plan::{Comparison, Plan, Right};
 /// Plans kept before all are made anew: more than any pipeline has tables, with room for old schemas.
 const PLANS_MAX: usize = 65_536;
 
+/// How long to wait for another sink of the name that changes a table. Then the whole is tried again.
+const TURN_SECONDS_MAX: u32 = 300;
+
 /// The destination's tables as this sink knows them.
 pub(crate) struct Tables {
     session: Session,
@@ -69,6 +72,22 @@ impl Tables {
         let plan = Arc::new(Plan::new(table, target, &catalogue, self.session.version)?);
         self.plans.insert(address(table), (Arc::clone(table), Arc::clone(&plan)));
         Ok(plan)
+    }
+
+    /// As [`Self::plan`], where several sinks of the name make and change tables, one at a time.
+    pub async fn plan_in_turn(&mut self, settings: &Settings, table: &Arc<Table>) -> Result<Arc<Plan>> {
+        let lock = crate::apply::text(&format!("cdc_ddl_{}", settings.name));
+        let what = || format!("the turn to make or change {} could not be had", table.name);
+        let sql = format!("SELECT COALESCE(GET_LOCK({lock}, {TURN_SECONDS_MAX}), 0)");
+        let got: Option<u8> = self.session.row(&sql).await.map_err(|r| r.into_error(what()))?;
+        if got != Some(1) {
+            return Err(Error::new(Kind::Conflict, what())
+                .detail(format!("another sink of the name has been at it for {TURN_SECONDS_MAX} s")));
+        }
+        let plan = self.plan(settings, table).await;
+        let freed = self.session.command(&format!("DO RELEASE_LOCK({lock})")).await;
+        let plan = plan?;
+        freed.map(|_| plan).map_err(|r| r.into_error(what()))
     }
 
     /// The catalogue of a table that can hold the source's rows, and whether DDL was needed for it.

@@ -28,6 +28,8 @@ pub(crate) struct Plan {
     pub identity: Vec<usize>,
     /// Other unique keys, over which a row could hit another one: their columns.
     pub unique_keys: Vec<Vec<usize>>,
+    /// Their names, and those of keys that cannot be seen in a row.
+    pub unique_names: Vec<String>,
     /// All columns of those keys, ascending.
     pub unique_columns: Vec<usize>,
     /// A unique key stands on what the row image does not show (an expression, a prefix, a generated column).
@@ -99,6 +101,8 @@ impl Plan {
                 quoted_list(&names)
             )));
         }
+        let others = found.keys.iter().filter(|k| k.unique && !k.is_on(&names));
+        let unique_names = others.map(|key| key.name.clone()).collect();
         let (unique_keys, opaque) = other_unique_keys(table, found, &names);
         let mut unique_columns = unique_keys.concat();
         unique_columns.sort_unstable();
@@ -116,6 +120,7 @@ impl Plan {
             forms,
             identity,
             unique_keys,
+            unique_names,
             unique_columns,
             sql,
         })

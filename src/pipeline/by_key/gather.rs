@@ -1,0 +1,370 @@
+//! Reads the partitions that this sink has, into batches.
+//!
+//! It blocks, so it runs on a thread of its own. A batch is handed over as soon as nothing more is waiting, or
+//! when it is large. Before partitions are let go, what was gathered of them is applied: so the next
+//! who takes one begins where this one ended.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cdc_mysql_sink::{Change, Emptying, KeyBatch, Origin, Partition, Standing, Step};
+use cdc_sdk::cut::Place;
+use cdc_sdk::{CutId, Error, Kind, Op, Result};
+use tokio::sync::{mpsc, oneshot};
+
+use super::super::cut_search::{self, Wanted};
+use super::super::cut_writer::OwnTopics;
+use super::super::decoder::{Decoder, change_of};
+use super::super::streams::Streams;
+use super::super::{reach, settings};
+use super::lane::Lane;
+use super::partitions::Topics;
+use super::progress::{Ends, Pulse};
+use super::{Feedback, Lost, Size, Work};
+use crate::avro::AvroRow;
+use crate::config::SinkConfig;
+use crate::kafka::{self, Event, Group, Turn};
+use crate::observe::{SinkView, State, Stop};
+
+/// One wait for Kafka; between two of them a stop is noticed.
+const WAIT: Duration = Duration::from_millis(100);
+
+/// How often new topics are looked for, and the group is told how far this is.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How often it is asked whether all that was published at the start is through.
+const ASK: Duration = Duration::from_millis(300);
+
+/// How long a partition that another sink has taken, and Kafka has not, is left alone: within that time a
+/// member that was thought dead learns so.
+const LEFT_ALONE: Duration = Duration::from_secs(5);
+
+/// How long a cut may take to follow its events.
+const CUT_FOLLOWS: Duration = Duration::from_secs(60);
+
+/// The Kafka side of the sink.
+pub(super) struct Gatherer {
+    config: SinkConfig,
+    kafka: kafka::Settings,
+    group: Group,
+    topics: Topics,
+    decoder: Decoder,
+    streams: Streams,
+    lanes: HashMap<Partition, Lane>,
+    batch: Vec<Change<AvroRow>>,
+    size: Size,
+    limits: Size,
+    feedback: Feedback,
+    view: Arc<SinkView>,
+    pulse: Pulse,
+    ends: Option<Ends>,
+    looked: Instant,
+    asked: Instant,
+}
+
+impl Gatherer {
+    /// Opens the topics and joins the group.
+    pub fn open(
+        config: &SinkConfig,
+        until_caught_up: bool,
+        feedback: Feedback,
+        view: Arc<SinkView>,
+    ) -> Result<Self> {
+        let kafka = settings::kafka(&config.kafka);
+        let own = OwnTopics::of(&config.topic_prefix);
+        let topics = Topics::open(&kafka, &own)?;
+        let bytes = settings::consumer_bytes(&config.limits);
+        let mut group = Group::open(&kafka, &config.name, settings::protocol(config), bytes)?;
+        let all = topics.partitions();
+        let ends = until_caught_up.then(|| Ends::now(&kafka, &group, all)).transpose()?;
+        follow(&mut group, &topics)?;
+        Ok(Self {
+            decoder: Decoder::new(&config.registry)?,
+            pulse: Pulse::open(&kafka, &own)?,
+            config: config.clone(),
+            kafka,
+            group,
+            topics,
+            streams: Streams::default(),
+            lanes: HashMap::new(),
+            batch: Vec::new(),
+            size: Size::default(),
+            limits: Size {
+                rows: settings::batch_events(&config.limits),
+                bytes: settings::batch_bytes(&config.limits),
+            },
+            feedback,
+            view,
+            ends,
+            looked: Instant::now(),
+            asked: Instant::now(),
+        })
+    }
+
+    /// Gathers until it is stopped, all is through (by option), or it fails.
+    pub fn run(&mut self, hand_over: &mpsc::Sender<Work>, stop: &Stop) -> Result<()> {
+        self.show_partitions();
+        while !stop.requested() {
+            let wait = if self.lanes.values().any(Lane::is_pending) { Duration::ZERO } else { WAIT };
+            let on = match self.group.next(wait)? {
+                Turn::Event(topic, partition, event) => {
+                    self.event(topic.as_ref(), partition, &event, hand_over)?
+                }
+                Turn::Given(partitions) => self.given(&partitions, hand_over)?,
+                Turn::Taken(partitions) => self.taken(&partitions, hand_over)?,
+                Turn::Nothing => self.flush(hand_over) && self.quiet(hand_over)?,
+            };
+            if !on || !self.tend(hand_over)? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a record in.
+    fn event(
+        &mut self,
+        topic: &str,
+        number: i32,
+        event: &Event,
+        hand_over: &mpsc::Sender<Work>,
+    ) -> Result<bool> {
+        let partition = (topic.to_owned(), number);
+        let Some(lane) = self.lanes.get_mut(&partition).filter(|lane| lane.lost.is_none()) else {
+            return Ok(true);
+        };
+        if event.offset < lane.now.next_offset {
+            return Ok(true);
+        }
+        let place = |e: Error| e.at(format!("{topic}/{number} offset {}", event.offset));
+        let stamp = event.stamp.ok_or_else(|| place(unstamped()))?;
+        let counts = lane.admits(stamp).map_err(place)?;
+        // A tombstone repeats the delete before it.
+        let Some(value) = event.value.as_ref().filter(|_| counts) else {
+            lane.pass(event.offset, stamp, 0);
+            return Ok(true);
+        };
+        let (plan, decoded) = self.decoder.decode(value).map_err(place)?;
+        let committed_us = decoded.source_ts_us;
+        let origin = Origin { stream: lane.stream, offset: event.offset };
+        let change = change_of(&plan, decoded, event.key.as_ref(), origin).map_err(place)?;
+        if change.op == Op::Truncate {
+            return self.empty(partition, change, (event.offset, stamp, committed_us), hand_over);
+        }
+        lane.pass(event.offset, stamp, committed_us);
+        self.size.rows += 1;
+        self.size.bytes += (event.key.as_ref().map_or(0, |key| key.len()) + value.len()) as u64;
+        self.batch.push(change);
+        let full = self.size.rows >= self.limits.rows || self.size.bytes >= self.limits.bytes;
+        Ok(!full || self.flush(hand_over))
+    }
+
+    /// Hands over what is gathered; `false` if nobody takes it.
+    fn flush(&mut self, hand_over: &mpsc::Sender<Work>) -> bool {
+        let pending = self.lanes.iter_mut().filter(|(_, lane)| lane.is_pending());
+        let steps: Vec<Step> = pending
+            .map(|(partition, lane)| {
+                let from = std::mem::replace(&mut lane.handed, lane.now.next_offset);
+                Step { partition: partition.clone(), stream: lane.stream, from, to: lane.now }
+            })
+            .collect();
+        if steps.is_empty() {
+            return true;
+        }
+        let batch = KeyBatch { changes: std::mem::take(&mut self.batch), steps };
+        let size = std::mem::take(&mut self.size);
+        hand_over.blocking_send(Work::Apply(batch, size)).is_ok()
+    }
+
+    /// A table is emptied: behind that event all partitions of its topic go on together.
+    fn empty(
+        &mut self,
+        partition: Partition,
+        change: Change<AvroRow>,
+        (offset, stamp, committed_us): (i64, kafka::Stamp, i64),
+        hand_over: &mpsc::Sender<Work>,
+    ) -> Result<bool> {
+        if !self.flush(hand_over) {
+            return Ok(false);
+        }
+        let others = self.others_behind(&partition, stamp.cut)?;
+        let Some(lane) = self.lanes.get_mut(&partition) else { return Ok(true) };
+        lane.pass(offset, stamp, committed_us);
+        let from = std::mem::replace(&mut lane.handed, lane.now.next_offset);
+        let step = Step { partition, stream: lane.stream, from, to: lane.now };
+        let emptying = Box::new(Emptying { change, step, cut: stamp.cut, others });
+        Ok(hand_over.blocking_send(Work::Empty(emptying)).is_ok())
+    }
+
+    /// Where the other partitions of a topic stand behind a cut.
+    fn others_behind(&self, (topic, own): &Partition, cut: CutId) -> Result<Vec<Place>> {
+        let numbers: Vec<i32> = (0..self.topics.count(topic)).filter(|number| number != own).collect();
+        if numbers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let own_topics = OwnTopics::of(&self.config.topic_prefix);
+        let deadline = Instant::now() + CUT_FOLLOWS;
+        // Kafka commits a cut and its events at once, but shows partitions one after the other.
+        let map = loop {
+            match cut_search::find(&self.kafka, &own_topics, &Wanted::Id(cut))? {
+                Some(found) if found.cut.id == cut => break found.map,
+                Some(_) | None if Instant::now() < deadline => std::thread::sleep(WAIT),
+                Some(_) | None => {
+                    let what = format!("cut {cut} is not on {}, but its events are there", own_topics.cuts);
+                    return Err(Error::new(Kind::CutsMissing, what).hint(
+                        "the cuts topic must keep all its records: cleanup.policy=delete, retention.ms=-1",
+                    ));
+                }
+            }
+        };
+        let offset = |number| map.get(&(topic.clone(), number)).copied().unwrap_or(0);
+        let place = |number| Place { topic: topic.clone(), partition: number, offset: offset(number) };
+        Ok(numbers.into_iter().map(place).collect())
+    }
+
+    /// Takes partitions that Kafka gives, and reads on from the ledger's offsets.
+    fn given(&mut self, partitions: &[Partition], hand_over: &mpsc::Sender<Work>) -> Result<bool> {
+        if !self.flush(hand_over) {
+            return Ok(false);
+        }
+        let Some(places) = self.take(partitions, hand_over)? else { return Ok(false) };
+        self.group.begin(&places)?;
+        self.view.state(State::Streaming);
+        self.show_partitions();
+        Ok(true)
+    }
+
+    /// Takes partitions at the ledger. Returns the offsets to read from; `None` if nobody answers.
+    fn take(
+        &mut self,
+        partitions: &[Partition],
+        hand_over: &mpsc::Sender<Work>,
+    ) -> Result<Option<Vec<(Partition, i64)>>> {
+        let taken = ask(hand_over, |answer| Work::Take(partitions.to_vec(), answer));
+        let Some(taken) = taken else { return Ok(None) };
+        let beginnings = self.beginnings(&taken)?;
+        let mut places = Vec::with_capacity(taken.len());
+        for ((partition, standing), beginning) in taken.into_iter().zip(beginnings) {
+            let stream = self.streams.number(&partition.0, partition.1);
+            self.lanes.insert(partition.clone(), Lane::new(stream, standing));
+            places.push((partition, standing.next_offset.max(beginning)));
+        }
+        Ok(Some(places))
+    }
+
+    /// Where partitions begin now, once it is known that nothing is missing before.
+    fn beginnings(&self, taken: &[(Partition, Standing)]) -> Result<Vec<i64>> {
+        let partitions: Vec<Partition> = taken.iter().map(|(partition, _)| partition.clone()).collect();
+        let beginnings = self.group.beginnings(&partitions)?;
+        let behind =
+            taken.iter().zip(&beginnings).filter(|((_, standing), begin)| standing.next_offset < **begin);
+        let behind: HashMap<Partition, _> =
+            behind.map(|((partition, standing), _)| (partition.clone(), standing.last)).collect();
+        if !behind.is_empty() {
+            reach::check_partitions(&self.config, &behind)?;
+        }
+        Ok(beginnings)
+    }
+
+    /// Lets partitions go that Kafka takes, once what was gathered of them is applied.
+    fn taken(&mut self, partitions: &[Partition], hand_over: &mpsc::Sender<Work>) -> Result<bool> {
+        if !self.flush(hand_over) {
+            return Ok(false);
+        }
+        for partition in partitions {
+            self.lanes.remove(partition);
+        }
+        let released = ask(hand_over, |answer| Work::Release(partitions.to_vec(), answer));
+        if released.is_none() {
+            return Ok(false);
+        }
+        self.group.let_go(partitions)?;
+        self.show_partitions();
+        Ok(true)
+    }
+
+    /// Nothing is waiting in this sink's partitions.
+    fn quiet(&mut self, hand_over: &mpsc::Sender<Work>) -> Result<bool> {
+        self.pulse.show(&self.view)?;
+        let Some(ends) = self.ends.as_ref().filter(|_| self.asked.elapsed() >= ASK) else { return Ok(true) };
+        let Some(ledger) = ask(hand_over, Work::Standings) else { return Ok(false) };
+        self.asked = Instant::now();
+        if !ends.are_reached(&ledger)? {
+            return Ok(true);
+        }
+        let _ = hand_over.blocking_send(Work::CaughtUp);
+        Ok(false)
+    }
+
+    /// What is done between records.
+    fn tend(&mut self, hand_over: &mpsc::Sender<Work>) -> Result<bool> {
+        let lost = self.feedback.with(|told| std::mem::take(&mut told.lost));
+        for lost in lost {
+            self.lose(&lost);
+        }
+        if !self.take_anew(hand_over)? {
+            return Ok(false);
+        }
+        if self.looked.elapsed() >= LOOK {
+            self.looked = Instant::now();
+            if self.topics.look()? {
+                follow(&mut self.group, &self.topics)?;
+            }
+            let applied: Vec<_> = self.feedback.with(|told| told.applied.drain().collect());
+            let mine = |(partition, _): &(Partition, i64)| self.lanes.contains_key(partition);
+            let told: Vec<_> = applied.into_iter().filter(mine).collect();
+            if !told.is_empty() {
+                self.group.tell(&told);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Nothing can be committed for a partition: what is gathered of it goes.
+    fn lose(&mut self, lost: &Lost) {
+        let Some(lane) = self.lanes.get_mut(&lost.partition) else { return };
+        let wait = if lost.taken { LEFT_ALONE } else { Duration::ZERO };
+        lane.lost = Some(Instant::now() + wait);
+        lane.handed = lane.now.next_offset;
+        let stream = lane.stream;
+        self.batch.retain(|change| change.origin.stream != stream);
+    }
+
+    /// Takes partitions anew that were lost and that Kafka has not taken, and goes back in them.
+    fn take_anew(&mut self, hand_over: &mpsc::Sender<Work>) -> Result<bool> {
+        let now = Instant::now();
+        let due = self.lanes.iter().filter(|(_, lane)| lane.lost.is_some_and(|from| from <= now));
+        let due: Vec<Partition> = due.map(|(partition, _)| partition.clone()).collect();
+        if due.is_empty() {
+            return Ok(true);
+        }
+        let Some(places) = self.take(&due, hand_over)? else { return Ok(false) };
+        self.group.go_to(&places)?;
+        Ok(true)
+    }
+
+    fn show_partitions(&self) {
+        let mut shown: Vec<String> =
+            self.lanes.keys().map(|(topic, number)| format!("{topic}/{number}")).collect();
+        shown.sort_unstable();
+        self.view.partitions(shown);
+    }
+}
+
+/// Asks the applying stage, behind what was handed over before; `None` if it has ended.
+fn ask<T>(hand_over: &mpsc::Sender<Work>, work: impl FnOnce(oneshot::Sender<T>) -> Work) -> Option<T> {
+    let (answer, answered) = oneshot::channel();
+    hand_over.blocking_send(work(answer)).ok()?;
+    answered.blocking_recv().ok()
+}
+
+fn follow(group: &mut Group, topics: &Topics) -> Result<()> {
+    let names = topics.names();
+    if names.is_empty() { Ok(()) } else { group.follow(&names) }
+}
+
+fn unstamped() -> Error {
+    Error::new(Kind::EventsMissing, "the record carries no cut")
+        .hint("something else writes to this topic: only its cdc source may")
+}
