@@ -21,6 +21,9 @@ mod an_account_needs_no_more_than_check_says;
 #[path = "sink/batches_at_once.rs"]
 mod batches_at_once;
 #[cfg(test)]
+#[path = "sink/by_key.rs"]
+mod by_key;
+#[cfg(test)]
 #[path = "sink/collisions_are_told.rs"]
 mod collisions_are_told;
 #[cfg(test)]
