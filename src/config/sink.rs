@@ -139,7 +139,7 @@ impl SinkConfig {
         let registry = servers::registry(&mut document);
         let apply = apply(&mut document);
         let by_key = apply.consistency == Consistency::Key;
-        let group = group(&mut document, by_key);
+        let group = group(&mut document);
         let routes = document.root().sections("route", route);
         let two_way = two_way(&mut document, by_key);
         let dead_letter = dead_letter(&mut document, two_way.is_some(), by_key);
@@ -192,17 +192,14 @@ fn apply(document: &mut Document<'_>) -> ApplyConfig {
     config
 }
 
-/// `[group]`: for sinks that share the topics.
-fn group(document: &mut Document<'_>, by_key: bool) -> GroupConfig {
+/// `[group]`: for sinks that share the topics. It means nothing to one that reads everything.
+fn group(document: &mut Document<'_>) -> GroupConfig {
     let mut root = document.root();
     let mut section = root.section("group");
     let protocols = [("classic", GroupProtocol::Classic), ("consumer", GroupProtocol::Consumer)];
-    let protocol = section.choice("protocol", &protocols);
-    if protocol.is_some() && !by_key {
-        section.wrong("protocol", "is for consistency = \"key\": else one sink reads everything");
-    }
+    let protocol = section.choice("protocol", &protocols).unwrap_or_default();
     section.close();
-    GroupConfig { protocol: protocol.unwrap_or_default() }
+    GroupConfig { protocol }
 }
 
 /// `[two_way]`: the destination is captured, too. Rows are then looked at in the order of their transactions.

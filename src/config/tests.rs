@@ -429,6 +429,21 @@ proptest! {
     }
 }
 
+#[test]
+fn sinks_that_share_the_topics() {
+    let text = "name = \"crm\"\ntopic_prefix = \"shop\"\n[mysql]\nhost = \"h\"\nuser = \"u\"\n[kafka]\n\
+                bootstrap_servers = \"b:1\"\n[registry]\nurl = \"http://r\"\n[apply]\nconsistency = \"key\"\n";
+    let config = SinkConfig::parse(text, &around(&[])).unwrap();
+    assert_eq!((config.apply.consistency, config.group.protocol), (Consistency::Key, GroupProtocol::Classic));
+    let brokers = format!("{text}[group]\nprotocol = \"consumer\"\n");
+    let config = SinkConfig::parse(&brokers, &around(&[])).unwrap();
+    assert_eq!(config.group.protocol, GroupProtocol::Consumer);
+    for more in ["[two_way]\nconflicts = \"stop\"\n", "[dead_letter]\ntables = [\"a.b\"]\n"] {
+        let error = SinkConfig::parse(&format!("{text}{more}"), &around(&[])).unwrap_err().to_string();
+        assert!(error.contains("not together with consistency"), "{error}");
+    }
+}
+
 /// A file as it is shipped, with all that it leaves to be uncommented, except for names of files.
 fn uncommented(text: &str) -> String {
     let setting = |line: &&str| {

@@ -17,7 +17,7 @@ use cdc_sdk::{Error, Kind, Result};
 use rdkafka::Message as _;
 use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 
 use super::consumer::{Consumer, add};
 use super::events::{self, Event};
@@ -169,12 +169,39 @@ impl Group {
         Ok(())
     }
 
-    /// Tells the group how far its partitions are, for tools that show lag.
-    pub fn tell(&self, places: &[(Partition, i64)]) {
-        let told = list_of(places).map(|list| self.consumer.inner().commit(&list, CommitMode::Async));
-        if let Ok(Err(error)) = told {
+    /// Tells the group how far its partitions are, for tools that show lag, and who says so.
+    pub fn tell(&self, places: &[(Partition, i64)], who: &str) {
+        let mut list = TopicPartitionList::with_capacity(places.len());
+        let told = places.iter().try_for_each(|((topic, partition), offset)| {
+            let mut element = list.add_partition(topic, *partition);
+            element.set_metadata(who);
+            element.set_offset(Offset::Offset(*offset))
+        });
+        let told = told.map(|()| self.consumer.inner().commit(&list, CommitMode::Async));
+        if let Ok(Err(error)) | Err(error) = told {
             tracing::debug!(target: "cdc::kafka", %error, "the group is not told how far this is");
         }
+    }
+
+    /// What the group was told of these partitions, and by whom.
+    ///
+    /// # Errors
+    /// [`Kind::KafkaUnreachable`], [`Kind::KafkaRefused`].
+    pub fn told(&self, partitions: &[Partition]) -> Result<Vec<(Partition, i64, String)>> {
+        if partitions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for (topic, partition) in partitions {
+            list.add_partition(topic, *partition);
+        }
+        let told = self.consumer.inner().committed_offsets(list, self.consumer.patience());
+        let told = told.map_err(|cause| self.consumer.fault(&cause, "asking what the group was told"))?;
+        let of = |e: &TopicPartitionListElem<'_>| {
+            let offset = e.offset().to_raw().unwrap_or(-1);
+            ((e.topic().to_owned(), e.partition()), offset, e.metadata().to_owned())
+        };
+        Ok(told.elements().iter().map(of).collect())
     }
 
     /// Where the committed records of these partitions begin, in the order asked.

@@ -83,12 +83,17 @@ pub async fn check_new_sink(config: &SinkConfig) -> Result<()> {
     }
 }
 
+/// A partition that begins behind the offset that it is to be read from.
+pub struct Behind {
+    /// The last event of it that is applied.
+    pub last: Option<(CutId, u64)>,
+    /// Whether it holds no record any more.
+    pub is_empty: bool,
+}
+
 /// Refuses partitions of which Kafka has lost events after the last that is applied of each: they begin behind its offset.
 /// What is lost before may be markers only.
-pub fn check_partitions(
-    config: &SinkConfig,
-    behind: &HashMap<(String, i32), Option<(CutId, u64)>>,
-) -> Result<()> {
+pub fn check_partitions(config: &SinkConfig, behind: &HashMap<(String, i32), Behind>) -> Result<()> {
     let kafka = settings::kafka(&config.kafka);
     let topics = OwnTopics::of(&config.topic_prefix);
     let mut needed: BTreeMap<(String, i32), (CutId, u64)> = BTreeMap::new();
@@ -97,7 +102,7 @@ pub fn check_partitions(
         let cut = stored_cut(&record)?.cut;
         for Touched { topic, partition, events, .. } in cut.touched {
             let key = (topic, partition);
-            let needs = behind.get(&key).and_then(|last| needs_of(*last, cut.id, events));
+            let needs = behind.get(&key).and_then(|behind| needs_of(behind.last, cut.id, events));
             if let Some(needs) = needs {
                 needed.entry(key).or_insert(needs);
             }
@@ -106,7 +111,9 @@ pub fn check_partitions(
     })?;
     let mut gone = Vec::new();
     for (key, (cut, ordinal)) in needed {
-        if first_stamp(&kafka, &key)?.is_none_or(|first| (first.cut, first.ordinal) > (cut, ordinal)) {
+        let empty = behind.get(&key).is_some_and(|behind| behind.is_empty);
+        let first = if empty { None } else { first_stamp(&kafka, &key)? };
+        if first.is_none_or(|first| (first.cut, first.ordinal) > (cut, ordinal)) {
             gone.push(format!("{}/{} from event {ordinal} of cut {cut} on", key.0, key.1));
         }
     }

@@ -10,6 +10,8 @@ mod by_key_ends_equal;
 mod by_key_group_survives;
 mod by_key_modes_are_switched;
 mod by_key_refuses_unique_keys;
+mod by_key_rivals_are_told;
+mod by_key_survives_retention;
 mod commands_are_taken_once;
 mod commits_that_stall;
 mod deletes_key_changes_truncate;

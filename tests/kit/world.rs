@@ -295,7 +295,9 @@ impl World {
         for conn in [self.try_source_conn().await, self.try_dest_conn().await] {
             let Ok(mut conn) = conn else { continue };
             let _ = conn.query_drop(format!("DROP DATABASE IF EXISTS `{name}`")).await;
-            for table in ["ledger", "ledger_places", "ledger_connections"] {
+            for table in
+                ["ledger", "ledger_places", "ledger_connections", "ledger_partitions", "ledger_groups"]
+            {
                 let _ = conn.query_drop(format!("DELETE FROM cdc.{table} WHERE name = '{name}'")).await;
             }
         }

@@ -20,7 +20,7 @@ use super::super::streams::Streams;
 use super::super::{reach, settings};
 use super::lane::Lane;
 use super::partitions::Topics;
-use super::progress::{Ends, Pulse};
+use super::progress::{Ends, Pulse, Rivals};
 use super::{Feedback, Lost, Size, Work};
 use crate::avro::AvroRow;
 use crate::config::SinkConfig;
@@ -33,6 +33,9 @@ const WAIT: Duration = Duration::from_millis(100);
 /// How often new topics are looked for, and the group is told how far this is.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How often it is asked whether somebody else uses the group.
+const ASK_RIVALS: Duration = Duration::from_secs(10);
+
 /// How often it is asked whether all that was published at the start is through.
 const ASK: Duration = Duration::from_millis(300);
 
@@ -43,6 +46,9 @@ const LEFT_ALONE: Duration = Duration::from_secs(5);
 /// How long a cut may take to follow its events.
 const CUT_FOLLOWS: Duration = Duration::from_secs(60);
 
+/// A partition, as records name it: no allocation a record.
+type Key = (Arc<str>, i32);
+
 /// The Kafka side of the sink.
 pub(super) struct Gatherer {
     config: SinkConfig,
@@ -51,7 +57,11 @@ pub(super) struct Gatherer {
     topics: Topics,
     decoder: Decoder,
     streams: Streams,
-    lanes: HashMap<Partition, Lane>,
+    lanes: HashMap<Key, Lane>,
+    /// Whether any lane has what is not handed over.
+    pending: bool,
+    /// Whether any lane is lost.
+    losing: bool,
     batch: Vec<Change<AvroRow>>,
     size: Size,
     limits: Size,
@@ -59,6 +69,8 @@ pub(super) struct Gatherer {
     view: Arc<SinkView>,
     pulse: Pulse,
     ends: Option<Ends>,
+    rivals: Rivals,
+    asked_rivals: Instant,
     looked: Instant,
     asked: Instant,
 }
@@ -68,6 +80,7 @@ impl Gatherer {
     pub fn open(
         config: &SinkConfig,
         until_caught_up: bool,
+        id: &str,
         feedback: Feedback,
         view: Arc<SinkView>,
     ) -> Result<Self> {
@@ -77,6 +90,7 @@ impl Gatherer {
         let bytes = settings::consumer_bytes(&config.limits);
         let mut group = Group::open(&kafka, &config.name, settings::protocol(config), bytes)?;
         let all = topics.partitions();
+        let rivals = Rivals::now(&group, id, &all)?;
         let ends = until_caught_up.then(|| Ends::now(&kafka, &group, all)).transpose()?;
         follow(&mut group, &topics)?;
         Ok(Self {
@@ -88,6 +102,8 @@ impl Gatherer {
             topics,
             streams: Streams::default(),
             lanes: HashMap::new(),
+            pending: false,
+            losing: false,
             batch: Vec::new(),
             size: Size::default(),
             limits: Size {
@@ -97,6 +113,8 @@ impl Gatherer {
             feedback,
             view,
             ends,
+            rivals,
+            asked_rivals: Instant::now(),
             looked: Instant::now(),
             asked: Instant::now(),
         })
@@ -104,13 +122,10 @@ impl Gatherer {
 
     /// Gathers until it is stopped, all is through (by option), or it fails.
     pub fn run(&mut self, hand_over: &mpsc::Sender<Work>, stop: &Stop) -> Result<()> {
-        self.show_partitions();
         while !stop.requested() {
-            let wait = if self.lanes.values().any(Lane::is_pending) { Duration::ZERO } else { WAIT };
+            let wait = if self.pending { Duration::ZERO } else { WAIT };
             let on = match self.group.next(wait)? {
-                Turn::Event(topic, partition, event) => {
-                    self.event(topic.as_ref(), partition, &event, hand_over)?
-                }
+                Turn::Event(topic, partition, event) => self.event(topic, partition, &event, hand_over)?,
                 Turn::Given(partitions) => self.given(&partitions, hand_over)?,
                 Turn::Taken(partitions) => self.taken(&partitions, hand_over)?,
                 Turn::Nothing => self.flush(hand_over) && self.quiet(hand_over)?,
@@ -125,21 +140,22 @@ impl Gatherer {
     /// Takes a record in.
     fn event(
         &mut self,
-        topic: &str,
+        topic: Arc<str>,
         number: i32,
         event: &Event,
         hand_over: &mpsc::Sender<Work>,
     ) -> Result<bool> {
-        let partition = (topic.to_owned(), number);
-        let Some(lane) = self.lanes.get_mut(&partition).filter(|lane| lane.lost.is_none()) else {
+        let key = (topic, number);
+        let Some(lane) = self.lanes.get_mut(&key).filter(|lane| lane.lost.is_none()) else {
             return Ok(true);
         };
         if event.offset < lane.now.next_offset {
             return Ok(true);
         }
-        let place = |e: Error| e.at(format!("{topic}/{number} offset {}", event.offset));
+        let place = |e: Error| e.at(format!("{}/{number} offset {}", key.0, event.offset));
         let stamp = event.stamp.ok_or_else(|| place(unstamped()))?;
         let counts = lane.admits(stamp).map_err(place)?;
+        self.pending = true;
         // A tombstone repeats the delete before it.
         let Some(value) = event.value.as_ref().filter(|_| counts) else {
             lane.pass(event.offset, stamp, 0);
@@ -150,7 +166,7 @@ impl Gatherer {
         let origin = Origin { stream: lane.stream, offset: event.offset };
         let change = change_of(&plan, decoded, event.key.as_ref(), origin).map_err(place)?;
         if change.op == Op::Truncate {
-            return self.empty(partition, change, (event.offset, stamp, committed_us), hand_over);
+            return self.empty(&key, change, (event.offset, stamp, committed_us), hand_over);
         }
         lane.pass(event.offset, stamp, committed_us);
         self.size.rows += 1;
@@ -164,11 +180,12 @@ impl Gatherer {
     fn flush(&mut self, hand_over: &mpsc::Sender<Work>) -> bool {
         let pending = self.lanes.iter_mut().filter(|(_, lane)| lane.is_pending());
         let steps: Vec<Step> = pending
-            .map(|(partition, lane)| {
+            .map(|(key, lane)| {
                 let from = std::mem::replace(&mut lane.handed, lane.now.next_offset);
-                Step { partition: partition.clone(), stream: lane.stream, from, to: lane.now }
+                Step { partition: named(key), stream: lane.stream, from, to: lane.now }
             })
             .collect();
+        self.pending = false;
         if steps.is_empty() {
             return true;
         }
@@ -180,7 +197,7 @@ impl Gatherer {
     /// A table is emptied: behind that event all partitions of its topic go on together.
     fn empty(
         &mut self,
-        partition: Partition,
+        key: &Key,
         change: Change<AvroRow>,
         (offset, stamp, committed_us): (i64, kafka::Stamp, i64),
         hand_over: &mpsc::Sender<Work>,
@@ -188,8 +205,9 @@ impl Gatherer {
         if !self.flush(hand_over) {
             return Ok(false);
         }
+        let partition = named(key);
         let others = self.others_behind(&partition, stamp.cut)?;
-        let Some(lane) = self.lanes.get_mut(&partition) else { return Ok(true) };
+        let Some(lane) = self.lanes.get_mut(key) else { return Ok(true) };
         lane.pass(offset, stamp, committed_us);
         let from = std::mem::replace(&mut lane.handed, lane.now.next_offset);
         let step = Step { partition, stream: lane.stream, from, to: lane.now };
@@ -230,7 +248,6 @@ impl Gatherer {
         }
         let Some(places) = self.take(partitions, hand_over)? else { return Ok(false) };
         self.group.begin(&places)?;
-        self.view.state(State::Streaming);
         self.show_partitions();
         Ok(true)
     }
@@ -247,7 +264,7 @@ impl Gatherer {
         let mut places = Vec::with_capacity(taken.len());
         for ((partition, standing), beginning) in taken.into_iter().zip(beginnings) {
             let stream = self.streams.number(&partition.0, partition.1);
-            self.lanes.insert(partition.clone(), Lane::new(stream, standing));
+            self.lanes.insert(key_of(&partition), Lane::new(stream, standing));
             places.push((partition, standing.next_offset.max(beginning)));
         }
         Ok(Some(places))
@@ -259,10 +276,14 @@ impl Gatherer {
         let beginnings = self.group.beginnings(&partitions)?;
         let behind =
             taken.iter().zip(&beginnings).filter(|((_, standing), begin)| standing.next_offset < **begin);
-        let behind: HashMap<Partition, _> =
-            behind.map(|((partition, standing), _)| (partition.clone(), standing.last)).collect();
+        let behind: Vec<_> = behind.collect();
         if !behind.is_empty() {
-            reach::check_partitions(&self.config, &behind)?;
+            let of: Vec<Partition> = behind.iter().map(|((partition, _), _)| partition.clone()).collect();
+            let ends = self.group.ends(&of)?;
+            let each = behind.into_iter().zip(ends).map(|(((partition, standing), begin), end)| {
+                (partition.clone(), reach::Behind { last: standing.last, is_empty: *begin >= end })
+            });
+            reach::check_partitions(&self.config, &each.collect())?;
         }
         Ok(beginnings)
     }
@@ -273,7 +294,7 @@ impl Gatherer {
             return Ok(false);
         }
         for partition in partitions {
-            self.lanes.remove(partition);
+            self.lanes.remove(&key_of(partition));
         }
         let released = ask(hand_over, |answer| Work::Release(partitions.to_vec(), answer));
         if released.is_none() {
@@ -290,7 +311,7 @@ impl Gatherer {
         let Some(ends) = self.ends.as_ref().filter(|_| self.asked.elapsed() >= ASK) else { return Ok(true) };
         let Some(ledger) = ask(hand_over, Work::Standings) else { return Ok(false) };
         self.asked = Instant::now();
-        if !ends.are_reached(&ledger)? {
+        if !ends.are_reached(&self.group, &ledger)? {
             return Ok(true);
         }
         let _ = hand_over.blocking_send(Work::CaughtUp);
@@ -306,16 +327,20 @@ impl Gatherer {
         if !self.take_anew(hand_over)? {
             return Ok(false);
         }
+        if self.asked_rivals.elapsed() >= ASK_RIVALS {
+            self.asked_rivals = Instant::now();
+            self.rivals.refuse(&self.group, &self.config.name, &self.topics.partitions())?;
+        }
         if self.looked.elapsed() >= LOOK {
             self.looked = Instant::now();
             if self.topics.look()? {
                 follow(&mut self.group, &self.topics)?;
             }
             let applied: Vec<_> = self.feedback.with(|told| told.applied.drain().collect());
-            let mine = |(partition, _): &(Partition, i64)| self.lanes.contains_key(partition);
+            let mine = |(partition, _): &(Partition, i64)| self.lanes.contains_key(&key_of(partition));
             let told: Vec<_> = applied.into_iter().filter(mine).collect();
             if !told.is_empty() {
-                self.group.tell(&told);
+                self.group.tell(&told, &self.rivals.id);
             }
         }
         Ok(true)
@@ -323,19 +348,24 @@ impl Gatherer {
 
     /// Nothing can be committed for a partition: what is gathered of it goes.
     fn lose(&mut self, lost: &Lost) {
-        let Some(lane) = self.lanes.get_mut(&lost.partition) else { return };
+        let Some(lane) = self.lanes.get_mut(&key_of(&lost.partition)) else { return };
         let wait = if lost.taken { LEFT_ALONE } else { Duration::ZERO };
         lane.lost = Some(Instant::now() + wait);
         lane.handed = lane.now.next_offset;
+        self.losing = true;
         let stream = lane.stream;
         self.batch.retain(|change| change.origin.stream != stream);
     }
 
     /// Takes partitions anew that were lost and that Kafka has not taken, and goes back in them.
     fn take_anew(&mut self, hand_over: &mpsc::Sender<Work>) -> Result<bool> {
+        if !self.losing {
+            return Ok(true);
+        }
         let now = Instant::now();
         let due = self.lanes.iter().filter(|(_, lane)| lane.lost.is_some_and(|from| from <= now));
-        let due: Vec<Partition> = due.map(|(partition, _)| partition.clone()).collect();
+        let due: Vec<Partition> = due.map(|(key, _)| named(key)).collect();
+        self.losing = self.lanes.values().any(|lane| lane.lost.is_some());
         if due.is_empty() {
             return Ok(true);
         }
@@ -348,8 +378,20 @@ impl Gatherer {
         let mut shown: Vec<String> =
             self.lanes.keys().map(|(topic, number)| format!("{topic}/{number}")).collect();
         shown.sort_unstable();
+        self.view.state(match shown.is_empty() {
+            true => State::Standby("the other sinks of its name have all partitions".to_owned()),
+            false => State::Streaming,
+        });
         self.view.partitions(shown);
     }
+}
+
+fn key_of((topic, number): &Partition) -> Key {
+    (Arc::from(topic.as_str()), *number)
+}
+
+fn named((topic, number): &Key) -> Partition {
+    (topic.to_string(), *number)
 }
 
 /// Asks the applying stage, behind what was handed over before; `None` if it has ended.

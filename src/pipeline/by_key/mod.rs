@@ -98,10 +98,10 @@ pub(super) async fn session(
     view.state(State::Starting);
     refuse_unfit(&mysql::check(settings).await?)?;
     let feedback = Feedback::default();
-    let Some(mut gatherer) = open_gatherer(config, options, &feedback, stop, view).await? else {
-        return Ok(());
-    };
-    let mut applier = Applier { sink: KeySink::open(settings.clone()).await?, feedback, view };
+    let sink = KeySink::open(settings.clone()).await?;
+    let opened = open_gatherer(config, options, sink.id(), &feedback, stop, view).await?;
+    let Some(mut gatherer) = opened else { return Ok(()) };
+    let mut applier = Applier { sink, feedback, view };
     let (hand_over, work) = mpsc::channel(BATCHES_WAITING);
     let gathering_stop = Stop::default();
     let thread_stop = gathering_stop.clone();
@@ -125,12 +125,13 @@ pub(super) async fn session(
 async fn open_gatherer(
     config: &SinkConfig,
     options: RunOptions,
+    id: &str,
     feedback: &Feedback,
     stop: &Stop,
     view: &Arc<SinkView>,
 ) -> Result<Option<Gatherer>> {
     loop {
-        let open = || Gatherer::open(config, options.until_caught_up, feedback.clone(), view.clone());
+        let open = || Gatherer::open(config, options.until_caught_up, id, feedback.clone(), view.clone());
         match tokio::task::block_in_place(open) {
             Err(error) if error.kind() == Kind::NothingYet && !options.until_caught_up => {
                 view.state(State::Waiting(error.what().to_owned()));

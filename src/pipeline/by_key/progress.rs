@@ -26,18 +26,25 @@ impl Ends {
     }
 
     /// Whether the ledger has all up to there. Its offset is that behind the last record, and markers may
-    /// follow: so where it is before the end, Kafka is asked whether any record is between the two.
-    pub fn are_reached(&self, ledger: &HashMap<Partition, Standing>) -> Result<bool> {
-        let from = |partition| ledger.get(partition).map_or(0, |standing: &Standing| standing.next_offset);
+    /// follow: so where it is before the end, Kafka is asked whether any record is between the two. What retention has
+    /// taken does not count: whoever took the partition up has looked whether that matters.
+    pub fn are_reached(&self, group: &Group, ledger: &HashMap<Partition, Standing>) -> Result<bool> {
+        let from = |partition: &Partition| {
+            ledger.get(partition).map_or(0, |standing: &Standing| standing.next_offset)
+        };
         let behind = self.ends.iter().filter(|(partition, end)| from(partition) < **end);
-        let parts = behind.map(|(partition, end)| Part {
-            partition: partition.clone(),
-            from: from(partition),
-            end: *end,
+        let (behind, ends): (Vec<Partition>, Vec<i64>) =
+            behind.map(|(partition, end)| (partition.clone(), *end)).unzip();
+        let beginnings = group.beginnings(&behind)?;
+        let parts = behind.into_iter().zip(ends).zip(beginnings).map(|((partition, end), beginning)| Part {
+            from: from(&partition).max(beginning),
+            end,
+            partition,
         });
-        match kafka::with_records(&self.kafka, parts.collect()) {
+        let parts = parts.filter(|part| part.from < part.end).collect();
+        match kafka::with_records(&self.kafka, parts) {
             Ok(left) => Ok(left.is_empty()),
-            // Retention took records; whoever takes the partition tells whether that matters.
+            // Retention was faster than this look: the next one tells.
             Err(error) if error.kind() == Kind::EventsMissing => Ok(false),
             Err(error) => Err(error),
         }
@@ -70,6 +77,43 @@ impl Pulse {
             view.passed(cut.id, cut.committed_us);
         }
         Ok(())
+    }
+}
+
+/// Whether sinks of this name work for another destination: Kafka would give them some of the partitions, and
+/// neither destination would have all. Each tells the group whose offsets it stores.
+pub(super) struct Rivals {
+    /// Who this sink works for.
+    pub id: String,
+    /// What others had told before this one began: a destination of before, perhaps.
+    before: HashMap<Partition, (i64, String)>,
+}
+
+impl Rivals {
+    /// From now on nobody else may tell anything.
+    pub fn now(group: &Group, id: &str, partitions: &[Partition]) -> Result<Self> {
+        let told = group.told(partitions)?;
+        let before = told.into_iter().map(|(partition, offset, who)| (partition, (offset, who))).collect();
+        Ok(Self { id: id.to_owned(), before })
+    }
+
+    /// Looks who has told something since.
+    ///
+    /// # Errors
+    /// [`Kind::LedgerMismatch`].
+    pub fn refuse(&self, group: &Group, name: &str, partitions: &[Partition]) -> Result<()> {
+        let other = group.told(partitions)?.into_iter().find(|(partition, offset, who)| {
+            let new = self.before.get(partition) != Some(&(*offset, who.clone()));
+            new && !who.is_empty() && *who != self.id
+        });
+        let Some(((topic, number), _, who)) = other else { return Ok(()) };
+        let what = format!("sinks named '{name}' work for another destination, too");
+        Err(Error::new(Kind::LedgerMismatch, what)
+            .detail(format!("they share one consumer group: {topic}/{number} goes to the ledger {who}, this is {}", self.id))
+            .hint(
+                "neither destination gets all: stop them, give one of the two another name, empty its destination, and \
+                 begin it anew (cdc offsets reset); compare the other with the source",
+            ))
     }
 }
 

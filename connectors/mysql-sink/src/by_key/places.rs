@@ -32,6 +32,12 @@ const COLUMNS: &str = "name VARCHAR(190) NOT NULL COMMENT 'the sink', \
     applied_at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6), \
     PRIMARY KEY (name, topic, partition_number)";
 
+const GROUPS: &str = "ledger_groups";
+
+const GROUP_COLUMNS: &str = "name VARCHAR(190) NOT NULL PRIMARY KEY COMMENT 'the sink', \
+    format_version INT UNSIGNED NOT NULL, \
+    id CHAR(36) NOT NULL COMMENT 'made at random: tells this ledger from those of other destinations'";
+
 /// A row as it was found.
 pub(super) struct Row {
     pub partition: Partition,
@@ -39,27 +45,45 @@ pub(super) struct Row {
     pub standing: Standing,
 }
 
-/// Makes the table where it is missing.
+/// Makes the tables where they are missing.
 pub(super) async fn create(ledger: &Ledger, session: &mut Session) -> Result<()> {
-    let what = || format!("the ledger's table {TABLE} could not be created in `{}`", ledger.database);
-    if exists(ledger, session).await.map_err(|r| r.into_error(what()))? {
-        return Ok(());
+    for (table, columns) in [(TABLE, COLUMNS), (GROUPS, GROUP_COLUMNS)] {
+        let what = || format!("the ledger's table {table} could not be created in `{}`", ledger.database);
+        if exists(ledger, session, table).await.map_err(|r| r.into_error(what()))? {
+            continue;
+        }
+        let sql = format!(
+            "CREATE TABLE IF NOT EXISTS {} ({columns}) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin \
+             COMMENT='cdc: progress of sinks with consistency = key; written by them only'",
+            ledger.table(table)
+        );
+        session.define(&sql).await.map_err(|r| r.into_error(what()))?;
     }
-    let sql = format!(
-        "CREATE TABLE IF NOT EXISTS {} ({COLUMNS}) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin \
-         COMMENT='cdc: progress of sinks with consistency = key; written by them only'",
-        ledger.table(TABLE)
-    );
-    session.define(&sql).await.map_err(|r| r.into_error(what()))
+    Ok(())
 }
 
-pub(super) async fn exists(ledger: &Ledger, session: &mut Session) -> Result<bool, Refusal> {
+async fn exists(ledger: &Ledger, session: &mut Session, table: &str) -> Result<bool, Refusal> {
     let sql = format!(
         "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {}",
         text(&ledger.database),
-        text(TABLE)
+        text(table)
     );
     Ok(session.row::<u8>(&sql).await?.is_some())
+}
+
+/// What tells this ledger from one of the same name at another destination.
+pub(super) async fn id(ledger: &Ledger, session: &mut Session) -> Result<String, Refusal> {
+    let (table, name) = (ledger.table(GROUPS), text(&ledger.name));
+    let sql = format!("SELECT id FROM {table} WHERE name = {name}");
+    if let Some(id) = session.row(&sql).await? {
+        return Ok(id);
+    }
+    let insert = format!(
+        "INSERT IGNORE INTO {table} (name, format_version, id) VALUES ({name}, {ROW_VERSION}, UUID())"
+    );
+    session.command(&insert).await?;
+    let id = session.row(&sql).await?;
+    id.ok_or_else(|| Refusal::unexpected(format!("{table} has no row of {name}")))
 }
 
 /// Locks the rows of these partitions until the transaction ends, and makes those that are missing.

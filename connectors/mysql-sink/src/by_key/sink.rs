@@ -40,6 +40,8 @@ pub struct KeySink {
     registration: Registration,
     /// The cut up to which a partition without a row counts as applied.
     base: Option<CutId>,
+    /// What tells this ledger from one of the same name elsewhere.
+    id: String,
     /// The epochs of the partitions that are this sink's.
     epochs: HashMap<Partition, u64>,
 }
@@ -63,10 +65,11 @@ impl KeySink {
         places::create(&ledger, &mut tables).await?;
         let mut data = Session::connect(&settings.endpoint, Purpose::Data).await?;
         let base = switch::enter(&ledger, &mut data, &settings).await?;
+        let id = places::id(&ledger, &mut data).await.map_err(places::unusable(&ledger))?;
         ledger::strike_dead(&ledger, &mut data).await?;
         let registration = Registration::of(&ledger, &mut data).await?;
         let tables = Tables::new(tables);
-        Ok(Self { settings, ledger, data, tables, registration, base, epochs: HashMap::new() })
+        Ok(Self { settings, ledger, data, tables, registration, base, id, epochs: HashMap::new() })
     }
 
     /// Takes partitions that this sink was given: from here on nobody else can commit for them. Returns where
@@ -299,6 +302,11 @@ impl KeySink {
     pub async fn standings(&mut self) -> Result<HashMap<Partition, Standing>> {
         let rows = places::all(&self.ledger, &mut self.data).await.map_err(places::unusable(&self.ledger))?;
         Ok(rows.into_iter().map(|row| (row.partition, row.standing)).collect())
+    }
+
+    /// What tells this ledger from one of the same name at another destination.
+    pub fn id(&self) -> &str {
+        &self.id
     }
 
     /// Ends in good order: who comes next need not ask whether this one lives.
