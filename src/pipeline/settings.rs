@@ -11,8 +11,8 @@ use cdc_mysql_source as source;
 
 use crate::avro;
 use crate::config::{
-    GroupProtocol, KafkaConfig, OnUnsafeDdl, RegistryConfig, SchemaPolicy, SinkConfig, SinkLimits,
-    SnapshotMode, SourceConfig, SourceLimits, TwoWay,
+    Consistency, GroupProtocol, KafkaConfig, OnUnsafeDdl, RegistryConfig, SchemaPolicy, SinkConfig,
+    SinkLimits, SnapshotMode, SourceConfig, SourceLimits, TwoWay,
 };
 use crate::kafka;
 
@@ -93,6 +93,7 @@ pub fn sink(config: &SinkConfig) -> sink::Settings {
             SchemaPolicy::None => sink::SchemaMode::None,
         },
         ledger_database: config.apply.ledger_database.clone(),
+        by_key: config.apply.consistency == Consistency::Key,
         two_way: config.two_way.as_ref().map(|policy| match policy {
             TwoWay::Stop => sink::TwoWay::Stop,
             TwoWay::SourceWins => sink::TwoWay::SourceWins,

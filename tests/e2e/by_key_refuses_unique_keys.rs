@@ -35,6 +35,10 @@ async fn by_key_refuses_unique_keys() {
 
     // One that only the destination has.
     world.dest_sql("ALTER TABLE t ADD UNIQUE KEY of_my_own (mail)").await;
+    world.route(&format!("{}.*", world.name), &format!("{}.*", world.name));
+    let (code, text) = world.cdc(&["check", "-c", &world.file("sink.toml")]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("of_my_own"), "{text}");
     let mut sink = world.start_sink(&[]);
     world.source_sql("INSERT INTO t VALUES (3,'x')").await;
     assert_eq!(sink.wait(LIMIT).code(), Some(3), "{}", sink.log_tail());

@@ -29,6 +29,8 @@ pub struct Settings {
     pub quarantined_keys_max: usize,
     /// The destination has writers of its own, whose changes go back to the source.
     pub two_way: Option<TwoWay>,
+    /// They are for a [`crate::KeySink`].
+    pub by_key: bool,
 }
 
 /// What becomes of a row that was changed on both sides, neither knowing of the other.
@@ -82,6 +84,7 @@ impl Settings {
             dead_letters: Vec::new(),
             quarantined_keys_max: Self::QUARANTINED_KEYS_MAX,
             two_way: None,
+            by_key: false,
         }
     }
 

@@ -1,7 +1,8 @@
 //! Places in the code at which a test lets the process die.
 //!
 //! With `CDC_FAIL_POINT=name:3` in the environment a debug build ends at the place of that
-//! name, as by `kill -9`, the third time it comes by. A release build knows none of this.
+//! name, as by `kill -9`, the third time it comes by; with `name:3:stop` it stops there, as by `kill -STOP`, and goes on
+//! from there when it is told to. A release build knows none of this.
 
 /// Passes the place of that name, or dies here.
 #[inline]
@@ -20,18 +21,26 @@ mod armed {
     struct Armed {
         name: String,
         passes_left: AtomicU32,
+        stops: bool,
     }
 
     /// The environment is read once.
     static ARMED: LazyLock<Option<Armed>> = LazyLock::new(|| {
         let text = std::env::var("CDC_FAIL_POINT").ok()?;
         let (name, time) = text.split_once(':')?;
-        Some(Armed { name: name.to_owned(), passes_left: AtomicU32::new(time.parse().ok()?) })
+        let (time, stops) = time.strip_suffix(":stop").map_or((time, false), |time| (time, true));
+        Some(Armed { name: name.to_owned(), passes_left: AtomicU32::new(time.parse().ok()?), stops })
     });
 
     pub(super) fn pass(name: &str) {
         let Some(armed) = ARMED.as_ref().filter(|armed| armed.name == name) else { return };
-        if armed.passes_left.fetch_sub(1, Ordering::Relaxed) == 1 {
+        if armed.passes_left.fetch_sub(1, Ordering::Relaxed) != 1 {
+            return;
+        }
+        if armed.stops {
+            let me = std::process::id().to_string();
+            let _ = std::process::Command::new("kill").args(["-STOP", &me]).status();
+        } else {
             // Nothing is flushed, closed or dropped.
             std::process::abort();
         }

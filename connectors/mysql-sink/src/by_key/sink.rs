@@ -176,6 +176,7 @@ impl KeySink {
     async fn attempt<R: Row + Sync>(&mut self, batch: &KeyBatch<R>) -> Result<Tried> {
         let folded = fold(&batch.changes)?;
         let plans = self.plans(&folded).await?;
+        fail::point("by_key.batch_begins");
         let lost = self.fence(batch.steps.iter().map(|step| (step, batch.is_keyless(step.stream)))).await?;
         if !lost.is_empty() {
             self.roll_back().await?;

@@ -155,6 +155,9 @@ async fn targets(
             format!("ALTER TABLE `{database}`.`{table}` ENGINE = InnoDB;"),
         )
     }));
+    if settings.by_key {
+        unique_keys(session, &databases, findings).await?;
+    }
     let triggers: Vec<(String, String, String)> = session
         .rows(&format!(
             "SELECT TRIGGER_SCHEMA, TRIGGER_NAME, EVENT_OBJECT_TABLE FROM information_schema.TRIGGERS \
@@ -165,6 +168,31 @@ async fn targets(
         Finding::warning(
             format!("trigger `{trigger}` on `{database}`.`{table}` fires on what the sink writes"),
             format!("DROP TRIGGER `{database}`.`{trigger}`;"),
+        )
+    }));
+    Ok(())
+}
+
+/// Tables that a sink by key could not write, should it meet them.
+async fn unique_keys(
+    session: &mut Session,
+    databases: &str,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Refusal> {
+    let sql = format!(
+        "SELECT TABLE_SCHEMA, TABLE_NAME, GROUP_CONCAT(INDEX_NAME ORDER BY INDEX_NAME SEPARATOR ', ') FROM \
+         (SELECT DISTINCT TABLE_SCHEMA, TABLE_NAME, INDEX_NAME FROM information_schema.STATISTICS \
+         WHERE NON_UNIQUE = 0 AND TABLE_SCHEMA IN ({databases})) AS found \
+         GROUP BY TABLE_SCHEMA, TABLE_NAME HAVING COUNT(*) > 1"
+    );
+    let tables: Vec<(String, String, String)> = session.rows(&sql).await?;
+    findings.extend(tables.into_iter().map(|(database, table, keys)| {
+        Finding::warning(
+            format!(
+                "`{database}`.`{table}` has more than one unique key ({keys}): with consistency = \"key\" the sink \
+                 stops at its first row"
+            ),
+            "exclude the table at the source; or make all but one plain indexes, and set schema = \"none\"",
         )
     }));
     Ok(())
