@@ -430,8 +430,10 @@ fn configure(config: &mut ClientConfig, settings: &Settings, transactional_id: &
     for (name, value) in [
         // The user may set these; see librdkafka's CONFIGURATION.md.
         ("compression.type", "lz4"),
-        // Waits for company; a commit does not wait for it.
-        ("linger.ms", "5"),
+        // Waits for company; a commit does not wait for it. While the first record has waited so
+        // long and another request of its partition is under way, librdkafka's thread spins
+        // (2.12.1, `rd_kafka_msgq_allow_wakeup_at`): more than half of a source's CPU at 5 ms.
+        ("linger.ms", "50"),
         ("batch.num.messages", "100000"),
         // A missing topic is told after this time: a new one may not be known everywhere yet.
         ("topic.metadata.propagation.max.ms", "10000"),
