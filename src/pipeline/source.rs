@@ -400,6 +400,7 @@ fn shown(progress: &mysql::SnapshotProgress) -> SnapshotProgress {
         tables_total: progress.tables_total,
         rows: progress.rows,
         rows_estimated: progress.rows_estimated,
+        paused: progress.paused,
     }
 }
 
