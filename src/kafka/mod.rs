@@ -14,6 +14,7 @@ mod settings;
 mod fault;
 mod link;
 mod topic;
+mod closing;
 mod consumer;
 
 pub mod partition;
@@ -32,6 +33,7 @@ mod group;
 mod rest;
 
 pub use admin::{Admin, TopicSpec};
+pub use closing::wait_until_closed;
 pub use events::{Event, Events, From};
 pub use group::{Group, Partition, Protocol, Turn};
 pub use log::Log;

@@ -94,6 +94,8 @@ pub struct SnapshotStatus {
     pub rows: u64,
     /// Rows to read, by the server's estimate.
     pub rows_estimated: u64,
+    /// It was told to pause, and something is left to read.
+    pub paused: bool,
     /// Seconds to its end at the present rate; `None` once it is through or before a rate is known.
     pub eta_seconds: Option<u64>,
 }
@@ -187,6 +189,9 @@ impl fmt::Display for SnapshotStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { tables_done, tables_total, rows, rows_estimated, .. } = self;
         write!(f, "{tables_done} of {tables_total} tables, {rows} of about {rows_estimated} rows")?;
+        if self.paused {
+            return write!(f, ", paused: cdc snapshot resume");
+        }
         match self.eta_seconds {
             Some(eta) => write!(f, ", about {} left", seconds_text(eta as f64)),
             None => Ok(()),

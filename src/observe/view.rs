@@ -159,12 +159,14 @@ impl View {
     }
 
     fn snapshot(&self, progress: &SnapshotProgress) {
-        let &SnapshotProgress { tables_done, tables_total, rows, rows_estimated } = progress;
+        let &SnapshotProgress { tables_done, tables_total, rows, rows_estimated, paused } = progress;
         self.metrics.snapshot_rows_are(rows);
         self.metrics.snapshot_rows_estimated.set(rows_estimated);
         self.metrics.snapshot_tables.set(tables_total);
         self.metrics.snapshot_tables_done.set(tables_done);
-        let snapshot = SnapshotStatus { tables_done, tables_total, rows, rows_estimated, eta_seconds: None };
+        let eta_seconds = None;
+        let snapshot =
+            SnapshotStatus { tables_done, tables_total, rows, rows_estimated, paused, eta_seconds };
         self.latest().snapshot = Some(snapshot);
     }
 
@@ -238,6 +240,8 @@ pub struct SnapshotProgress {
     pub rows: u64,
     /// Rows to read, by the server's estimate.
     pub rows_estimated: u64,
+    /// It was told to pause, and something is left to read.
+    pub paused: bool,
 }
 
 /// A position as a person reads it.

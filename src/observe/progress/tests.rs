@@ -32,6 +32,7 @@ fn a_snapshot_shows_what_is_left() {
         tables_total: 2,
         rows: 10,
         rows_estimated: 20,
+        paused: false,
         eta_seconds: Some(5),
     };
     let during = Status { snapshot: Some(snapshot), ..status("snapshot") };

@@ -51,11 +51,15 @@ fn a_snapshot_says_how_long_it_takes() {
         tables_total: 3,
         rows: 50,
         rows_estimated: 200,
+        paused: false,
         eta_seconds: Some(3_660),
     };
     assert_eq!(snapshot.to_string(), "1 of 3 tables, 50 of about 200 rows, about 1 h 1 min left");
     snapshot.eta_seconds = None;
     assert_eq!(snapshot.to_string(), "1 of 3 tables, 50 of about 200 rows");
+    snapshot.paused = true;
+    let text = "1 of 3 tables, 50 of about 200 rows, paused: cdc snapshot resume";
+    assert_eq!(snapshot.to_string(), text);
 }
 
 #[test]

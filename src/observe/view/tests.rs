@@ -83,7 +83,13 @@ fn a_silence_longer_than_heartbeats_is_lag() {
 #[test]
 fn a_snapshot_has_an_end_in_sight_once_it_has_a_rate() {
     let view = SourceView::new("shop");
-    let progress = |rows| SnapshotProgress { tables_done: 0, tables_total: 2, rows, rows_estimated: 10_000 };
+    let progress = |rows| SnapshotProgress {
+        tables_done: 0,
+        tables_total: 2,
+        rows,
+        rows_estimated: 10_000,
+        paused: false,
+    };
     view.snapshot(&progress(0));
     assert_eq!(view.view().status().snapshot.unwrap().eta_seconds, None);
     view.view().tick();

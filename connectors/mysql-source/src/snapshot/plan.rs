@@ -410,7 +410,7 @@ impl Plan {
 
     /// All tables together.
     pub fn summary(&self) -> SnapshotProgress {
-        let mut sum = SnapshotProgress::default();
+        let mut sum = SnapshotProgress { paused: self.is_held_up(), ..SnapshotProgress::default() };
         for entry in self.tables.values() {
             sum.tables_total += 1;
             sum.tables_done += u64::from(entry.is_done());

@@ -156,6 +156,8 @@ pub struct SnapshotProgress {
     pub rows: u64,
     /// Rows in all, as the engine estimated at the start; never less than `rows`.
     pub rows_estimated: u64,
+    /// It was told to pause, and something is left to read.
+    pub paused: bool,
 }
 
 #[cfg(test)]

@@ -503,7 +503,7 @@ fn a_pause_begins_nothing_and_hands_out_what_was_read() {
     plan.chunk_read(&name(TABLE), id, read(&[1], 50, false));
     assert!(take(&mut plan, 50).is_some());
     assert!(plan.next_work(Instant::now()).is_none());
-    assert!(plan.is_held_up());
+    assert!(plan.is_held_up() && plan.summary().paused);
     plan.pause(false);
     assert!(chunk(&mut plan).is_some());
 }
