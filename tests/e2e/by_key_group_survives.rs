@@ -50,7 +50,7 @@ async fn survives(test: &str, options: &Options, session_ms: u64) {
             .await;
     }
     // Rows that nothing tells apart: one applied twice, or left out, stays to be seen.
-    world.source_sql("CREATE TABLE log (line BIGINT)").await;
+    world.source_sql("CREATE TABLE log (line BIGINT);\nINSERT INTO log VALUES (0)").await;
     let source = world.start_source(&[]);
     let mut sinks: Vec<Process> = vec![world.start_sink(&[]), zombie(&world), world.start_sink(&[])];
     world.until_equal().await;
