@@ -246,6 +246,7 @@ impl<'a> Road<'a> {
                 index += 1;
                 if self.is_full() {
                     let position = Position { partial: Some(rows.partial()?), ..self.position.clone() };
+                    self.note_inside(&origin)?;
                     self.cut_at(CutKind::Continues, &position)?;
                     fail::point("source.inside_transaction");
                 }
@@ -253,6 +254,13 @@ impl<'a> Road<'a> {
             self.view.rows(u64::from(index));
             Ok(())
         })
+    }
+
+    /// Stores which transaction the open cut ends inside of.
+    fn note_inside(&mut self, origin: &Origin) -> Result<()> {
+        let Some(gtid) = &origin.gtid else { return Ok(()) };
+        let (key, json) = recovery::Inside::record(gtid)?;
+        self.writer.state(key, &json)
     }
 
     /// A chunk of the snapshot: its rows, and how far the table is, in one cut.
@@ -400,7 +408,11 @@ fn meta<'m>(server_name: &'m str, origin: &'m Origin, row: u32, snapshot: Snapsh
 fn start_from(recovered: &Recovered) -> Start {
     match &recovered.last {
         None => Start::Fresh,
-        Some(last) => Start::Resume { position: last.position.clone(), snapshot: recovered.snapshot.clone() },
+        Some(last) => Start::Resume {
+            position: last.position.clone(),
+            snapshot: recovered.snapshot.clone(),
+            inside: recovered.inside.clone(),
+        },
     }
 }
 

@@ -30,6 +30,8 @@ pub enum Fault {
     Link(Link, Mode),
     /// Something happens to a server.
     Server(Part, Blow),
+    /// The source's MySQL dies for good, and its replica takes over.
+    Failover,
     /// The one that works loses its lock while it lives: another takes over from it.
     LockLost(Role),
     /// The one that works is stopped, loses its lock, and wakes up when another works.
@@ -69,6 +71,7 @@ impl fmt::Display for Fault {
             Self::Server(part, Blow::Kill) => write!(f, "{} killed", part.name()),
             Self::Server(part, Blow::Pause) => write!(f, "{} stopped", part.name()),
             Self::Server(part, Blow::Restart) => write!(f, "{} restarted", part.name()),
+            Self::Failover => write!(f, "source's MySQL failed over"),
             Self::LockLost(role) => write!(f, "{} lost its lock", role.name()),
             Self::Zombie(role) => write!(f, "{} woke as a zombie", role.name()),
         }
@@ -109,6 +112,9 @@ impl Fault {
         match self {
             Self::Link(link, mode) => return on_link(link, mode, stage).await,
             Self::Server(part, blow) => on_server(part, blow, stage).await,
+            Self::Failover => {
+                stage.pair.as_mut().expect("a plan with Part::Replica").fail_over().await;
+            }
             Self::LockLost(role) => return takes_over(role, false, stage).await,
             Self::Zombie(role) => return takes_over(role, true, stage).await,
             Self::KillBoth => {

@@ -9,6 +9,8 @@ use crate::kit::variable;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
     Source,
+    /// A second server for the source, which follows the first one.
+    Replica,
     Dest,
     Broker,
     Registry,
@@ -17,7 +19,7 @@ pub enum Part {
 impl Part {
     fn kind(self) -> &'static str {
         match self {
-            Self::Source | Self::Dest => "mysql",
+            Self::Source | Self::Replica | Self::Dest => "mysql",
             Self::Broker => "kafka",
             Self::Registry => "registry",
         }
@@ -27,6 +29,7 @@ impl Part {
     pub fn name(self) -> &'static str {
         match self {
             Self::Source => "source's MySQL",
+            Self::Replica => "source's replica",
             Self::Dest => "destination's MySQL",
             Self::Broker => "broker",
             Self::Registry => "registry",

@@ -13,6 +13,7 @@ use super::instance::{Instance, Links, Role};
 use super::looks::{self, Looks};
 use super::model::History;
 use super::own::{Own, Part};
+use super::pair::Pair;
 use super::proxy::{Protocol, Proxy};
 use super::report::Report;
 use super::side::{self, Side};
@@ -58,6 +59,8 @@ pub struct Stage {
     /// In front of the broker, for all.
     pub kafka: Option<Proxy>,
     pub world: Arc<World>,
+    /// The source's servers, where one is to take over from the other.
+    pub pair: Option<Pair>,
     pub servers: BTreeMap<Part, Own>,
     pub dice: Dice,
     plan: Plan,
@@ -102,7 +105,8 @@ impl Stage {
     /// The workload runs from the beginning, so the first snapshot is taken under it, and under faults.
     async fn open(plan: Plan, seed: u64) -> Self {
         let proxy = Proxy::before("", Protocol::Kafka).await;
-        let servers = tokio::task::block_in_place(|| start_servers(&plan, &proxy.address));
+        let mut servers = tokio::task::block_in_place(|| start_servers(&plan, &proxy.address));
+        let pair = Pair::of(&mut servers).await;
         let kafka = servers.get(&Part::Broker).map(|broker| {
             proxy.leads_to(&broker.addresses[1]);
             proxy
@@ -112,7 +116,7 @@ impl Stage {
             capture: format!("chunk_rows = {}", plan.workload.bulk_rows / 10),
             source: plan.limits.0.clone(),
             sink: plan.limits.1.clone(),
-            source_server: address(Part::Source),
+            source_server: pair.as_ref().map(Pair::address).or(address(Part::Source)),
             dest_server: address(Part::Dest),
             kafka: address(Part::Broker),
             registry: address(Part::Registry),
@@ -127,6 +131,7 @@ impl Stage {
             instances: Vec::new(),
             kafka,
             world,
+            pair,
             servers,
             dice: Dice::of(seed),
             report: Report::of(plan.name, seed),
@@ -275,6 +280,7 @@ impl Drop for Stage {
         }
         self.instances.clear();
         if failed && std::env::var_os("CDC_TEST_KEEP").is_some() {
+            std::mem::forget(self.pair.take());
             return std::mem::take(&mut self.servers).into_values().for_each(std::mem::forget);
         }
         if self.servers.is_empty() {
@@ -291,7 +297,7 @@ impl Drop for Stage {
 fn start_servers(plan: &Plan, proxy: &str) -> BTreeMap<Part, Own> {
     let settings = |part: Part| match part {
         Part::Broker => vec![format!("proxied.at={proxy}")],
-        Part::Source | Part::Dest | Part::Registry => Vec::new(),
+        Part::Source | Part::Replica | Part::Dest | Part::Registry => Vec::new(),
     };
     std::thread::scope(|scope| {
         let start = |part| scope.spawn(move || (part, Own::start(plan.name, part, &settings(part))));
