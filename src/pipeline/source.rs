@@ -27,6 +27,9 @@ use crate::envelope::Modes;
 use crate::kafka::{self, Admin, Publisher, TopicSpec};
 use crate::observe::{SnapshotProgress, SourceView, State, Stop};
 
+/// How often MySQL is asked to show that it lives. A line silent for twice as long is given up.
+pub const HEARTBEAT: Duration = Duration::from_secs(5);
+
 /// Without changes, a cut is written this often, so that a sink knows the source lives.
 const IDLE_CUT: Duration = Duration::from_secs(10);
 

@@ -102,6 +102,7 @@ impl Mode {
             Self::LoseCommit => "commit lost",
             Self::HalfCloseToClient => "half closed by the server",
             Self::HalfCloseToServer => "half closed to the server",
+            Self::Silent => "silent",
         }
     }
 }
@@ -178,11 +179,12 @@ async fn on_link(link: Link, mode: Mode, stage: &mut Stage) -> bool {
         proxy.cut();
     }
     proxy.set(mode);
-    if mode != Mode::Pass {
+    // Silence is noticed, or not: nothing ends it.
+    if !matches!(mode, Mode::Pass | Mode::Silent) {
         tokio::time::sleep(length).await;
         proxy.set(Mode::Pass);
     }
-    if !matches!(mode, Mode::Stall | Mode::Slow(_)) {
+    if !matches!(mode, Mode::Stall | Mode::Slow(_) | Mode::Silent) {
         proxy.cut();
     }
     true

@@ -34,4 +34,5 @@ mod servers;
 mod twins;
 mod failover;
 mod promoted;
+mod silence;
 mod soak;
