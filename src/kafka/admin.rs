@@ -40,6 +40,10 @@ pub struct TopicSpec {
     pub config: Vec<(String, String)>,
 }
 
+/// The setting of a topic by which its records bear the brokers' time of arrival: a producer's clock may be
+/// wrong, and brokers refuse what is ahead of theirs, and delete by what is behind.
+pub const BROKERS_TIME: (&str, &str) = ("message.timestamp.type", "LogAppendTime");
+
 /// A client for topics. Cheap to clone; its calls run on the runtime's blocking threads.
 #[derive(Clone)]
 pub struct Admin {

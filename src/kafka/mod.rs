@@ -29,7 +29,7 @@ mod settle;
 mod lanes;
 mod events;
 
-pub use admin::{Admin, TopicSpec};
+pub use admin::{Admin, BROKERS_TIME, TopicSpec};
 pub use events::{Event, Events, From};
 pub use log::Log;
 pub use outbox::Outbox;

@@ -24,7 +24,7 @@ use crate::avro::records::RecordIds;
 use crate::avro::{Meta, Outgoing, Registry, Scratch, Snapshot};
 use crate::config::SourceConfig;
 use crate::envelope::Modes;
-use crate::kafka::{self, Admin, Publisher, TopicSpec};
+use crate::kafka::{self, Admin, BROKERS_TIME, Publisher, TopicSpec};
 use crate::observe::{SnapshotProgress, SourceView, State, Stop};
 
 /// How often MySQL is asked to show that it lives. A line silent for twice as long is given up.
@@ -450,10 +450,11 @@ async fn create_own_topics(admin: &Admin, topics: &OwnTopics, replication: i32) 
         replication,
         config: config.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
     };
-    let forever = [("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1")];
+    let forever =
+        [("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1"), BROKERS_TIME];
     admin.create(spec(&topics.cuts, &forever)).await?;
     admin.create(spec(&topics.control, &forever)).await?;
-    admin.create(spec(&topics.state, &[("cleanup.policy", "compact")])).await
+    admin.create(spec(&topics.state, &[("cleanup.policy", "compact"), BROKERS_TIME])).await
 }
 
 /// Refuses to run with all that must be mended, at once.

@@ -50,6 +50,8 @@ async fn connections() {
         instances: 1,
         proxied: true,
         own: Vec::new(),
+        clocks: false,
+        disks: Vec::new(),
         limits: small_cuts(),
         workload: Profile::MIXED,
     };

@@ -22,6 +22,8 @@ async fn failovers() {
         instances: 1,
         proxied: false,
         own: vec![Part::Source, Part::Replica],
+        clocks: false,
+        disks: Vec::new(),
         limits: small_cuts(),
         workload: Profile::MIXED,
     };

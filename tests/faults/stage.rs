@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
+use super::clock::Clock;
 use super::fault::Fault;
 use super::instance::{Instance, Links, Role};
 use super::looks::{self, Looks};
@@ -31,6 +32,9 @@ const SLOW: Duration = Duration::from_secs(25);
 /// So many faults happen, however slow the machine is.
 const FAULTS_MIN: u64 = 5;
 
+/// How large small disks are.
+const DISK_MIB: u32 = 256;
+
 /// What a test is made of.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -47,6 +51,10 @@ pub struct Plan {
     pub proxied: bool,
     /// Which servers are its own.
     pub own: Vec<Part>,
+    /// With a clock of its own for each process.
+    pub clocks: bool,
+    /// Which of these have their data on a small disk.
+    pub disks: Vec<Part>,
     /// More sections for source and sink.
     pub limits: (String, String),
     pub workload: workload::Profile,
@@ -123,6 +131,10 @@ impl Stage {
             ..Options::default()
         };
         let world = Arc::new(World::with(plan.name, &options).await);
+        if plan.disks.contains(&Part::Dest) {
+            world.dest_sql(&format!("CREATE DATABASE `{}`", world.name)).await;
+            servers.get_mut(&Part::Dest).unwrap().put_on_disk(&world.name, DISK_MIB);
+        }
         let state = draft::initial(plan.workload);
         workload::create(&world, &state).await;
         let side = Arc::new(Side::default());
@@ -167,7 +179,10 @@ impl Stage {
         for number in 0..self.plan.instances {
             for role in [Role::Source, Role::Sink] {
                 let links = if self.plan.proxied { Some(Links::of(&self.world, role).await) } else { None };
-                self.instances.push(Instance::start(&self.world, role, number, links, &broker));
+                let name = format!("{}-{number}", role.name());
+                let clock = self.plan.clocks.then(|| Clock::right(&self.world, &name));
+                let parts = (links, clock);
+                self.instances.push(Instance::start_by_clock(&self.world, role, number, parts, &broker));
             }
         }
     }
@@ -300,7 +315,11 @@ fn start_servers(plan: &Plan, proxy: &str) -> BTreeMap<Part, Own> {
         Part::Source | Part::Replica | Part::Dest | Part::Registry => Vec::new(),
     };
     std::thread::scope(|scope| {
-        let start = |part| scope.spawn(move || (part, Own::start(plan.name, part, &settings(part))));
+        let open = |part| match part == Part::Broker && plan.disks.contains(&part) {
+            true => Own::start_on_disk(plan.name, part, &settings(part), DISK_MIB),
+            false => Own::start(plan.name, part, &settings(part)),
+        };
+        let start = |part| scope.spawn(move || (part, open(part)));
         let all: Vec<_> = plan.own.iter().copied().map(start).collect();
         all.into_iter().map(|started| started.join().unwrap()).collect()
     })
