@@ -107,3 +107,44 @@ async fn insert(world: &World) -> usize {
     world.source_sql("INSERT INTO side (pad) VALUES ('a'),('b'),('c'),('d')").await;
     4
 }
+
+/// What MySQL does when its binlog finds the disk full: it waits, and tells nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destination_that_waits_for_room_is_spoken_of() {
+    if !disk::can_be_had() {
+        return;
+    }
+    let folder =
+        std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("log-{}", std::process::id()));
+    let log = disk::Disk::mount(&folder, 16);
+    let settings = [format!("--log-bin={}/binlog", folder.display())];
+    let dest = tokio::task::block_in_place(|| Own::start("logfull", Part::Dest, &settings));
+    let options = Options { dest_server: Some(dest.address().to_owned()), ..Options::default() };
+    let world = World::with("logfull", &options).await;
+    world
+        .source_sql(
+            "CREATE TABLE big (id INT AUTO_INCREMENT PRIMARY KEY, pad VARCHAR(1100));\n\
+             CREATE TABLE made (id INT AUTO_INCREMENT PRIMARY KEY, n INT)",
+        )
+        .await;
+    world.catch_up();
+    let (mut source, mut sink) = (world.start_source(&[]), world.start_sink(&[]));
+    write(&world).await;
+    world.until_dest("SELECT COUNT(*) FROM big", ROWS.into()).await;
+    log.fill();
+    write(&world).await;
+    kit::until("the sink speaks of it", async || sink.log_tail().contains("where it waits for room")).await;
+    assert_whole(&world).await;
+    log.free();
+    // It would look again within a minute. As well it may be killed.
+    tokio::task::block_in_place(|| {
+        dest.kill();
+        dest.again();
+    });
+    world.until_equal().await;
+    assert_whole(&world).await;
+    [&mut source, &mut sink].into_iter().for_each(kit::Process::stop);
+    drop(dest);
+    drop(log);
+    let _ = std::fs::remove_dir(folder);
+}
