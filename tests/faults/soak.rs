@@ -48,6 +48,7 @@ fn plan(seed: u64, length: Duration) -> Plan {
             crashes::FAULTS,
             crashes::POINTS,
             connections::FAULTS,
+            connections::SILENT,
             servers::FAULTS,
             servers::REGISTRY,
             servers::TO_KAFKA,
