@@ -53,8 +53,8 @@ async fn a_full_destination_is_named_and_goes_on() {
 async fn write(world: &World) {
     world
         .source_sql(&format!(
-            "BEGIN;\nINSERT INTO big (pad) WITH RECURSIVE s (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < {ROWS}) \
-             SELECT REPEAT('x', 1024) FROM s;\nINSERT INTO made (n) VALUES ({ROWS});\nCOMMIT"
+            "BEGIN;\nINSERT INTO made (n) VALUES ({ROWS});\nINSERT INTO big (pad) WITH RECURSIVE s (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < {ROWS}) \
+             SELECT REPEAT('x', 1024) FROM s;\nCOMMIT"
         ))
         .await;
 }
@@ -88,6 +88,9 @@ async fn a_full_broker_ends_and_nothing_is_lost_or_twice() {
         rows += insert(&world).await;
         assert!(begun.elapsed() < BROKER_ENDS, "the broker lives on without room");
     }
+    // A source that dies meanwhile finds what it had published, and no more.
+    source.kill();
+    source = world.start_source(&[]);
     broker.disk().unwrap().free();
     tokio::task::block_in_place(|| {
         broker.kill();

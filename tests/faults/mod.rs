@@ -39,4 +39,5 @@ mod promoted;
 mod silence;
 mod full_disks;
 mod clocks;
+mod compaction;
 mod soak;
