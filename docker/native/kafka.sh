@@ -130,7 +130,7 @@ kafka_start_locked() {
       -Djava.awt.headless=true "-Dlog4j2.configurationFile=$dir/log4j2.xml" -cp "$KAFKA_PREFIX/libs/*" \
       kafka.Kafka "$dir/server.properties"
   fi
-  wait_ready "$dir" "Kafka '$name'" 90 kafka_answers "$port"
+  wait_ready "$dir" "Kafka '$name'" 240 kafka_answers "$port"
   printf '127.0.0.1:%s\n' "$port"
   [ ! -f "$dir/port-proxied" ] || printf '127.0.0.1:%s\n' "$(cat "$dir/port-proxied")"
 }

@@ -33,6 +33,7 @@ use tokio::runtime::{Builder, Runtime};
 use args::{Cli, Command};
 use outcome::Outcome;
 
+use crate::kafka;
 use crate::observe::{self, ProgressLine};
 use crate::pipeline;
 
@@ -65,6 +66,7 @@ fn start(cli: Cli, line: &ProgressLine) -> Result<Outcome> {
     let runtime = runtime()?;
     let result = runtime.block_on(perform(cli.command, line));
     runtime.shutdown_timeout(SHUTDOWN_MAX);
+    kafka::wait_until_closed();
     result
 }
 

@@ -15,6 +15,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+use super::closing;
 use super::fault;
 use super::link::Link;
 use super::settings::{Role, Settings};
@@ -201,6 +202,12 @@ impl Consumer {
         answer.map_err(|cause| self.fault(&cause, doing))?;
         self.link().answered();
         Ok(())
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        closing::close(Arc::clone(&self.inner));
     }
 }
 

@@ -33,9 +33,6 @@ const WAIT_MAX: Duration = Duration::from_millis(500);
 /// Least number of offsets that a look backwards begins with.
 const STEP_MIN: i64 = 64;
 
-/// Between two looks at the end.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
-
 /// A topic of one partition, or one partition of a topic, from which committed records are read in order.
 pub struct Log {
     queue: PartitionQueue<Link>,
@@ -180,21 +177,6 @@ impl Log {
     /// [`Kind::KafkaUnreachable`], [`Kind::KafkaRefused`], [`Kind::TopicChanged`].
     pub fn end(&self) -> Result<i64> {
         self.offset(Offset::End)
-    }
-
-    /// Waits until the end is at this offset or after it: see [`super::settle()`].
-    ///
-    /// # Errors
-    /// As [`Self::end`], and [`Kind::KafkaUnreachable`] where it does not come within the settings' patience.
-    pub(super) fn wait_for_end(&self, offset: i64) -> Result<()> {
-        let begun = Instant::now();
-        while self.end()? < offset {
-            if begun.elapsed() >= self.consumer.patience() {
-                return Err(self.error(Code::OperationTimedOut));
-            }
-            std::thread::sleep(LOOK_AGAIN);
-        }
-        Ok(())
     }
 
     /// The first offset that is still there.

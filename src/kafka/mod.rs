@@ -14,6 +14,7 @@ mod settings;
 mod fault;
 mod link;
 mod topic;
+mod closing;
 mod consumer;
 
 pub mod partition;
@@ -30,6 +31,7 @@ mod lanes;
 mod events;
 
 pub use admin::{Admin, BROKERS_TIME, TopicSpec};
+pub use closing::wait_until_closed;
 pub use events::{Event, Events, From};
 pub use log::Log;
 pub use outbox::Outbox;

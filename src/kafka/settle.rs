@@ -18,15 +18,20 @@
 //! not visible, that is, hangs itself. Where the cut is visible and events hang, they
 //! belong to it, and the next commit in their partition brings them.
 
+use std::time::{Duration, Instant};
+
 use cdc_sdk::Result;
 use cdc_sdk::cut::Place;
 use rdkafka::consumer::Consumer as _;
+use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::topic_partition_list::Offset;
 
 use super::consumer::Consumer;
-use super::log::Log;
 use super::publisher::{Outcome, Publisher};
 use super::settings::Settings;
+
+/// Between two looks at an end.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Settles what hangs in the topics whose names begin so; after it, the whole of the `logs` is
 /// seen, of which the first holds the cuts. Logs that do not exist yet are passed.
@@ -34,9 +39,11 @@ use super::settings::Settings;
 /// # Errors
 /// [`cdc_sdk::Kind::KafkaUnreachable`], [`cdc_sdk::Kind::KafkaRefused`], [`cdc_sdk::Kind::Fenced`].
 pub fn settle(settings: &Settings, publisher: &mut Publisher, prefix: &str, logs: &[&str]) -> Result<()> {
-    let present = partitions(settings, prefix)?;
-    let (of_logs, of_data): (Vec<_>, Vec<_>) =
-        unsettled(settings, &present)?.into_iter().partition(|(topic, _)| logs.contains(&topic.as_str()));
+    let reader = Consumer::open(settings, |_| {})?;
+    let present = partitions(&reader, settings, prefix)?;
+    let (of_logs, of_data): (Vec<_>, Vec<_>) = unsettled_by(&reader, settings, &present)?
+        .into_iter()
+        .partition(|(topic, _)| logs.contains(&topic.as_str()));
     let logs: Vec<(String, i32)> =
         logs.iter().map(|log| ((*log).to_owned(), 0)).filter(|log| present.contains(log)).collect();
     let Some(cuts) = logs.first() else { return Ok(()) };
@@ -57,16 +64,26 @@ pub fn settle(settings: &Settings, publisher: &mut Publisher, prefix: &str, logs
     }
     let hanging = if of_logs.contains(cuts) { of_data } else { Vec::new() };
     let behind = publisher.barrier(&[logs, hanging].concat(), Outcome::Abort)?;
-    for place in behind.iter().filter(|place| place.partition == 0) {
-        if let Some(log) = Log::open(settings, &place.topic)? {
-            log.wait_for_end(place.offset)?;
-        }
-    }
-    Ok(())
+    behind.iter().filter(|place| place.partition == 0).try_for_each(|place| wait_for_end(&reader, place))
 }
 
-fn partitions(settings: &Settings, prefix: &str) -> Result<Vec<(String, i32)>> {
-    let reader = Consumer::open(settings, |_| {})?;
+/// Waits until the committed records of a partition end at this place or after it.
+fn wait_for_end(reader: &Consumer, place: &Place) -> Result<()> {
+    let begun = Instant::now();
+    loop {
+        let ends = reader.offsets([(place.topic.as_str(), place.partition)], Offset::End)?;
+        if ends.iter().all(|end| end.offset >= place.offset) {
+            return Ok(());
+        }
+        if begun.elapsed() >= reader.patience() {
+            let doing = format!("waiting for the end of {}/{}", place.topic, place.partition);
+            return Err(reader.fault_of(Code::OperationTimedOut, &doing));
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}
+
+fn partitions(reader: &Consumer, settings: &Settings, prefix: &str) -> Result<Vec<(String, i32)>> {
     let metadata = reader.inner().fetch_metadata(None, settings.patience);
     let metadata = metadata.map_err(|cause| reader.fault(&cause, "looking up topics"))?;
     let named = metadata.topics().iter().filter(|t| t.error().is_none() && t.name().starts_with(prefix));
@@ -82,16 +99,21 @@ fn partitions(settings: &Settings, prefix: &str) -> Result<Vec<(String, i32)>> {
 /// # Errors
 /// As [`settle`].
 pub fn unsettled(settings: &Settings, partitions: &[(String, i32)]) -> Result<Vec<(String, i32)>> {
-    let committed = ends(settings, partitions, "read_committed")?;
-    let written = ends(settings, partitions, "read_uncommitted")?;
+    unsettled_by(&Consumer::open(settings, |_| {})?, settings, partitions)
+}
+
+fn unsettled_by(
+    reader: &Consumer,
+    settings: &Settings,
+    partitions: &[(String, i32)],
+) -> Result<Vec<(String, i32)>> {
+    let all = || partitions.iter().map(|(topic, partition)| (topic.as_str(), *partition));
+    let committed = reader.offsets(all(), Offset::End)?;
+    let anything = Consumer::open(settings, |config| {
+        config.set("isolation.level", "read_uncommitted");
+    })?;
+    let written = anything.offsets(all(), Offset::End)?;
     let both = committed.into_iter().zip(written);
     let open = both.filter(|(committed, written)| committed.offset < written.offset);
     Ok(open.map(|(place, _)| (place.topic, place.partition)).collect())
-}
-
-fn ends(settings: &Settings, partitions: &[(String, i32)], isolation: &str) -> Result<Vec<Place>> {
-    let reader = Consumer::open(settings, |config| {
-        config.set("isolation.level", isolation);
-    })?;
-    reader.offsets(partitions.iter().map(|(topic, partition)| (topic.as_str(), *partition)), Offset::End)
 }

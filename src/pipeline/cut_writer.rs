@@ -134,6 +134,12 @@ impl CutWriter {
         self.open.since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
+    /// For how long the cut may wait for more: a Kafka transaction has its price, and only what
+    /// the source has committed is in a hurry.
+    pub fn may_wait(&self, interval: Duration) -> Duration {
+        if self.open.transactions > 0 { Duration::ZERO } else { interval.saturating_sub(self.age()) }
+    }
+
     /// From here on, cuts say that the initial snapshot is through.
     pub fn mark_snapshot_complete(&mut self) {
         self.snapshot_complete = true;

@@ -98,10 +98,11 @@ pub fn recover(
 ) -> Result<Recovered> {
     kafka::settle(kafka, publisher, &format!("{prefix}."), &[&topics.cuts, &topics.state])?;
     let mut recovered = Recovered::default();
-    read_state(kafka, topics, &mut recovered)?;
-    let Some(mut log) = Log::open(kafka, &topics.cuts)? else { return Ok(recovered) };
-    let records = log.last(CUTS_BACK)?;
-    let cuts = records.iter().map(stored_cut).collect::<Result<Vec<_>>>()?;
+    let cuts = std::thread::scope(|scope| {
+        let cuts = scope.spawn(|| last_cuts(kafka, topics));
+        read_state(kafka, topics, &mut recovered)?;
+        cuts.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })?;
     if let Some(last) = cuts.last() {
         let id = last.cut.id;
         recovered.continuation = Continuation {
@@ -112,6 +113,11 @@ pub fn recover(
         recovered.last = Some(LastCut { kind: last.cut.kind, position: whole_position(&cuts, last)? });
     }
     Ok(recovered)
+}
+
+fn last_cuts(kafka: &kafka::Settings, topics: &OwnTopics) -> Result<Vec<StoredCut>> {
+    let Some(mut log) = Log::open(kafka, &topics.cuts)? else { return Ok(Vec::new()) };
+    log.last(CUTS_BACK)?.iter().map(stored_cut).collect()
 }
 
 /// Decodes a record of the cuts topic.

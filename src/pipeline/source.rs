@@ -192,11 +192,13 @@ impl<'a> Road<'a> {
             if between && stop.requested() {
                 return self.end(between);
             }
+            let wait = self.writer.may_wait(self.cut_interval());
             tokio::select! {
                 biased;
                 received = self.commands.next(), if between => self.command(received?).await?,
                 event = self.source.next() => self.take(event?).await?,
-                () = std::future::ready(()), if between && self.writer.is_open() => self.cut(CutKind::Complete)?,
+                // Nothing more at once: what was committed goes out, what the snapshot read may wait.
+                () = pause(wait), if between && self.writer.is_open() => self.cut(CutKind::Complete)?,
                 // The rest of a transaction may be long: what is not committed is read again.
                 () = stop.wait() => return self.end(between),
                 () = tokio::time::sleep_until((self.last_cut + IDLE_CUT).into()), if between => self.idle_cut().await?,
@@ -218,10 +220,7 @@ impl<'a> Road<'a> {
                 self.transaction = None;
                 self.position = commit.position;
                 self.writer.transaction_ended(commit.committed_us);
-                if self.alone
-                    || self.writer.age() >= Duration::from_millis(self.config.limits.cut_interval_ms)
-                    || self.is_full()
-                {
+                if self.alone || self.writer.age() >= self.cut_interval() || self.is_full() {
                     self.cut(CutKind::Complete)?;
                 }
             }
@@ -370,6 +369,10 @@ impl<'a> Road<'a> {
         self.cut(CutKind::Complete)
     }
 
+    fn cut_interval(&self) -> Duration {
+        Duration::from_millis(self.config.limits.cut_interval_ms)
+    }
+
     fn is_full(&self) -> bool {
         self.writer.bytes() >= self.config.limits.cut_bytes
     }
@@ -392,6 +395,13 @@ impl<'a> Road<'a> {
         let read = self.writer.snapshot_complete() && reading.tables_done == reading.tables_total;
         self.view.state(if read { State::Streaming } else { State::Snapshot });
         Ok(())
+    }
+}
+
+/// Not a moment where that is nothing: a timer takes up to 1 ms.
+async fn pause(wait: Duration) {
+    if !wait.is_zero() {
+        tokio::time::sleep(wait).await;
     }
 }
 

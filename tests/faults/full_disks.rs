@@ -47,6 +47,7 @@ async fn a_full_destination_is_named_and_goes_on() {
     dest.disk().unwrap().free();
     world.until_equal().await;
     [&mut source, &mut sink].into_iter().for_each(kit::Process::stop);
+    world.end().await;
 }
 
 /// One transaction in two tables: whoever sees both sees that they fit.
@@ -103,6 +104,7 @@ async fn a_full_broker_ends_and_nothing_is_lost_or_twice() {
     let twice = seen.iter().find(|(_, changes)| changes.len() != 1);
     assert!(twice.is_none(), "not there once: {twice:?}");
     [&mut source, &mut sink].into_iter().for_each(kit::Process::stop);
+    world.end().await;
 }
 
 /// Returns how many rows.
@@ -147,6 +149,7 @@ async fn a_destination_that_waits_for_room_is_spoken_of() {
     world.until_equal().await;
     assert_whole(&world).await;
     [&mut source, &mut sink].into_iter().for_each(kit::Process::stop);
+    world.end().await;
     drop(dest);
     drop(log);
     let _ = std::fs::remove_dir(folder);

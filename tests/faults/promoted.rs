@@ -183,6 +183,9 @@ async fn promoted() {
     scene.whole.catch_up();
     scene.whole.assert_equal().await;
     replay(&scene.torn).await;
+    for world in [scene.whole, scene.torn, scene.ahead] {
+        world.end().await;
+    }
 }
 
 /// A replay passes by what was withdrawn.

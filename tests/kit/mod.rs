@@ -3,6 +3,7 @@
 
 mod compare;
 pub mod dump;
+mod leftovers;
 mod process;
 mod server;
 mod world;

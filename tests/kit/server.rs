@@ -25,7 +25,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = script().arg("stop").arg(&self.name).output();
+        // Of a test that failed its log stays, until `make stack-down`.
+        let verb = if std::thread::panicking() { "stop" } else { "drop" };
+        let _ = script().arg(verb).arg(&self.name).output();
     }
 }
 

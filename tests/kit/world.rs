@@ -8,7 +8,7 @@ use cdc::kafka::{Admin, Settings};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 
-use super::{Process, differences, until};
+use super::{Process, differences, leftovers, until};
 
 /// What a test wants otherwise than by default.
 #[derive(Clone, Debug)]
@@ -79,6 +79,7 @@ impl World {
         let kafka = options.kafka.clone().unwrap_or_else(|| variable("CDC_TEST_KAFKA"));
         let registry = options.registry.clone().unwrap_or_else(|| variable("CDC_TEST_REGISTRY"));
         let world = Self { name, folder, source, dest, kafka, registry };
+        leftovers::sweep_once().await;
         world.write_settings(options);
         world.source_sql(&format!("CREATE DATABASE `{}`", world.name)).await;
         world
@@ -318,12 +319,11 @@ impl World {
         let _ = fs::remove_dir_all(&self.folder);
     }
 
-    /// Drops what this world made on the servers; topics stay with the stack.
+    /// Removes what this world made. With `CDC_TEST_KEEP` its settings, logs and topics stay.
     pub async fn end(self) {
-        self.source_sql(&format!("DROP DATABASE IF EXISTS `{}`", self.name)).await;
-        self.dest_sql(&format!("DROP DATABASE IF EXISTS `{}`", self.name)).await;
         if std::env::var_os("CDC_TEST_KEEP").is_none() {
-            let _ = fs::remove_dir_all(&self.folder);
+            self.sweep().await;
+            self.forget();
         }
     }
 }
@@ -346,7 +346,7 @@ pub async fn connect(server: &str, database: Option<&str>) -> Conn {
     try_connect(server, database).await.unwrap_or_else(|e| panic!("{server}: {e}"))
 }
 
-async fn try_connect(server: &str, database: Option<&str>) -> mysql_async::Result<Conn> {
+pub(super) async fn try_connect(server: &str, database: Option<&str>) -> mysql_async::Result<Conn> {
     let (host, port) = server.rsplit_once(':').unwrap();
     let opts = OptsBuilder::default()
         .ip_or_hostname(host)

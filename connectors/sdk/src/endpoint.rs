@@ -1,7 +1,11 @@
 //! How a MySQL server is reached.
 
+mod kept;
+
 use std::fmt;
 use std::path::PathBuf;
+
+pub use kept::Kept;
 
 /// A server and the account to use there.
 #[derive(Clone, Debug, PartialEq, Eq)]

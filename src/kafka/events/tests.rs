@@ -12,7 +12,7 @@ fn shares_stay_within_the_budget() {
         assert!(Share::narrow(budget).live_max >= Share::wide(budget).live_max);
     }
     // A sink's share of the default memory.
-    assert_eq!((Share::wide(64 << 20).live_max, Share::narrow(64 << 20).live_max), (30, 170));
+    assert_eq!((Share::wide(64 << 20).live_max, Share::narrow(64 << 20).live_max), (25, 85));
 }
 
 #[test]

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use cdc_sdk::endpoint::{Endpoint, Tls, TlsMode};
+use cdc_sdk::endpoint::{Endpoint, Kept, Tls, TlsMode};
 use cdc_sdk::{Error, Kind, Result};
-use mysql_async::{ClientIdentity, Conn, DriverError, OptsBuilder, SslOpts};
+use mysql_async::{ClientIdentity, Conn, DriverError, Opts, OptsBuilder, SslOpts};
 
 use super::refusal::Refusal;
 
@@ -119,9 +119,12 @@ impl Session {
     }
 }
 
+/// The driver reads certificates once for all connections with the same options.
+static USED: Kept<Opts> = Kept::new();
+
 async fn dial(endpoint: &Endpoint) -> Result<Conn> {
     let what = || format!("destination {endpoint} cannot be reached");
-    let encrypted = Conn::new(options(endpoint)?).await;
+    let encrypted = Conn::new(USED.of(endpoint, options)).await;
     let no_tls = |e: &mysql_async::Error| {
         matches!(e, mysql_async::Error::Driver(DriverError::NoClientSslFlagFromServer))
     };
@@ -129,14 +132,14 @@ async fn dial(endpoint: &Endpoint) -> Result<Conn> {
         Err(error) if endpoint.tls.mode == TlsMode::Preferred && no_tls(&error) => {
             let plain =
                 Endpoint { tls: Tls { mode: TlsMode::Disabled, ..Tls::default() }, ..endpoint.clone() };
-            Conn::new(options(&plain)?).await.map_err(|e| Refusal::from(e).into_error(what()))
+            Conn::new(options(&plain)).await.map_err(|e| Refusal::from(e).into_error(what()))
         }
         other => other.map_err(|e| Refusal::from(e).into_error(what())),
     }
 }
 
-fn options(endpoint: &Endpoint) -> Result<OptsBuilder> {
-    Ok(OptsBuilder::default()
+fn options(endpoint: &Endpoint) -> Opts {
+    OptsBuilder::default()
         .ip_or_hostname(endpoint.host.clone())
         .tcp_port(endpoint.port)
         .user(Some(endpoint.user.clone()))
@@ -145,7 +148,8 @@ fn options(endpoint: &Endpoint) -> Result<OptsBuilder> {
         .tcp_keepalive(Some(KEEPALIVE))
         .tcp_nodelay(true)
         .stmt_cache_size(0)
-        .ssl_opts(encryption(&endpoint.tls)))
+        .ssl_opts(encryption(&endpoint.tls))
+        .into()
 }
 
 fn encryption(tls: &Tls) -> Option<SslOpts> {

@@ -15,7 +15,7 @@ mod tls;
 
 use std::time::Duration;
 
-use cdc_sdk::endpoint::{Endpoint, TlsMode};
+use cdc_sdk::endpoint::{Endpoint, Kept, TlsMode};
 use cdc_sdk::{Error, Kind, Result};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, DriverError, Opts, OptsBuilder};
@@ -37,18 +37,21 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 /// Names, so that `performance_schema` and `SHOW PROCESSLIST` tell whose connection it is.
 const PROGRAM_NAME: &str = "cdc-source";
 
+/// The driver reads certificates once for all connections with the same options.
+static USED: Kept<Opts> = Kept::new();
+
 /// Opens a connection and sets it up.
 ///
 /// # Errors
 /// [`Kind::MysqlUnreachable`] (network, time), [`Kind::MysqlDenied`] (account),
 /// [`Kind::Settings`] (TLS files).
 pub(crate) async fn connect(endpoint: &Endpoint) -> Result<Conn> {
-    let first = open(options(endpoint, endpoint.tls.mode != TlsMode::Disabled)?).await;
+    let first = open(USED.of(endpoint, |of| options(of, of.tls.mode != TlsMode::Disabled))).await;
     let opened = match first {
         Err(mysql_async::Error::Driver(DriverError::NoClientSslFlagFromServer))
             if endpoint.tls.mode == TlsMode::Preferred =>
         {
-            open(options(endpoint, false)?).await
+            open(options(endpoint, false)).await
         }
         other => other,
     };
@@ -68,8 +71,8 @@ async fn open(options: Opts) -> Result<Conn, mysql_async::Error> {
     }
 }
 
-fn options(endpoint: &Endpoint, encrypted: bool) -> Result<Opts> {
-    let builder = OptsBuilder::default()
+fn options(endpoint: &Endpoint, encrypted: bool) -> Opts {
+    OptsBuilder::default()
         .ip_or_hostname(&endpoint.host)
         .tcp_port(endpoint.port)
         .user(Some(&endpoint.user))
@@ -80,8 +83,8 @@ fn options(endpoint: &Endpoint, encrypted: bool) -> Result<Opts> {
         .wait_timeout(Some(28_800))
         .stmt_cache_size(0)
         .connect_attribute("program_name", PROGRAM_NAME)
-        .ssl_opts(if encrypted { Some(tls::options(&endpoint.tls)) } else { None });
-    Ok(builder.into())
+        .ssl_opts(if encrypted { Some(tls::options(&endpoint.tls)) } else { None })
+        .into()
 }
 
 /// `show_gipk…` (8.0.30) makes a generated invisible primary key show; older
