@@ -9,8 +9,12 @@ use cdc::kafka::{Events, From, Log, Settings};
 use cdc_sdk::CutId;
 
 use super::own::{Own, Part};
-use crate::kit::{Options, World, until};
+use crate::kit::{Options, Process, World, until};
 
+/// Segments are short, and none is compacted yet.
+const LAZY: [&str; 2] = ["log.cleaner.backoff.ms=3600000", "log.roll.ms=300"];
+
+/// All but the last segment are compacted as soon as they are there.
 const EAGER: [&str; 4] = [
     "log.cleaner.backoff.ms=200",
     "log.cleaner.min.cleanable.ratio=0.01",
@@ -18,13 +22,16 @@ const EAGER: [&str; 4] = [
     "log.segment.delete.delay.ms=100",
 ];
 
+/// Transactions of all rows that the sink has, too.
+const ROUNDS: i64 = 12;
+
 /// How long a record that is there may take to come.
 const COMES: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn compaction() {
-    let broker =
-        tokio::task::block_in_place(|| Own::start("compact", Part::Broker, &EAGER.map(str::to_owned)));
+    let of = |settings: &[&str]| settings.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
+    let broker = tokio::task::block_in_place(|| Own::start("compact", Part::Broker, &of(&LAZY)));
     let options = Options {
         partitions: 1,
         source: "cleanup_policy = \"compact\"\n".into(),
@@ -37,9 +44,13 @@ async fn compaction() {
         .await;
     world.catch_up();
     let (mut source, mut sink) = (world.start_source(&[]), world.start_sink(&[]));
-    update_until_compacted(&world, 10).await;
-    world.until_equal().await;
-    sink.stop();
+    for v in 1..=ROUNDS {
+        world.source_sql("UPDATE t SET v = v + 1").await;
+        world.until_dest("SELECT MIN(v) FROM t", v).await;
+    }
+    [&mut sink, &mut source].into_iter().for_each(Process::stop);
+    tokio::task::block_in_place(|| broker.restart_with(&of(&EAGER)));
+    until_gone(&world, 6, false).await;
 
     let sink = world.file("sink.toml");
     let (code, text) = world.cdc(&["replay", "-c", &sink, "--yes", "--earliest"]);
@@ -51,7 +62,8 @@ async fn compaction() {
 
     // What it has not read yet is taken from under a sink that stands.
     let (read, _) = named(&world);
-    update_until_compacted(&world, read).await;
+    source = world.start_source(&[]);
+    until_gone(&world, read, true).await;
     source.stop();
     let (code, text) = world.cdc(&["sink", "-c", &sink, "--until-caught-up"]);
     assert_eq!(code, Some(3), "{text}");
@@ -68,12 +80,14 @@ async fn compaction() {
     world.end().await;
 }
 
-/// Changes all rows, one transaction after the other, until so many events are gone.
-async fn update_until_compacted(world: &World, gone: u64) {
+/// Waits until so many events are gone; on request changes all rows again and again meanwhile.
+async fn until_gone(world: &World, gone: u64, update: bool) {
     until("the topic is compacted", async || {
-        world.source_sql("UPDATE t SET v = v + 1").await;
+        if update {
+            world.source_sql("UPDATE t SET v = v + 1").await;
+        }
         let (named, last) = named(world);
-        left(world, last) + gone < named
+        left(world, last) + gone <= named
     })
     .await;
 }

@@ -95,6 +95,12 @@ impl Own {
         assert_eq!(self.run("start", &[]), self.addresses, "it comes back under its old address");
     }
 
+    /// Ends it in good order, and starts it with other settings.
+    pub fn restart_with(&self, settings: &[String]) {
+        self.stop();
+        assert_eq!(self.run("start", settings), self.addresses, "it comes back under its old address");
+    }
+
     /// Sends a signal by name.
     pub fn signal(&self, name: &str) {
         let pid = self.pid();
