@@ -1,3 +1,90 @@
-//! Measurements of whole processes, run by `make bench` only.
+//! Measures the release build on the real stack: `make bench`.
+//!
+//! Whole processes are timed from start to end, so connecting, leadership and schemas
+//! are part of each figure. Every job is run several times over the same data, and
+//! each run ends with a comparison of it. Units: rows/s, CPU seconds per million rows (user and
+//! system, of the process alone, from /proc), MiB of peak resident memory (VmHWM), milliseconds.
 
-mod road;
+mod chart;
+mod data;
+mod delay;
+mod job;
+mod replica;
+mod report;
+
+use data::Data;
+use job::Lane;
+use report::Report;
+
+/// How much is measured.
+#[derive(Clone, Copy)]
+pub struct Size {
+    /// Rows that a snapshot reads.
+    pub snapshot_rows: u64,
+    /// Rows that the backlog inserts, 100 in a transaction.
+    pub inserts: u64,
+    /// Single-row updates in it.
+    pub updates: u64,
+    /// Runs of each job.
+    pub runs: usize,
+    /// Seconds of each measurement of delays.
+    pub seconds: u64,
+}
+
+impl Size {
+    /// As `QUICK` says.
+    fn chosen() -> Self {
+        let full =
+            Self { snapshot_rows: 1_000_000, inserts: 1_000_000, updates: 200_000, runs: 3, seconds: 20 };
+        match std::env::var("QUICK").as_deref() {
+            Err(_) | Ok("" | "0") => full,
+            Ok(_) => Self { snapshot_rows: 200_000, inserts: 200_000, updates: 40_000, seconds: 5, ..full },
+        }
+    }
+
+    fn backlog_rows(self) -> u64 {
+        self.inserts + self.updates
+    }
+}
+
+#[ignore = "a measurement: make bench"]
+#[tokio::test(flavor = "multi_thread")]
+async fn bench_road() {
+    let size = Size::chosen();
+    let data = Data::new(size).await;
+    let mut report = Report::new(size);
+    data.fill().await;
+    for run in 1..=size.runs {
+        let lane = Lane::new(&data, "s", run).await;
+        report.add("snapshot to Kafka", lane.source(size.snapshot_rows));
+        report.add("snapshot applied", lane.sink(size.snapshot_rows));
+        lane.end(&data, "s").await;
+    }
+    backlog(&data, size, &mut report).await;
+    for _ in 0..size.runs {
+        delay::start_up(&data, &mut report).await;
+    }
+    for rate in [500, 5000] {
+        delay::steady(&data, rate, size.seconds, &mut report).await;
+    }
+    data.end().await;
+    report.write();
+}
+
+/// The same changes, again and again: to Kafka, from there, all the way, and by MySQL's own replication.
+async fn backlog(data: &Data, size: Size, report: &mut Report) {
+    let mut lanes = Vec::new();
+    for run in 1..=size.runs {
+        lanes.push((Lane::begun(data, "apart", run).await, Lane::begun(data, "through", run).await));
+    }
+    let replica = replica::Replica::new(data).await;
+    data.make_backlog().await;
+    for (apart, through) in lanes {
+        report.add("backlog to Kafka", apart.source(size.backlog_rows()));
+        report.add("backlog applied", apart.sink(size.backlog_rows()));
+        apart.end(data, "b").await;
+        report.add("backlog, MySQL to MySQL", through.both(size.backlog_rows()).await);
+        through.end(data, "b").await;
+    }
+    report.add("backlog, MySQL's replication, 4 workers", replica.catch_up(size.backlog_rows()).await);
+}

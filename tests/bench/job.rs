@@ -1,0 +1,110 @@
+//! One run of one job: processes with a name, topics and a destination of their own.
+
+use std::time::{Duration, Instant};
+
+use super::data::{Data, MARK};
+use super::report::Run;
+use crate::kit::{Options, Process, World};
+
+const RUN_LIMIT: Duration = Duration::from_secs(900);
+
+/// Clock ticks a second in /proc/<pid>/stat (Linux: always 100 for user space).
+const TICKS: f64 = 100.0;
+
+/// A source and a sink over one table of the shared data.
+pub struct Lane {
+    pub world: World,
+}
+
+impl Lane {
+    pub async fn new(data: &Data, table: &str, run: usize) -> Self {
+        let world = World::with(&format!("{table}{run}"), &Options::default()).await;
+        world.edit(
+            "source.toml",
+            &format!("\"{}.*\"", world.name),
+            &format!("\"{}.{table}\"", data.world.name),
+        );
+        world.route(&format!("{}.*", data.world.name), &format!("{}.*", world.name));
+        Self { world }
+    }
+
+    /// One that stands before the backlog.
+    pub async fn begun(data: &Data, what: &str, run: usize) -> Self {
+        let world = World::with(&format!("{what}{run}"), &Options::default()).await;
+        world.edit("source.toml", &format!("\"{}.*\"", world.name), &format!("\"{}.b\"", data.world.name));
+        world.route(&format!("{}.*", data.world.name), &format!("{}.*", world.name));
+        world.catch_up();
+        Self { world }
+    }
+
+    /// The source, from its start until it has caught up.
+    pub fn source(&self, rows: u64) -> Run {
+        self.timed(self.world.start_source(&["--until-caught-up"]), rows)
+    }
+
+    /// The sink, from its start until it has caught up.
+    pub fn sink(&self, rows: u64) -> Run {
+        self.timed(self.world.start_sink(&["--until-caught-up"]), rows)
+    }
+
+    fn timed(&self, mut process: Process, rows: u64) -> Run {
+        let begun = Instant::now();
+        let mut used = Used::default();
+        while !process.has_ended() {
+            used.look(&process);
+            assert!(begun.elapsed() < RUN_LIMIT, "{}", process.log_tail());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let seconds = begun.elapsed().as_secs_f64();
+        assert_eq!(process.wait(RUN_LIMIT).code(), Some(0), "{}", process.log_tail());
+        Run { rows, seconds, cpu_seconds: Some(used.cpu), peak_bytes: Some(used.peak) }
+    }
+
+    /// Both at once, until the last row of the backlog is at the destination.
+    pub async fn both(&self, rows: u64) -> Run {
+        let begun = Instant::now();
+        let (mut source, mut sink) = (self.world.start_source(&[]), self.world.start_sink(&[]));
+        let mark = format!("SELECT COUNT(*) FROM b WHERE id = {MARK}");
+        while self.world.dest_number(&mark).await != Some(1) {
+            assert!(begun.elapsed() < RUN_LIMIT, "{}\n{}", source.log_tail(), sink.log_tail());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let seconds = begun.elapsed().as_secs_f64();
+        let (mut of_source, mut of_sink) = (Used::default(), Used::default());
+        of_source.look(&source);
+        of_sink.look(&sink);
+        source.stop();
+        sink.stop();
+        let peak = of_source.peak.max(of_sink.peak);
+        Run { rows, seconds, cpu_seconds: Some(of_source.cpu + of_sink.cpu), peak_bytes: Some(peak) }
+    }
+
+    /// Compares both sides, and removes what the run made.
+    pub async fn end(self, data: &Data, table: &str) {
+        let wanted = data.source_checksum(table).await;
+        assert!(wanted.is_some());
+        assert_eq!(self.world.dest_number(&Data::checksum(table)).await, wanted, "both sides hold the same");
+        self.world.end().await;
+    }
+}
+
+/// What a process has used.
+#[derive(Default)]
+struct Used {
+    cpu: f64,
+    peak: u64,
+}
+
+impl Used {
+    fn look(&mut self, process: &Process) {
+        self.peak = process.peak_rss().unwrap_or(self.peak).max(self.peak);
+        self.cpu = cpu_seconds(process).unwrap_or(self.cpu);
+    }
+}
+
+fn cpu_seconds(process: &Process) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.id())).ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks: f64 = fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
+    (ticks > 0.0).then_some(ticks / TICKS)
+}
