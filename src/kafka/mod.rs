@@ -30,7 +30,7 @@ mod settle;
 mod lanes;
 mod events;
 
-pub use admin::{Admin, TopicSpec};
+pub use admin::{Admin, BROKERS_TIME, TopicSpec};
 pub use closing::wait_until_closed;
 pub use events::{Event, Events, From};
 pub use log::Log;
