@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use cdc_sdk::cut::Place;
 use cdc_sdk::{Error, Kind, Result};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::metadata::Metadata;
@@ -39,6 +39,10 @@ pub struct TopicSpec {
     /// Settings of the topic, as Kafka names them.
     pub config: Vec<(String, String)>,
 }
+
+/// The setting of a topic by which its records bear the brokers' time of arrival: a producer's clock may be
+/// wrong, and brokers refuse what is ahead of theirs, and delete by what is behind.
+pub const BROKERS_TIME: (&str, &str) = ("message.timestamp.type", "LogAppendTime");
 
 /// A client for topics. Cheap to clone; its calls run on the runtime's blocking threads.
 #[derive(Clone)]
@@ -120,6 +124,28 @@ impl Admin {
     /// As [`Self::create_all`].
     pub async fn create(&self, spec: TopicSpec) -> Result<()> {
         self.create_all(std::slice::from_ref(&spec)).await
+    }
+
+    /// Those of the topics that are compacted: brokers may remove what a later record of its key replaces.
+    ///
+    /// # Errors
+    /// [`Kind::KafkaRefused`] where the account may not ask; [`Kind::KafkaUnreachable`].
+    pub async fn compacted(&self, topics: &[&str]) -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        for batch in topics.chunks(BATCH_TOPICS_MAX) {
+            let asked: Vec<_> = batch.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
+            let answers = self.inner.admin.describe_configs(&asked, &self.inner.options()).await;
+            let answers = answers.map_err(|cause| self.inner.reader.fault(&cause, "asking for settings"))?;
+            for (name, answer) in batch.iter().zip(answers) {
+                let doing = format!("asking for the settings of {name}");
+                let answer = answer.map_err(|code| self.inner.reader.fault_of(code, &doing))?;
+                let policy = answer.get("cleanup.policy").and_then(|entry| entry.value.as_deref());
+                if policy.is_some_and(|policy| policy.contains("compact")) {
+                    found.push((*name).to_owned());
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// Makes the topics that are missing and waits until each partition of all has a leader.

@@ -125,6 +125,10 @@ pub(super) fn hint(kind: Kind, code: Code) -> &'static str {
         (_, Code::MessageSizeTooLarge | Code::MessageBatchTooLarge | Code::InvalidMessageSize) => {
             "raise max.message.bytes of the topic (message.max.bytes of the brokers) above the size shown"
         }
+        (_, Code::InvalidTimestamp) => {
+            "set this machine's clock, or let the brokers stamp the records: message.timestamp.type = LogAppendTime \
+             on the topic, as on those that cdc makes"
+        }
         (_, Code::InvalidTransactionTimeout) => {
             "lower transaction.timeout.ms in [kafka.options] to transaction.max.timeout.ms of the brokers"
         }

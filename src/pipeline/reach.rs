@@ -5,8 +5,11 @@
 //! first that is left tells: its header names its cut and its place in it. If that
 //! is not beyond the first event that is needed, only older records and markers are
 //! gone, and reading begins where the partition does.
+//!
+//! A compacted partition may have lost records anywhere. There all that follow the place are read
+//! and counted, as far as the first gap: a sink would read as much, but stop in the middle.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use cdc_sdk::cut::{CutKind, Touched};
@@ -30,8 +33,23 @@ const READ_AHEAD: usize = 16 << 20;
 /// Partitions that an error names.
 const NAMED_MAX: usize = 5;
 
-/// The first cut that brings events to a partition.
-type Needs = BTreeMap<(String, i32), CutId>;
+/// How long the next record of a compacted partition may take, where more should be there.
+const NEXT_RECORD: Duration = Duration::from_secs(10);
+
+/// What is needed of each partition.
+type Needs = BTreeMap<(String, i32), Need>;
+
+/// The events that follow the place.
+#[derive(Clone, Copy, Debug)]
+struct Need {
+    /// The first cut that brings any, and the last.
+    first: CutId,
+    last: CutId,
+    /// How many events the last one brings.
+    in_last: u64,
+    /// How many there are, those of abandoned runs too.
+    events: u64,
+}
 
 /// Refuses a place whose events are gone; raises the map where a partition begins after it and nothing is missed.
 pub async fn check(config: &SinkConfig, cuts_offset: i64, map: &mut Map) -> Result<()> {
@@ -57,7 +75,7 @@ pub async fn check(config: &SinkConfig, cuts_offset: i64, map: &mut Map) -> Resu
         let missed = match needs.get(&key) {
             None => false,
             Some(_) if begin.offset >= end.offset => true,
-            Some(first) => tokio::task::block_in_place(|| misses(&kafka, &key, *first))?,
+            Some(need) => tokio::task::block_in_place(|| misses(&kafka, &key, need.first))?,
         };
         if missed {
             gone.push(format!("{}/{} before offset {}", key.0, key.1, begin.offset));
@@ -65,7 +83,65 @@ pub async fn check(config: &SinkConfig, cuts_offset: i64, map: &mut Map) -> Resu
             map.insert(key, begin.offset);
         }
     }
+    if gone.is_empty() {
+        gone = holes(&kafka, &admin, &needs, map).await?;
+    }
     if gone.is_empty() { Ok(()) } else { Err(too_late(&gone)) }
+}
+
+/// The compacted partitions that lack events which are needed.
+async fn holes(kafka: &kafka::Settings, admin: &Admin, needs: &Needs, map: &Map) -> Result<Vec<String>> {
+    let topics: BTreeSet<&str> = needs.keys().map(|(topic, _)| topic.as_str()).collect();
+    let topics: Vec<&str> = topics.into_iter().collect();
+    let compacted = match admin.compacted(&topics).await {
+        // Without the right to ask, a gap stops the sink when it gets there.
+        Err(refused) if refused.kind() == Kind::KafkaRefused => {
+            tracing::warn!(error = %refused, "whether topics are compacted is not known");
+            Vec::new()
+        }
+        answered => answered?,
+    };
+    let mut found = Vec::new();
+    for (key, need) in needs.iter().filter(|((topic, _), _)| compacted.contains(topic)) {
+        let from = map.get(key).map_or(From::Earliest, |offset| From::Offset(*offset));
+        if let Some(lost) = tokio::task::block_in_place(|| first_hole(kafka, key, *need, from))? {
+            found.push(format!("{}/{}: {lost} (the topic is compacted)", key.0, key.1));
+        }
+    }
+    Ok(found)
+}
+
+/// Where the first event is missing, in words.
+fn first_hole(
+    kafka: &kafka::Settings,
+    (topic, partition): &(String, i32),
+    need: Need,
+    from: From,
+) -> Result<Option<String>> {
+    let mut events = Events::open(kafka, "cdc.reach", READ_AHEAD)?;
+    events.ensure(topic, *partition, from)?;
+    let mut seen = 0;
+    let (mut cut, mut next) = (need.first, 0);
+    while seen < need.events {
+        let Some(event) = events.next(topic, *partition, NEXT_RECORD)? else {
+            return Ok(Some(format!("{} of {} events", need.events - seen, need.events)));
+        };
+        let Some(stamp) = event.stamp.filter(|stamp| stamp.cut >= need.first) else { continue };
+        if stamp.cut > cut {
+            (cut, next) = (stamp.cut, 0);
+        }
+        if stamp.cut > need.last || stamp.ordinal > next {
+            return Ok(Some(format!("events before offset {}", event.offset)));
+        }
+        // One that was written twice counts once.
+        if stamp.cut == cut && stamp.ordinal == next {
+            (seen, next) = (seen + 1, next + 1);
+        }
+        if seen < need.events && cut == need.last && next == need.in_last {
+            return Ok(Some(format!("{} of {} events", need.events - seen, need.events)));
+        }
+    }
+    Ok(None)
 }
 
 /// A sink that has nothing needs all events from the first on: where some are gone it says so before it
@@ -161,7 +237,7 @@ fn concerns(config: &SinkConfig, topic: &str) -> bool {
     private::addressee(&config.topic_prefix, topic).is_none_or(|sink| sink == config.name)
 }
 
-/// For each partition the first cut from this offset of the cuts topic on that brings it events.
+/// For each partition what the cuts from this offset of their topic on bring to it.
 fn needs(kafka: &kafka::Settings, topics: &OwnTopics, cuts_offset: i64) -> Result<Needs> {
     let mut needs = Needs::new();
     let Some(mut log) = Log::open(kafka, &topics.cuts)? else { return Ok(needs) };
@@ -172,10 +248,19 @@ fn needs(kafka: &kafka::Settings, topics: &OwnTopics, cuts_offset: i64) -> Resul
         run.extend(cut.touched.into_iter().map(|touched| (cut.id, touched)));
         match cut.kind {
             CutKind::Continues => {}
-            CutKind::Abandoned => run.clear(),
+            CutKind::Abandoned => {
+                for (_, touched) in run.drain(..) {
+                    if let Some(need) = needs.get_mut(&(touched.topic, touched.partition)) {
+                        need.events += touched.events;
+                    }
+                }
+            }
             CutKind::Complete => {
                 for (id, touched) in run.drain(..) {
-                    needs.entry((touched.topic, touched.partition)).or_insert(id);
+                    let new = Need { first: id, last: id, in_last: 0, events: 0 };
+                    let need = needs.entry((touched.topic, touched.partition)).or_insert(new);
+                    (need.last, need.in_last) = (id, touched.events);
+                    need.events += touched.events;
                 }
             }
         }

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use cdc_mysql_source::TableProgress;
 use cdc_sdk::cut::{CutKind, Place};
-use cdc_sdk::{Cut, CutId, Error, Kind, Position, Result};
+use cdc_sdk::{Cut, CutId, Error, Gtid, Kind, Position, Result};
+use serde::{Deserialize, Serialize};
 
 use super::control::Taken;
 use super::cut_writer::{Continuation, OwnTopics};
@@ -24,6 +25,8 @@ const SNAPSHOT_KEY: &str = "snapshot/";
 const PARTITIONS_KEY: &str = "partitions/";
 /// What was taken of the control topic.
 pub const CONTROL_KEY: &str = "control";
+/// The transaction that the last cut which continues is inside of.
+const INSIDE_KEY: &str = "inside";
 
 /// What the last run left.
 #[derive(Default)]
@@ -36,8 +39,36 @@ pub struct Recovered {
     pub pins: HashMap<String, i32>,
     /// What was taken of the control topic.
     pub taken: Taken,
+    /// The transaction that the last run of cuts was inside of. It may be through by now.
+    pub inside: Option<Gtid>,
     /// What the cut writer goes on with.
     pub continuation: Continuation,
+}
+
+/// A transaction that spans several cuts, as it is stored with each of them but the last: only its
+/// GTID tells whether a server that took over has it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Inside {
+    version: u32,
+    gtid: String,
+}
+
+impl Inside {
+    const VERSION: u32 = 1;
+
+    /// Key and value of its record.
+    pub fn record(gtid: &str) -> Result<(&'static str, String)> {
+        let inside = Self { version: Self::VERSION, gtid: gtid.to_owned() };
+        let json = serde_json::to_string(&inside).map_err(|e| {
+            Error::new(Kind::Bug, "the transaction of a run of cuts cannot be written").caused_by(e)
+        })?;
+        Ok((INSIDE_KEY, json))
+    }
+
+    fn read(json: &str) -> Result<Gtid> {
+        let known = serde_json::from_str::<Self>(json).ok().filter(|i| i.version == Self::VERSION);
+        known.ok_or_else(|| unknown_state(INSIDE_KEY, json))?.gtid.parse()
+    }
 }
 
 /// The last cut and the position after it, with the whole GTID set.
@@ -148,6 +179,8 @@ fn read_state(kafka: &kafka::Settings, topics: &OwnTopics, recovered: &mut Recov
             snapshot.insert(key, TableProgress::from_json(&json)?);
         } else if key == CONTROL_KEY {
             recovered.taken = Taken::from_json(&json)?;
+        } else if key == INSIDE_KEY {
+            recovered.inside = Some(Inside::read(&json)?);
         } else if let Some(topic) = key.strip_prefix(PARTITIONS_KEY) {
             recovered.pins.insert(topic.to_owned(), json.parse().map_err(|_| unknown_state(&key, &json))?);
         } else {

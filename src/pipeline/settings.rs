@@ -76,7 +76,7 @@ pub fn source(config: &SourceConfig) -> source::Settings {
             OnUnsafeDdl::Stop => source::OnUnsafeDdl::Stop,
         },
         skip_sinks: config.capture.skip_sinks.clone(),
-        heartbeat: std::time::Duration::from_secs(5),
+        heartbeat: super::source::HEARTBEAT,
     }
 }
 

@@ -83,6 +83,7 @@ async fn session(
     view.set_aside(set_aside(sink.quarantine()));
     let opened = open_gatherer(config, &sink, &streams, options, stop, view).await?;
     let Some(mut gatherer) = opened else { return Ok(()) };
+    let lost_lead = sink.lost_lead();
     let writers = usize::from(config.limits.writers);
     let sink = Parallel::new(sink, writers).await?;
     let mut applier = Applier { config, sink, handed: VecDeque::new(), view };
@@ -90,9 +91,14 @@ async fn session(
     let gathering_stop = Stop::default();
     let thread_stop = gathering_stop.clone();
     let gathering = tokio::task::spawn_blocking(move || gatherer.run(&hand_over, &thread_stop));
-    let applied = applier.apply_all(work, stop).await;
+    let applied = tokio::select! {
+        applied = applier.apply_all(work, stop) => Ok(applied),
+        lost = lost_lead => Err(lost),
+    };
     gathering_stop.request();
     let gathered = tokio::time::timeout(GATHERER_ENDS, gathering).await;
+    // Without the lead nothing is said over these connections any more: the next session ends them.
+    let applied = applied?;
     let ended = applier.close().await;
     applied.and(ended)?;
     match gathered {

@@ -24,8 +24,11 @@ use crate::avro::records::RecordIds;
 use crate::avro::{Meta, Outgoing, Registry, Scratch, Snapshot};
 use crate::config::SourceConfig;
 use crate::envelope::Modes;
-use crate::kafka::{self, Admin, Publisher, TopicSpec};
+use crate::kafka::{self, Admin, BROKERS_TIME, Publisher, TopicSpec};
 use crate::observe::{SnapshotProgress, SourceView, State, Stop};
+
+/// How often MySQL is asked to show that it lives. A line silent for twice as long is given up.
+pub const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// Without changes, a cut is written this often, so that a sink knows the source lives.
 const IDLE_CUT: Duration = Duration::from_secs(10);
@@ -245,6 +248,7 @@ impl<'a> Road<'a> {
                 index += 1;
                 if self.is_full() {
                     let position = Position { partial: Some(rows.partial()?), ..self.position.clone() };
+                    self.note_inside(&origin)?;
                     self.cut_at(CutKind::Continues, &position)?;
                     fail::point("source.inside_transaction");
                 }
@@ -252,6 +256,13 @@ impl<'a> Road<'a> {
             self.view.rows(u64::from(index));
             Ok(())
         })
+    }
+
+    /// Stores which transaction the open cut ends inside of.
+    fn note_inside(&mut self, origin: &Origin) -> Result<()> {
+        let Some(gtid) = &origin.gtid else { return Ok(()) };
+        let (key, json) = recovery::Inside::record(gtid)?;
+        self.writer.state(key, &json)
     }
 
     /// A chunk of the snapshot: its rows, and how far the table is, in one cut.
@@ -411,7 +422,11 @@ fn meta<'m>(server_name: &'m str, origin: &'m Origin, row: u32, snapshot: Snapsh
 fn start_from(recovered: &Recovered) -> Start {
     match &recovered.last {
         None => Start::Fresh,
-        Some(last) => Start::Resume { position: last.position.clone(), snapshot: recovered.snapshot.clone() },
+        Some(last) => Start::Resume {
+            position: last.position.clone(),
+            snapshot: recovered.snapshot.clone(),
+            inside: recovered.inside.clone(),
+        },
     }
 }
 
@@ -446,10 +461,11 @@ async fn create_own_topics(admin: &Admin, topics: &OwnTopics, replication: i32) 
         replication,
         config: config.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
     };
-    let forever = [("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1")];
+    let forever =
+        [("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1"), BROKERS_TIME];
     admin.create(spec(&topics.cuts, &forever)).await?;
     admin.create(spec(&topics.control, &forever)).await?;
-    admin.create(spec(&topics.state, &[("cleanup.policy", "compact")])).await
+    admin.create(spec(&topics.state, &[("cleanup.policy", "compact"), BROKERS_TIME])).await
 }
 
 /// Refuses to run with all that must be mended, at once.

@@ -17,7 +17,7 @@ use super::private;
 use crate::avro::{Plan, Registry, TableCodec};
 use crate::config::TopicsConfig;
 use crate::envelope::{self, Modes};
-use crate::kafka::{Admin, TopicSpec};
+use crate::kafka::{Admin, BROKERS_TIME, TopicSpec};
 
 /// Tables whose schemas are registered side by side.
 const REGISTERED_AT_ONCE: usize = 8;
@@ -191,7 +191,11 @@ impl TableBook {
     }
 
     fn spec(&self, name: &str, partitions: i32) -> TopicSpec {
-        let mut config = vec![("cleanup.policy".to_owned(), self.settings.cleanup_policy.to_string())];
+        let (key, value) = BROKERS_TIME;
+        let mut config = vec![
+            ("cleanup.policy".to_owned(), self.settings.cleanup_policy.to_string()),
+            (key.to_owned(), value.to_owned()),
+        ];
         if let Some(retention) = self.settings.retention_ms {
             config.push(("retention.ms".to_owned(), retention.to_string()));
         }

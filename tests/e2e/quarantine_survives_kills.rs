@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 
-use crate::kit::{Dice, Options, World};
+use crate::kit::{Dice, LIMIT, Options, World};
 
 const KILLS: u32 = 8;
 const KEYS: u64 = 60;
@@ -32,10 +32,19 @@ async fn quarantine_survives_kills() {
     let mut dice = Dice::new("deadkills kills");
     let mut source = world.start_source(&[]);
     let mut sink = world.start_sink(&[]);
-    for _ in 0..KILLS {
-        tokio::time::sleep(Duration::from_millis(200 + dice.below(1500))).await;
-        sink.kill();
-        sink = world.start_sink(&[]);
+    for kill in 0..KILLS {
+        if kill % 2 == 0 {
+            tokio::time::sleep(Duration::from_millis(200 + dice.below(1500))).await;
+            sink.kill();
+        } else {
+            let status = sink.wait(LIMIT);
+            assert_eq!(status.code(), None, "not dead by a signal: {}", sink.log_tail());
+        }
+        // Every other one dies when letters are stored, and the transaction that counts on them is not.
+        let point = format!("sink.letters_stored:{}", 1 + dice.below(3));
+        let doomed = [("CDC_FAIL_POINT", point.as_str())];
+        let environment = if kill % 2 == 0 { &doomed[..] } else { &[] };
+        sink = world.start_with("sink", &[], environment);
     }
     stop.store(true, Ordering::Relaxed);
     writer.await.unwrap();

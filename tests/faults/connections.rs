@@ -35,6 +35,9 @@ pub const FAULTS: &[Fault] = &[
     Link(Registry(Sink), Mode::Refuse),
 ];
 
+/// They go silent, which takes half a minute to be over: for long runs only.
+pub const SILENT: &[Fault] = &[Link(Mysql(Source), Mode::Silent), Link(Mysql(Sink), Mode::Silent)];
+
 /// Small cuts, so that large transactions span several, and faults fall inside of them.
 pub fn small_cuts() -> (String, String) {
     ("[limits]\ncut_bytes = 300000\n".to_owned(), String::new())
@@ -50,6 +53,8 @@ async fn connections() {
         instances: 1,
         proxied: true,
         own: Vec::new(),
+        clocks: false,
+        disks: Vec::new(),
         limits: small_cuts(),
         workload: Profile::MIXED,
     };

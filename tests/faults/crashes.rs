@@ -57,6 +57,8 @@ async fn crashes() {
         instances: 1,
         proxied: false,
         own: Vec::new(),
+        clocks: false,
+        disks: Vec::new(),
         limits: heavy(),
         workload: Profile::LARGE,
     };

@@ -30,6 +30,12 @@ pub enum Fault {
     Link(Link, Mode),
     /// Something happens to a server.
     Server(Part, Blow),
+    /// The wall clock of a process jumps.
+    ClockJump(Role),
+    /// The disk of a server is full for a while.
+    DiskFull(Part),
+    /// The source's MySQL dies for good, and its replica takes over.
+    Failover,
     /// The one that works loses its lock while it lives: another takes over from it.
     LockLost(Role),
     /// The one that works is stopped, loses its lock, and wakes up when another works.
@@ -55,6 +61,9 @@ pub enum Blow {
 /// How long a commit that is to get lost is waited for.
 const COMMIT_COMES: Duration = Duration::from_secs(5);
 
+/// How long a broker may take to end for want of room.
+const BROKER_ENDS: Duration = Duration::from_secs(10);
+
 /// The name by which it is counted.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -69,6 +78,9 @@ impl fmt::Display for Fault {
             Self::Server(part, Blow::Kill) => write!(f, "{} killed", part.name()),
             Self::Server(part, Blow::Pause) => write!(f, "{} stopped", part.name()),
             Self::Server(part, Blow::Restart) => write!(f, "{} restarted", part.name()),
+            Self::ClockJump(role) => write!(f, "{}'s clock jumped", role.name()),
+            Self::DiskFull(part) => write!(f, "{}: disk full", part.name()),
+            Self::Failover => write!(f, "source's MySQL failed over"),
             Self::LockLost(role) => write!(f, "{} lost its lock", role.name()),
             Self::Zombie(role) => write!(f, "{} woke as a zombie", role.name()),
         }
@@ -99,6 +111,7 @@ impl Mode {
             Self::LoseCommit => "commit lost",
             Self::HalfCloseToClient => "half closed by the server",
             Self::HalfCloseToServer => "half closed to the server",
+            Self::Silent => "silent",
         }
     }
 }
@@ -108,7 +121,15 @@ impl Fault {
     pub async fn happen(self, stage: &mut Stage) -> bool {
         match self {
             Self::Link(link, mode) => return on_link(link, mode, stage).await,
+            Self::ClockJump(role) => {
+                let victim = working(role, stage).await;
+                stage.instances[victim].clock.as_ref().expect("a plan with clocks").jump();
+            }
+            Self::DiskFull(part) => disk_full(part, stage).await,
             Self::Server(part, blow) => on_server(part, blow, stage).await,
+            Self::Failover => {
+                stage.pair.as_mut().expect("a plan with Part::Replica").fail_over().await;
+            }
             Self::LockLost(role) => return takes_over(role, false, stage).await,
             Self::Zombie(role) => return takes_over(role, true, stage).await,
             Self::KillBoth => {
@@ -172,11 +193,12 @@ async fn on_link(link: Link, mode: Mode, stage: &mut Stage) -> bool {
         proxy.cut();
     }
     proxy.set(mode);
-    if mode != Mode::Pass {
+    // Silence is noticed, or not: nothing ends it.
+    if !matches!(mode, Mode::Pass | Mode::Silent) {
         tokio::time::sleep(length).await;
         proxy.set(Mode::Pass);
     }
-    if !matches!(mode, Mode::Stall | Mode::Slow(_)) {
+    if !matches!(mode, Mode::Stall | Mode::Slow(_) | Mode::Silent) {
         proxy.cut();
     }
     true
@@ -204,6 +226,25 @@ async fn on_server(part: Part, blow: Blow, stage: &mut Stage) {
     }
     tokio::time::sleep(length / 2).await;
     tokio::task::block_in_place(|| server.again());
+}
+
+/// A broker ends when it cannot write; MySQL answers that it cannot, or waits.
+async fn disk_full(part: Part, stage: &mut Stage) {
+    let length = if part == Part::Broker { BROKER_ENDS } else { stage.random_length() };
+    let server = &stage.servers[&part];
+    let disk = server.disk().expect("a plan that puts it on a disk");
+    disk.fill();
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < length && !server.has_ended() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    disk.free();
+    if part == Part::Broker || server.has_ended() {
+        tokio::task::block_in_place(|| {
+            server.kill();
+            server.again();
+        });
+    }
 }
 
 /// Takes the lock from the one that works. Returns whether another had it then.

@@ -4,9 +4,10 @@
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::clock::Clock;
 use super::proxy::{Protocol, Proxy};
 use crate::kit::{Process, World};
 
@@ -43,6 +44,8 @@ pub struct Instance {
     pub role: Role,
     /// Through these it reaches its MySQL and the registry, where the test wants that.
     pub links: Option<Links>,
+    /// Its clock, where the test wants it to be wrong.
+    pub clock: Option<Clock>,
     settings: String,
     log: PathBuf,
     process: Process,
@@ -77,6 +80,17 @@ fn host_of(url: &str) -> &str {
 impl Instance {
     /// Starts a process of the world; `kafka` is where it finds the broker.
     pub fn start(world: &World, role: Role, number: usize, links: Option<Links>, kafka: &str) -> Self {
+        Self::start_by_clock(world, role, number, (links, None), kafka)
+    }
+
+    /// Starts one that goes by a clock of its own.
+    pub fn start_by_clock(
+        world: &World,
+        role: Role,
+        number: usize,
+        (links, clock): (Option<Links>, Option<Clock>),
+        kafka: &str,
+    ) -> Self {
         let name = role.name();
         let mut settings = fs::read_to_string(world.file(&format!("{name}.toml"))).unwrap();
         settings = settings.replace(&world.kafka, kafka);
@@ -94,8 +108,9 @@ impl Instance {
         let path = world.file(&format!("{name}-{number}.toml"));
         fs::write(&path, settings).unwrap();
         let log = PathBuf::from(world.file(&format!("{name}-{number}.log")));
-        let process = Process::start(&[name, "-c", &path], &log);
-        Self { role, links, settings: path, log, process, doomed: false, since: Instant::now(), gave_up: 0 }
+        let process = start(&[name, "-c", &path], &log, clock.as_ref(), &[]);
+        let since = Instant::now();
+        Self { role, links, clock, settings: path, log, process, doomed: false, since, gave_up: 0 }
     }
 
     /// Kills it, and starts it anew.
@@ -133,7 +148,7 @@ impl Instance {
     fn again(&mut self, environment: &[(&str, &str)]) {
         (self.doomed, self.since) = (false, Instant::now());
         let arguments = [self.role.name(), "-c", &self.settings];
-        self.process = Process::start_with(&arguments, &self.log, environment);
+        self.process = start(&arguments, &self.log, self.clock.as_ref(), environment);
     }
 
     /// Sends a signal by name.
@@ -166,4 +181,11 @@ impl Instance {
     pub fn log_tail(&self) -> String {
         self.process.log_tail()
     }
+}
+
+fn start(arguments: &[&str], log: &Path, clock: Option<&Clock>, environment: &[(&str, &str)]) -> Process {
+    let by_clock = clock.map(Clock::environment);
+    let by_clock = by_clock.iter().flatten().map(|(key, value)| (*key, value.as_str()));
+    let all: Vec<(&str, &str)> = by_clock.chain(environment.iter().copied()).collect();
+    Process::start_with(arguments, log, &all)
 }

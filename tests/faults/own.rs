@@ -1,14 +1,18 @@
 //! Servers of a test's own, which it may kill, stop and start again.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
+use super::disk::Disk;
 use crate::kit::variable;
 
 /// Which server of a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
     Source,
+    /// A second server for the source, which follows the first one.
+    Replica,
     Dest,
     Broker,
     Registry,
@@ -17,7 +21,7 @@ pub enum Part {
 impl Part {
     fn kind(self) -> &'static str {
         match self {
-            Self::Source | Self::Dest => "mysql",
+            Self::Source | Self::Replica | Self::Dest => "mysql",
             Self::Broker => "kafka",
             Self::Registry => "registry",
         }
@@ -27,6 +31,7 @@ impl Part {
     pub fn name(self) -> &'static str {
         match self {
             Self::Source => "source's MySQL",
+            Self::Replica => "source's replica",
             Self::Dest => "destination's MySQL",
             Self::Broker => "broker",
             Self::Registry => "registry",
@@ -36,6 +41,8 @@ impl Part {
 
 /// A server, removed with the value.
 pub struct Own {
+    // Goes first, so that what is below can be removed.
+    disk: Option<Disk>,
     part: Part,
     name: String,
     /// What the script said: its address, and on request a second one.
@@ -45,11 +52,27 @@ pub struct Own {
 impl Own {
     /// Starts one with more settings.
     pub fn start(test: &str, part: Part, settings: &[String]) -> Self {
-        let role = format!("{part:?}").to_lowercase();
-        let name = format!("{test}-{}-{role}", std::process::id());
-        let mut own = Self { part, name, addresses: Vec::new() };
+        let mut own = Self { disk: None, part, name: name_of(test, part), addresses: Vec::new() };
         own.addresses = own.run("start", settings);
         own
+    }
+
+    /// Starts one whose data lies on a small disk.
+    pub fn start_on_disk(test: &str, part: Part, settings: &[String], mib: u32) -> Self {
+        let mut own = Self { disk: None, part, name: name_of(test, part), addresses: Vec::new() };
+        own.disk = Some(Disk::mount(&own.folder().join("data"), mib));
+        own.addresses = own.run("start", settings);
+        own
+    }
+
+    /// Puts an empty folder of its data on a small disk.
+    pub fn put_on_disk(&mut self, folder: &str, mib: u32) {
+        self.disk = Some(Disk::mount(&self.folder().join("data").join(folder), mib));
+    }
+
+    /// Its small disk.
+    pub fn disk(&self) -> Option<&Disk> {
+        self.disk.as_ref()
     }
 
     /// Its address: `host:port`, or a URL.
@@ -72,12 +95,30 @@ impl Own {
         assert_eq!(self.run("start", &[]), self.addresses, "it comes back under its old address");
     }
 
+    /// Ends it in good order, and starts it with other settings.
+    pub fn restart_with(&self, settings: &[String]) {
+        self.stop();
+        assert_eq!(self.run("start", settings), self.addresses, "it comes back under its old address");
+    }
+
     /// Sends a signal by name.
     pub fn signal(&self, name: &str) {
-        let folder = variable("CDC_STACK_DIR");
-        let pid = fs::read_to_string(format!("{folder}/{}-{}/pid", self.part.kind(), self.name)).unwrap();
-        let status = Command::new("kill").args([&format!("-{name}"), pid.trim()]).status().unwrap();
+        let pid = self.pid();
+        let status = Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap();
         assert!(status.success(), "kill -{name} {pid}");
+    }
+
+    /// Whether it has ended, as far as its number tells.
+    pub fn has_ended(&self) -> bool {
+        fs::read(format!("/proc/{}/cmdline", self.pid())).unwrap_or_default().is_empty()
+    }
+
+    fn pid(&self) -> String {
+        fs::read_to_string(self.folder().join("pid")).unwrap().trim().to_owned()
+    }
+
+    fn folder(&self) -> PathBuf {
+        PathBuf::from(variable("CDC_STACK_DIR")).join(format!("{}-{}", self.part.kind(), self.name))
     }
 
     fn run(&self, verb: &str, settings: &[String]) -> Vec<String> {
@@ -90,8 +131,14 @@ impl Own {
     }
 }
 
+fn name_of(test: &str, part: Part) -> String {
+    let role = format!("{part:?}").to_lowercase();
+    format!("{test}-{}-{role}", std::process::id())
+}
+
 impl Drop for Own {
     fn drop(&mut self) {
+        drop(self.disk.take());
         let script = format!("CDC_STACK_{}_SCRIPT", self.part.kind().to_uppercase());
         for verb in ["kill", "drop"] {
             let _ = Command::new(variable(&script)).args([verb, &self.name]).output();

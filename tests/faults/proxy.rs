@@ -32,6 +32,8 @@ pub enum Mode {
     HalfCloseToClient,
     /// The server is told that the client has finished; its answers still come back.
     HalfCloseToServer,
+    /// Connections that are open go silent for good, and nobody is told; new ones work.
+    Silent,
 }
 
 /// What goes through it, as far as it must know a commit when it sees one.
@@ -58,8 +60,12 @@ impl Protocol {
 #[derive(Clone, Copy, Debug)]
 struct Order {
     mode: Mode,
-    /// Connections older than this are closed.
+    /// That of the connections which open now.
     generation: u64,
+    /// Connections older than this are closed.
+    closed: u64,
+    /// Connections older than this are silent.
+    silent: u64,
 }
 
 /// A proxy, ended with all its connections when dropped.
@@ -84,7 +90,7 @@ impl Proxy {
     pub async fn before(server: &str, protocol: Protocol) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let (order, _) = watch::channel(Order { mode: Mode::Pass, generation: 0 });
+        let (order, _) = watch::channel(Order { mode: Mode::Pass, generation: 0, closed: 0, silent: 0 });
         let server = Mutex::new(server.to_owned());
         let shared = Arc::new(Shared { server, protocol, order, ports: Mutex::default() });
         let listening = tokio::spawn(listen(listener, shared.clone()));
@@ -98,7 +104,14 @@ impl Proxy {
 
     /// From now on.
     pub fn set(&self, mode: Mode) {
-        self.shared.order.send_modify(|order| order.mode = mode);
+        self.shared.order.send_modify(|order| {
+            if mode == Mode::Silent {
+                order.generation += 1;
+                order.silent = order.generation;
+            } else {
+                order.mode = mode;
+            }
+        });
     }
 
     /// What it does now.
@@ -108,7 +121,10 @@ impl Proxy {
 
     /// Closes all connections.
     pub fn cut(&self) {
-        self.shared.order.send_modify(|order| order.generation += 1);
+        self.shared.order.send_modify(|order| {
+            order.generation += 1;
+            order.closed = order.generation;
+        });
     }
 
     /// Whether a connection from that port of this machine is one of its own to the server.
@@ -151,11 +167,11 @@ async fn connection(client: TcpStream, server: TcpStream, shared: &Shared) {
     let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
     let (fate, mut decided) = watch::channel(Fate::Open);
     let pump =
-        |from, to, to_server| Pump { from, to, orders: orders.clone(), to_server, fate: &fate, shared };
+        |from, to, to_server| Pump { from, to, born, orders: orders.clone(), to_server, fate: &fate, shared };
     let (requests, answers) = (pump(from_client, to_server, true), pump(from_server, to_client, false));
     tokio::select! {
         _ = async { tokio::join!(requests.run(), answers.run()) } => {}
-        _ = orders.wait_for(|order| order.generation > born) => {}
+        _ = orders.wait_for(|order| order.closed > born) => {}
         _ = decided.wait_for(|fate| *fate == Fate::Over) => {}
     }
 }
@@ -176,6 +192,7 @@ const DRIP: Duration = Duration::from_millis(50);
 struct Pump<'c> {
     from: OwnedReadHalf,
     to: OwnedWriteHalf,
+    born: u64,
     orders: watch::Receiver<Order>,
     to_server: bool,
     fate: &'c watch::Sender<Fate>,
@@ -187,14 +204,15 @@ impl Pump<'_> {
         let mut buffer = vec![0; 64 << 10];
         let mut finished = false;
         loop {
-            let mode = self.orders.borrow_and_update().mode;
+            let order = *self.orders.borrow_and_update();
+            let mode = if order.silent > self.born { Mode::Silent } else { order.mode };
             if self.is_half_closed(mode) && !finished {
                 finished = true;
                 let _ = self.to.shutdown().await;
             }
             let read = async {
                 match mode {
-                    Mode::Stall => std::future::pending().await,
+                    Mode::Stall | Mode::Silent => std::future::pending().await,
                     _ => self.from.read(&mut buffer).await.unwrap_or(0),
                 }
             };

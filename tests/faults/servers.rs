@@ -52,6 +52,8 @@ async fn servers() {
         instances: 1,
         proxied: false,
         own: vec![Source, Dest, Broker],
+        clocks: false,
+        disks: Vec::new(),
         limits: small_cuts(),
         workload: Profile::MIXED,
     };

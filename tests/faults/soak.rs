@@ -8,7 +8,7 @@ use super::own::Part;
 use super::report::Report;
 use super::stage::{self, Plan};
 use super::workload::Profile;
-use super::{connections, crashes, servers, twins};
+use super::{clocks, connections, crashes, disk, full_disks, servers, twins};
 use crate::kit::{self, Dice};
 
 /// How long a round makes faults.
@@ -48,10 +48,13 @@ fn plan(seed: u64, length: Duration) -> Plan {
             crashes::FAULTS,
             crashes::POINTS,
             connections::FAULTS,
+            connections::SILENT,
             servers::FAULTS,
             servers::REGISTRY,
             servers::TO_KAFKA,
             twins::FAULTS,
+            clocks::FAULTS,
+            if disk::can_be_had() { full_disks::FAULTS } else { &[] },
         ]
         .concat(),
         length,
@@ -59,6 +62,8 @@ fn plan(seed: u64, length: Duration) -> Plan {
         instances: 1 + usize::try_from(dice.below(2)).unwrap(),
         proxied: true,
         own: vec![Part::Source, Part::Dest, Part::Broker, Part::Registry],
+        clocks: true,
+        disks: if disk::can_be_had() { vec![Part::Dest, Part::Broker] } else { Vec::new() },
         limits: if heavy { crashes::heavy() } else { connections::small_cuts() },
         workload: if heavy { Profile::LARGE } else { Profile::MIXED },
     }

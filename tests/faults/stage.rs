@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
+use super::clock::Clock;
 use super::fault::Fault;
 use super::instance::{Instance, Links, Role};
 use super::looks::{self, Looks};
 use super::model::History;
 use super::own::{Own, Part};
+use super::pair::Pair;
 use super::proxy::{Protocol, Proxy};
 use super::report::Report;
 use super::side::{self, Side};
@@ -30,6 +32,9 @@ const SLOW: Duration = Duration::from_secs(25);
 /// So many faults happen, however slow the machine is.
 const FAULTS_MIN: u64 = 5;
 
+/// How large small disks are.
+const DISK_MIB: u32 = 256;
+
 /// What a test is made of.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -46,6 +51,10 @@ pub struct Plan {
     pub proxied: bool,
     /// Which servers are its own.
     pub own: Vec<Part>,
+    /// With a clock of its own for each process.
+    pub clocks: bool,
+    /// Which of these have their data on a small disk.
+    pub disks: Vec<Part>,
     /// More sections for source and sink.
     pub limits: (String, String),
     pub workload: workload::Profile,
@@ -58,6 +67,8 @@ pub struct Stage {
     /// In front of the broker, for all.
     pub kafka: Option<Proxy>,
     pub world: Arc<World>,
+    /// The source's servers, where one is to take over from the other.
+    pub pair: Option<Pair>,
     pub servers: BTreeMap<Part, Own>,
     pub dice: Dice,
     plan: Plan,
@@ -102,7 +113,8 @@ impl Stage {
     /// The workload runs from the beginning, so the first snapshot is taken under it, and under faults.
     async fn open(plan: Plan, seed: u64) -> Self {
         let proxy = Proxy::before("", Protocol::Kafka).await;
-        let servers = tokio::task::block_in_place(|| start_servers(&plan, &proxy.address));
+        let mut servers = tokio::task::block_in_place(|| start_servers(&plan, &proxy.address));
+        let pair = Pair::of(&mut servers).await;
         let kafka = servers.get(&Part::Broker).map(|broker| {
             proxy.leads_to(&broker.addresses[1]);
             proxy
@@ -112,13 +124,17 @@ impl Stage {
             capture: format!("chunk_rows = {}", plan.workload.bulk_rows / 10),
             source: plan.limits.0.clone(),
             sink: plan.limits.1.clone(),
-            source_server: address(Part::Source),
+            source_server: pair.as_ref().map(Pair::address).or(address(Part::Source)),
             dest_server: address(Part::Dest),
             kafka: address(Part::Broker),
             registry: address(Part::Registry),
             ..Options::default()
         };
         let world = Arc::new(World::with(plan.name, &options).await);
+        if plan.disks.contains(&Part::Dest) {
+            world.dest_sql(&format!("CREATE DATABASE `{}`", world.name)).await;
+            servers.get_mut(&Part::Dest).unwrap().put_on_disk(&world.name, DISK_MIB);
+        }
         let state = draft::initial(plan.workload);
         workload::create(&world, &state).await;
         let side = Arc::new(Side::default());
@@ -127,6 +143,7 @@ impl Stage {
             instances: Vec::new(),
             kafka,
             world,
+            pair,
             servers,
             dice: Dice::of(seed),
             report: Report::of(plan.name, seed),
@@ -162,7 +179,10 @@ impl Stage {
         for number in 0..self.plan.instances {
             for role in [Role::Source, Role::Sink] {
                 let links = if self.plan.proxied { Some(Links::of(&self.world, role).await) } else { None };
-                self.instances.push(Instance::start(&self.world, role, number, links, &broker));
+                let name = format!("{}-{number}", role.name());
+                let clock = self.plan.clocks.then(|| Clock::right(&self.world, &name));
+                let parts = (links, clock);
+                self.instances.push(Instance::start_by_clock(&self.world, role, number, parts, &broker));
             }
         }
     }
@@ -275,6 +295,7 @@ impl Drop for Stage {
         }
         self.instances.clear();
         if failed && std::env::var_os("CDC_TEST_KEEP").is_some() {
+            std::mem::forget(self.pair.take());
             return std::mem::take(&mut self.servers).into_values().for_each(std::mem::forget);
         }
         if self.servers.is_empty() {
@@ -291,10 +312,14 @@ impl Drop for Stage {
 fn start_servers(plan: &Plan, proxy: &str) -> BTreeMap<Part, Own> {
     let settings = |part: Part| match part {
         Part::Broker => vec![format!("proxied.at={proxy}")],
-        Part::Source | Part::Dest | Part::Registry => Vec::new(),
+        Part::Source | Part::Replica | Part::Dest | Part::Registry => Vec::new(),
     };
     std::thread::scope(|scope| {
-        let start = |part| scope.spawn(move || (part, Own::start(plan.name, part, &settings(part))));
+        let open = |part| match part == Part::Broker && plan.disks.contains(&part) {
+            true => Own::start_on_disk(plan.name, part, &settings(part), DISK_MIB),
+            false => Own::start(plan.name, part, &settings(part)),
+        };
+        let start = |part| scope.spawn(move || (part, open(part)));
         let all: Vec<_> = plan.own.iter().copied().map(start).collect();
         all.into_iter().map(|started| started.join().unwrap()).collect()
     })

@@ -24,6 +24,10 @@ const COMES: Duration = Duration::from_secs(90);
 /// How long is looked for a record that must not be there.
 const SILENCE: Duration = Duration::from_millis(500);
 
+/// A record bears the time of the broker, on this machine, whatever the clock of the source says.
+const SKEW_MS: i64 = 5_000;
+const AGE_MS_MAX: i64 = 3_600_000;
+
 const BUDGET_BYTES: usize = 64 << 20;
 
 /// How much was read.
@@ -137,6 +141,8 @@ impl Reader {
                     "{topic}/{partition} at offset {}: (cut, ordinal) found and expected",
                     event.offset
                 );
+                let late_ms = now_ms() - event.timestamp_ms;
+                assert!((-SKEW_MS..AGE_MS_MAX).contains(&late_ms), "{topic}: a record {late_ms} ms old");
                 count += 1;
                 let Some(value) = event.value else { continue };
                 let (key, change) = self.change(topic, &value);
@@ -170,6 +176,11 @@ impl Reader {
         let key = after.as_ref().or(before.as_ref()).map_or_else(String::new, |line| shape.key(line));
         ((table, key), (letter, before, after))
     }
+}
+
+fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_millis()).unwrap()
 }
 
 fn text(shape: &Shape, row: &AvroRow) -> String {

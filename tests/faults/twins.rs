@@ -35,6 +35,8 @@ async fn twins() {
         instances: 2,
         proxied: true,
         own: Vec::new(),
+        clocks: false,
+        disks: Vec::new(),
         limits: small_cuts(),
         workload: Profile::MIXED,
     };

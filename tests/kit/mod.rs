@@ -11,7 +11,7 @@ mod world;
 pub use compare::differences;
 pub use process::Process;
 pub use server::Server;
-pub use world::{Options, World, variable};
+pub use world::{Options, World, connect, variable};
 
 use std::time::{Duration, Instant};
 

@@ -118,9 +118,20 @@ impl World {
     }
 
     fn start(&self, role: &str, more: &[&str]) -> Process {
+        self.start_with(role, more, &[])
+    }
+
+    /// Starts `cdc source` or `cdc sink` with more in its environment.
+    pub fn start_with(&self, role: &str, more: &[&str], environment: &[(&str, &str)]) -> Process {
         let settings = self.file(&format!("{role}.toml"));
         let arguments = [&[role, "-c", settings.as_str()], more].concat();
-        Process::start(&arguments, &self.folder.join(format!("{role}.log")))
+        Process::start_with(&arguments, &self.folder.join(format!("{role}.log")), environment)
+    }
+
+    /// From now on the source is at another server, by its settings too.
+    pub fn source_moves_to(&mut self, server: &str) {
+        self.edit("source.toml", &mysql_section(&self.source), &mysql_section(server));
+        server.clone_into(&mut self.source);
     }
 
     /// Runs `cdc` to its end; returns its exit code and what it printed.
@@ -339,7 +350,8 @@ async fn show_create(mut conn: Conn, database: &str, table: &str) -> String {
     row.1
 }
 
-async fn connect(server: &str, database: Option<&str>) -> Conn {
+/// A connection to a server, `host:port`.
+pub async fn connect(server: &str, database: Option<&str>) -> Conn {
     try_connect(server, database).await.unwrap_or_else(|e| panic!("{server}: {e}"))
 }
 

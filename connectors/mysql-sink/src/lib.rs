@@ -36,6 +36,6 @@ pub use ledger::{
     Action, Answer, Backup, Chosen, DeadLetterDesk, LedgerAdmin, Mark, Move, Progress, Request, Running,
 };
 pub use parallel::{Done, Parallel};
-pub use session::check;
+pub use session::{SILENCE_MAX, check};
 pub use settings::{SchemaMode, Settings, TwoWay};
 pub use sink::Sink;

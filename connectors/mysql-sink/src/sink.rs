@@ -68,8 +68,16 @@ impl Sink {
     /// # Errors
     /// The destination cannot be reached or refuses; the ledger follows another topic prefix or has an unknown form.
     pub async fn open(settings: Settings, standing_by: impl FnMut(&str)) -> Result<Self> {
-        let ledger = settings.ledger();
         let leader = Leader::stand_by(&settings.endpoint, &settings.name, standing_by).await?;
+        let lost = leader.lost();
+        tokio::select! {
+            lost = lost => Err(lost),
+            opened = Self::lead(settings, leader) => opened,
+        }
+    }
+
+    async fn lead(settings: Settings, leader: Leader) -> Result<Self> {
+        let ledger = settings.ledger();
         let mut tables = Session::connect(&settings.endpoint, Purpose::Tables).await?;
         ledger::create(&ledger, &mut tables).await?;
         let mut data = Session::connect(&settings.endpoint, Purpose::Data).await?;
@@ -113,6 +121,12 @@ impl Sink {
     /// The keys in quarantine: of what is committed, and of the run that is open.
     pub fn quarantine(&self) -> &Quarantine {
         &self.quarantine
+    }
+
+    /// Waits until this sink is known to lead no more, for one that waits for an answer meanwhile: on a
+    /// line that went silent none comes. Whatever it was doing is to be dropped then.
+    pub fn lost_lead(&self) -> impl Future<Output = Error> + Send + use<> {
+        self.leader.lost()
     }
 
     /// How far it has come.

@@ -74,6 +74,8 @@ kinds! {
     Diverged = "E015", Halt;
     /// Without GTIDs a position belongs to one server, and this is another one.
     OtherServer = "E016", Halt;
+    /// A MySQL server has no room left on a disk. It is tried again: make room there.
+    DiskFull = "E017", Retry;
 
     /// A binlog event's checksum is wrong, or its bytes contradict themselves.
     BinlogCorrupt = "E020", Halt;

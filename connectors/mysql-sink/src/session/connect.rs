@@ -41,7 +41,7 @@ const KEEPALIVE: Duration = Duration::from_secs(10);
 /// How long opening a connection may take.
 const CONNECT_MAX: Duration = Duration::from_secs(20);
 /// The server frees the lock of a leader that has been silent for so long.
-const LEAD_SILENCE_SECONDS_MAX: u32 = 120;
+const LEAD_SILENCE_SECONDS_MAX: u32 = 30;
 /// How long a statement waits for a row lock before it is tried again from the ledger.
 const LOCK_WAIT_SECONDS_MAX: u32 = 20;
 /// The same beside other sessions, where the lock may be held by a batch that waits for this one.

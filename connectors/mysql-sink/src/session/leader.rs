@@ -4,23 +4,25 @@
 //! makes them safe. A holder that was stopped for longer than the server waits
 //! loses it without noticing; the ledger's epoch then refuses its commits.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cdc_sdk::endpoint::Endpoint;
 use cdc_sdk::{Error, Kind, Result};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::connect::{Purpose, Session};
+use super::refusal::Refusal;
 use crate::apply::text;
 
 /// How long one attempt to get the lock waits before standing by is reported again.
 const SLICE_SECONDS: u32 = 5;
 /// How often the holder shows the server that it is alive.
-const BEAT: Duration = Duration::from_secs(10);
+const BEAT: Duration = Duration::from_secs(5);
 /// How long the answer to that may take.
-const BEAT_MAX: Duration = Duration::from_secs(20);
+const BEAT_MAX: Duration = Duration::from_secs(10);
+/// How long a silent line to the destination goes unnoticed, whatever the sink waits for.
+pub const SILENCE_MAX: Duration = BEAT.saturating_add(BEAT_MAX);
 /// MySQL's limit on the length of a lock's name, in characters.
 const LOCK_NAME_CHARS_MAX: usize = 64;
 
@@ -28,7 +30,7 @@ const LOCK_NAME_CHARS_MAX: usize = 64;
 pub(crate) struct Leader {
     /// The server's number of the connection that holds the lock.
     pub connection: u32,
-    lost: Arc<AtomicBool>,
+    lost: watch::Receiver<bool>,
     keeper: JoinHandle<()>,
 }
 
@@ -48,18 +50,26 @@ impl Leader {
                 &holder(&mut session, &lock).await?.unwrap_or_else(|| "a connection that just ended".into()),
             );
         }
-        let lost = Arc::new(AtomicBool::new(false));
+        let (tell, lost) = watch::channel(false);
         let connection = session.id();
-        let keeper = tokio::spawn(keep(session, lock, Arc::clone(&lost)));
+        let keeper = tokio::spawn(keep(session, lock, tell));
         Ok(Self { connection, lost, keeper })
     }
 
     /// Refuses once the lock is known to be lost.
     pub fn confirm(&self) -> Result<()> {
-        match self.lost.load(Ordering::Acquire) {
-            false => Ok(()),
-            true => Err(Error::new(Kind::LedgerMoved, "the connection that held this sink's lock has ended")
-                .hint("it is opened anew; another sink of the name may have taken over meanwhile")),
+        if *self.lost.borrow() { Err(lost_lock()) } else { Ok(()) }
+    }
+
+    /// Waits until the lock is known to be lost: the line is cut or silent, or somebody took it.
+    pub fn lost(&self) -> impl Future<Output = Error> + Send + use<> {
+        let mut lost = self.lost.clone();
+        async move {
+            if lost.wait_for(|lost| *lost).await.is_ok() {
+                return lost_lock();
+            }
+            // It was given up.
+            std::future::pending().await
         }
     }
 
@@ -76,23 +86,32 @@ impl Drop for Leader {
 }
 
 /// Shows the server at intervals that the holder lives, until that fails.
-async fn keep(mut session: Session, lock: String, lost: Arc<AtomicBool>) {
+async fn keep(mut session: Session, lock: String, lost: watch::Sender<bool>) {
     let question = format!("SELECT COALESCE(IS_USED_LOCK({}) = CONNECTION_ID(), 0)", text(&lock));
     loop {
         tokio::time::sleep(BEAT).await;
         let answer = tokio::time::timeout(BEAT_MAX, session.row::<u8>(&question)).await;
         if !matches!(answer, Ok(Ok(Some(1)))) {
             tracing::warn!(lock, "the sink's lock is lost");
-            lost.store(true, Ordering::Release);
+            lost.send_replace(true);
             return;
         }
     }
 }
 
+fn lost_lock() -> Error {
+    Error::new(Kind::LedgerMoved, "the connection that held this sink's lock has ended, or does not answer")
+        .hint("it is opened anew; another sink of the name may have taken over meanwhile")
+}
+
 async fn take(session: &mut Session, lock: &str, seconds: u32) -> Result<bool> {
     let sql = format!("SELECT COALESCE(GET_LOCK({}, {seconds}), 0)", text(lock));
-    let got =
-        session.row::<u8>(&sql).await.map_err(|r| r.into_error(format!("lock '{lock}' was refused")))?;
+    let limit = Duration::from_secs(seconds.into()) + BEAT_MAX;
+    let got = match tokio::time::timeout(limit, session.row::<u8>(&sql)).await {
+        Ok(got) => got,
+        Err(_) => Err(Refusal::broken("no answer from the server")),
+    };
+    let got = got.map_err(|r| r.into_error(format!("lock '{lock}' was refused")))?;
     Ok(got == Some(1))
 }
 

@@ -14,6 +14,7 @@ mod statement;
 
 pub use check::check;
 pub(crate) use connect::{Purpose, Session, Version};
+pub use leader::SILENCE_MAX;
 pub(crate) use leader::{Leader, holder, lock_name};
 pub(crate) use refusal::{Refusal, Stumble};
 pub(crate) use statement::Outcome;

@@ -49,7 +49,11 @@ impl From<mysql_async::Error> for Refusal {
     fn from(error: mysql_async::Error) -> Self {
         match error {
             mysql_async::Error::Server(server) => Self {
-                kind: kind(server.code),
+                kind: if is_disk_full(server.code, &server.message) {
+                    Kind::DiskFull
+                } else {
+                    kind(server.code)
+                },
                 code: server.code,
                 message: format!("MySQL error {} ({}): {}", server.code, server.state, server.message),
             },
@@ -75,6 +79,17 @@ const PACKET_TOO_LARGE: u16 = 1153;
 pub(super) const DUPLICATE: u16 = 1062;
 /// ER_NO_SUCH_TABLE.
 pub(crate) const NO_SUCH_TABLE: u16 = 1146;
+
+/// ER_DISK_FULL; ER_RECORD_FILE_FULL, which is what InnoDB says.
+const DISK_FULL: [u16; 2] = [1021, 1114];
+
+/// Files that cannot be made or written, for whatever reason: only the text tells why.
+const FILE_FAILED: [u16; 6] = [3, 28, 1004, 1005, 1026, 1030];
+
+fn is_disk_full(code: u16, message: &str) -> bool {
+    let no_space = || message.contains("No space left") || message.contains("errno: 28 ");
+    DISK_FULL.contains(&code) || (FILE_FAILED.contains(&code) && no_space())
+}
 
 /// What an error number means.
 pub(super) fn kind(code: u16) -> Kind {
@@ -134,6 +149,10 @@ fn hint(kind: Kind, code: u16) -> Option<&'static str> {
         (_, 1290 | 1836) => {
             Some("the destination is read-only: SET GLOBAL super_read_only = OFF, read_only = OFF;")
         }
+        (Kind::DiskFull, _) => Some(
+            "make room on the destination's disk (its error log says which file could not grow); nothing of the \
+             batch was applied, and it is tried again",
+        ),
         (Kind::MysqlDenied, _) => Some("`cdc check` lists the GRANT statements that are missing"),
         (Kind::Divergence, _) => Some(
             "another writer has changed these rows, or the destination has a unique key that the source lacks: \

@@ -19,6 +19,8 @@ pub(crate) struct Outcome {
 /// How long the server may take for a packet of rows. Row locks are given up after seconds,
 /// so a server that needs this long has gone away without saying so.
 const ANSWER_MAX: Duration = Duration::from_secs(600);
+/// A statement that has no answer after this long is spoken of, and again after as long.
+const SLOW: Duration = Duration::from_secs(15);
 /// How long DDL may take: an ALTER of a large table copies it.
 const DDL_MAX: Duration = Duration::from_secs(7 * 86_400);
 
@@ -29,7 +31,8 @@ impl Session {
             return Err(Stumble { done: 0, refusal: Refusal::broken("the connection is closed") });
         }
         let mut outcomes = Vec::new();
-        let answered = tokio::time::timeout(ANSWER_MAX, exchange(self, sql, &mut outcomes)).await;
+        let id = self.id();
+        let answered = patiently(id, ANSWER_MAX, exchange(self, sql, &mut outcomes)).await;
         match answered {
             Ok(Ok(())) => Ok(outcomes),
             Ok(Err(refusal)) => Err(self.stumble(outcomes.len(), refusal)),
@@ -45,8 +48,8 @@ impl Session {
 
     /// Runs a statement that changes tables, which may take long.
     pub async fn define(&mut self, sql: &str) -> Result<(), Refusal> {
-        let conn = &mut self.conn;
-        let answered = tokio::time::timeout(DDL_MAX, conn.query_drop(sql)).await;
+        let id = self.id();
+        let answered = patiently(id, DDL_MAX, self.conn.query_drop(sql)).await;
         self.settle(answered.map(|a| a.map_err(Refusal::from)))
     }
 
@@ -86,6 +89,30 @@ impl Session {
     fn stumble(&mut self, done: usize, refusal: Refusal) -> Stumble {
         self.broken |= refusal.code == 0;
         Stumble { done, refusal }
+    }
+}
+
+/// Waits for an answer, and says so when it does not come: a destination whose binlog finds its disk full
+/// tells nobody but its own log, and waits for room.
+async fn patiently<T>(
+    connection: u32,
+    limit: Duration,
+    answer: impl Future<Output = T>,
+) -> Result<T, tokio::time::error::Elapsed> {
+    let begun = tokio::time::Instant::now();
+    tokio::pin!(answer);
+    loop {
+        let slice = SLOW.min(limit.saturating_sub(begun.elapsed()));
+        match tokio::time::timeout(slice, &mut answer).await {
+            Err(elapsed) if begun.elapsed() >= limit => return Err(elapsed),
+            Err(_) => tracing::warn!(
+                connection,
+                seconds = begun.elapsed().as_secs(),
+                "the destination has not answered a statement yet: see SHOW PROCESSLIST there for a lock, and its \
+                 error log for a full disk, where it waits for room"
+            ),
+            Ok(answered) => return Ok(answered),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Batches of which something cannot be applied: see [`crate::dead_letter`].
 
 use cdc_sdk::value::Row;
-use cdc_sdk::{Error, Fate, Kind, Op, Result};
+use cdc_sdk::{Error, Fate, Kind, Op, Result, fail};
 
 use super::{Sink, State};
 use crate::apply::Replay;
@@ -126,6 +126,7 @@ impl Sink {
             return Ok(());
         }
         let from = office.keep(&letters).await?;
+        fail::point("sink.letters_stored");
         let held = aside.held(&batch.changes, repeats, from, |origin| office.place(origin));
         for key in &held {
             ledger::quarantine::take_in(&self.ledger, &mut self.data, key).await?;

@@ -19,9 +19,9 @@ use super::{connect, within};
 use crate::settings::Settings;
 
 /// Seconds of silence after which the server gives the lock away.
-const SILENCE_S_MAX: u32 = 120;
+const SILENCE_S_MAX: u32 = 30;
 /// How often the holder speaks.
-const KEEPALIVE: Duration = Duration::from_secs(20);
+const KEEPALIVE: Duration = Duration::from_secs(5);
 /// Seconds of one wait, after which the waiter says so.
 const SLICE_S: u32 = 5;
 

@@ -47,6 +47,8 @@ pub enum Start {
         position: Position,
         /// What was stored of the tables.
         snapshot: Vec<TableProgress>,
+        /// The transaction that the position lies inside of, where that is known.
+        inside: Option<Gtid>,
     },
 }
 

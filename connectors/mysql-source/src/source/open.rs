@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cdc_sdk::{Error, GtidSet, Kind, Position, Result, TableName};
+use cdc_sdk::{Error, Gtid, GtidSet, Kind, Position, Result, TableName};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
@@ -75,15 +75,20 @@ impl Source {
 }
 
 async fn begin(conn: &mut Conn, server: &Server, settings: &Settings, start: Start) -> Result<Beginning> {
-    let (position, progress) = match start {
+    let (mut position, progress, inside) = match start {
         Start::Fresh => {
             let position = server.position(&log_end(conn).await?);
             return Ok(Beginning { position, progress: Vec::new(), anew: false });
         }
-        Start::Resume { position, snapshot } => (position, snapshot),
+        Start::Resume { position, snapshot, inside } => (position, snapshot, inside),
     };
     match verify(conn, server, &position).await {
-        Ok(()) => Ok(Beginning { position, progress, anew: false }),
+        Ok(()) => {
+            if is_lost(conn, server, &position, inside).await? {
+                position.partial = None;
+            }
+            Ok(Beginning { position, progress, anew: false })
+        }
         Err(e) if e.kind() == Kind::Purged && settings.snapshot == SnapshotMode::WhenNeeded => {
             tracing::warn!(error = %e, "the binlog at the position is gone; all tables are read anew");
             let position = server.position(&log_end(conn).await?);
@@ -91,6 +96,49 @@ async fn begin(conn: &mut Conn, server: &Server, settings: &Settings, start: Sta
         }
         Err(e) => Err(e),
     }
+}
+
+/// Whether the rest of a transaction that was delivered in part will never come: another server
+/// has taken over, and does not have it. The same server may show it late, but has it in its log.
+///
+/// # Errors
+/// [`Kind::Diverged`]: the server may yet receive it, since it follows another one.
+async fn is_lost(
+    conn: &mut Conn,
+    server: &Server,
+    position: &Position,
+    inside: Option<Gtid>,
+) -> Result<bool> {
+    let (Some(gtids), Some(gtid), true) = (&position.gtids, inside, position.partial.is_some()) else {
+        return Ok(false);
+    };
+    if server.uuid == position.server_uuid || gtids.contains(&gtid) {
+        return Ok(false);
+    }
+    let mut wanted = GtidSet::default();
+    wanted.insert(&gtid);
+    if wait_for(conn, &wanted, SHOW_WAIT).await? {
+        return Ok(false);
+    }
+    if is_replica(conn).await? {
+        return Err(Error::new(
+            Kind::Diverged,
+            "the server does not have a transaction that the source has delivered in part, and follows another server",
+        )
+        .detail(format!("not on the server yet: {gtid}"))
+        .hint("let the replica catch up; if it is to take over without that transaction, end its replication first (STOP REPLICA; RESET REPLICA ALL), then what was delivered of it is withdrawn"));
+    }
+    tracing::warn!(%gtid, "the server that took over does not have the transaction that was being delivered: it is abandoned");
+    Ok(true)
+}
+
+/// Whether the server is set up to follow another one, be it at work or not.
+async fn is_replica(conn: &mut Conn) -> Result<bool> {
+    let statement =
+        if conn.server_version() >= (8, 0, 22) { "SHOW REPLICA STATUS" } else { "SHOW SLAVE STATUS" };
+    let row: Option<mysql_async::Row> =
+        within("asking whether the server is a replica", conn.query_first(statement)).await?;
+    Ok(row.is_some())
 }
 
 async fn verify(conn: &mut Conn, server: &Server, position: &Position) -> Result<()> {

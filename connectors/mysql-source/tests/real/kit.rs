@@ -215,7 +215,8 @@ impl Model {
     }
 
     pub fn resume(&self) -> Start {
-        Start::Resume { position: self.position.clone(), snapshot: self.progress.values().cloned().collect() }
+        let snapshot = self.progress.values().cloned().collect();
+        Start::Resume { position: self.position.clone(), snapshot, inside: None }
     }
 
     /// Opens a source where this model stands, and notes what it says at its start.

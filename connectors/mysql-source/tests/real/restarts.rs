@@ -75,7 +75,8 @@ async fn no_data_means_none() -> Outcome {
 }
 
 async fn refusal(settings: &Settings, position: Position) -> Outcome<cdc_sdk::Error> {
-    match Source::open(settings.clone(), Start::Resume { position, snapshot: Vec::new() }).await {
+    let start = Start::Resume { position, snapshot: Vec::new(), inside: None };
+    match Source::open(settings.clone(), start).await {
         Ok(_) => Err("the position was taken".into()),
         Err(error) => Ok(error),
     }
