@@ -40,8 +40,9 @@ bench: ## Throughput and latency on this machine
 	set -a && eval "$$($(STACK) env)" && set +a && cargo test --release -p cdc --test cdc-tests -- --ignored --nocapture bench
 
 # The last line is JSON: faults by kind, commits, checks, seeds.
-soak: ## Faults of every kind for CDC_SOAK_MINUTES (20), everything compared
+soak: ## Larger models, then faults of every kind for CDC_SOAK_MINUTES (20), everything compared
 	$(STACK) up
+	cargo test -p cdc --test cdc-tests -- --ignored --nocapture model::
 	set -a && eval "$$($(STACK) env)" && set +a && cargo test -p cdc --test cdc-tests -- --ignored --nocapture faults::soak
 
 clean: ## Remove what was built, and the stack with its data (downloads stay)

@@ -15,3 +15,5 @@ mod e2e;
 mod faults;
 #[cfg(test)]
 mod bench;
+#[cfg(test)]
+mod model;
