@@ -17,3 +17,5 @@ mod faults;
 mod bench;
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod extremes;

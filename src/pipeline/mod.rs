@@ -12,6 +12,7 @@ pub mod snapshot;
 
 pub mod sink;
 mod gather;
+mod in_flight;
 mod decoder;
 mod streams;
 pub mod dead_letter;

@@ -39,6 +39,11 @@ pub fn batch_bytes(limits: &SinkLimits) -> u64 {
     limits.memory_bytes / 8 / batches(limits)
 }
 
+/// Bytes of all batches that are gathered and not applied yet. A single one may be larger: it goes alone.
+pub fn in_flight_bytes(limits: &SinkLimits) -> u64 {
+    limits.memory_bytes / 4
+}
+
 /// Events of one batch.
 pub fn batch_events(limits: &SinkLimits) -> u64 {
     EVENTS / batches(limits)

@@ -30,6 +30,11 @@ use crate::observe::{SnapshotProgress, SourceView, State, Stop};
 /// Without changes, a cut is written this often, so that a sink knows the source lives.
 const IDLE_CUT: Duration = Duration::from_secs(10);
 
+/// A commit to Kafka that takes longer than this has many partitions to end. Then cuts become as long as
+/// it takes, at most so long, or most of the time would go into commits.
+const COMMIT_USUAL: Duration = Duration::from_millis(50);
+const CUT_MAX: Duration = Duration::from_secs(1);
+
 /// Runs the source until it is stopped, caught up (by option), or cannot go on.
 pub async fn run(config: SourceConfig, options: RunOptions, stop: Stop, view: Arc<SourceView>) -> Result<()> {
     let settings = settings::source(&config);
@@ -77,6 +82,8 @@ struct Road<'a> {
     /// The next cut must be a batch by itself.
     alone: bool,
     last_cut: Instant,
+    /// The age that a cut must have.
+    cut_age: Duration,
 }
 
 impl<'a> Road<'a> {
@@ -133,6 +140,7 @@ impl<'a> Road<'a> {
             transaction: None,
             alone: false,
             last_cut: Instant::now(),
+            cut_age: Duration::ZERO,
         };
         road.prepare_tables().await?;
         road.first_cut(recovered.last.map(|l| l.kind))?;
@@ -193,7 +201,9 @@ impl<'a> Road<'a> {
                 biased;
                 received = self.commands.next(), if between => self.command(received?).await?,
                 event = self.source.next() => self.take(event?).await?,
-                () = std::future::ready(()), if between && self.writer.is_open() => self.cut(CutKind::Complete)?,
+                () = passed(self.cut_age.saturating_sub(self.writer.age())), if between && self.writer.is_open() => {
+                    self.cut(CutKind::Complete)?;
+                }
                 // The rest of a transaction may be long: what is not committed is read again.
                 () = stop.wait() => return self.end(between),
                 () = tokio::time::sleep_until((self.last_cut + IDLE_CUT).into()), if between => self.idle_cut().await?,
@@ -216,7 +226,8 @@ impl<'a> Road<'a> {
                 self.position = commit.position;
                 self.writer.transaction_ended(commit.committed_us);
                 if self.alone
-                    || self.writer.age() >= Duration::from_millis(self.config.limits.cut_interval_ms)
+                    || self.writer.age()
+                        >= self.cut_age.max(Duration::from_millis(self.config.limits.cut_interval_ms))
                     || self.is_full()
                 {
                     self.cut(CutKind::Complete)?;
@@ -375,12 +386,21 @@ impl<'a> Road<'a> {
         let alone = std::mem::take(&mut self.alone);
         let cut = block_in_place(|| self.writer.commit(kind, position, alone))?;
         self.last_cut = Instant::now();
-        self.view.cut(&cut, begun.elapsed());
+        let took = begun.elapsed();
+        self.cut_age = if took > COMMIT_USUAL { took.min(CUT_MAX) } else { Duration::ZERO };
+        self.view.cut(&cut, took);
         self.view.snapshot(&shown(&self.source.progress()));
         let reading = self.source.progress();
         let read = self.writer.snapshot_complete() && reading.tables_done == reading.tables_total;
         self.view.state(if read { State::Streaming } else { State::Snapshot });
         Ok(())
+    }
+}
+
+/// At once where there is nothing to wait for: a timer has milliseconds.
+async fn passed(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
     }
 }
 
