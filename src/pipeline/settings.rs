@@ -5,6 +5,9 @@
 //! event. A sink holds at most: the consumer's queues, the batches (one gathered, one
 //! waiting, one at each writer) and a statement for each writer. The rest is the
 //! program itself.
+//!
+//! A row that is larger than its share passes all the same, and then nothing is held beside it: its batch
+//! goes alone (`in_flight`), and fewer partitions are fetched where large events come (`Events::expect`).
 
 use cdc_mysql_sink as sink;
 use cdc_mysql_source as source;
