@@ -3,7 +3,7 @@
 STACK := docker/native/stack.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint fmt stack stack-down demo demo-docker bench soak clean
+.PHONY: help build test lint fmt stack stack-down demo demo-docker bench extremes soak clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,9 +40,15 @@ bench: ## Throughput and delays on this machine, beside MySQL's own replication
 	$(STACK) up
 	set -a && eval "$$($(STACK) env)" && set +a && cargo test --release -p cdc --test cdc-tests -- --ignored --nocapture bench
 
-# The last line is JSON: faults by kind, commits, checks, seeds.
-soak: ## Faults of every kind for CDC_SOAK_MINUTES (20), everything compared
+# One at a time: each has servers of its own and gigabytes on disk. The last line of each is JSON.
+extremes: ## What is very large, with the memory it took: 2 GB transaction, 64 MB rows, 10,000 tables …
 	$(STACK) up
+	set -a && eval "$$($(STACK) env)" && set +a && cargo test --release -p cdc --test cdc-tests -- --ignored --nocapture --test-threads=1 extremes
+
+# The last line is JSON: faults by kind, commits, checks, seeds.
+soak: ## Larger models, then faults of every kind for CDC_SOAK_MINUTES (20), everything compared
+	$(STACK) up
+	cargo test -p cdc --test cdc-tests -- --ignored --nocapture model::
 	set -a && eval "$$($(STACK) env)" && set +a && cargo test -p cdc --test cdc-tests -- --ignored --nocapture faults::soak
 
 clean: ## Remove what was built, and the stack with its data (downloads stay)

@@ -15,3 +15,7 @@ mod e2e;
 mod faults;
 #[cfg(test)]
 mod bench;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod extremes;

@@ -16,6 +16,9 @@ use super::schema::{self, Field};
 use super::tail;
 use crate::envelope::{Meta, Modes};
 
+/// Buffers larger than this are given back after their row: few rows are so large.
+const KEPT_BYTES_MAX: usize = 1 << 20;
+
 /// Bytes before a datum: 0 and the schema's id.
 const FRAME: usize = 5;
 
@@ -44,6 +47,17 @@ pub struct Scratch {
     /// Where the key's columns lie in `value`, in key order.
     key_ranges: Vec<Range<usize>>,
     old_key_ranges: Vec<Range<usize>>,
+}
+
+impl Scratch {
+    /// Gives back what a large row took.
+    fn settle(&mut self) {
+        for buffer in [&mut self.value, &mut self.part] {
+            if buffer.capacity() > KEPT_BYTES_MAX {
+                *buffer = Vec::new();
+            }
+        }
+    }
 }
 
 /// A message to be sent.
@@ -123,7 +137,7 @@ impl TableCodec {
         scratch: &mut Scratch,
         emit: &mut impl FnMut(Outgoing<'_>) -> Result<()>,
     ) -> Result<()> {
-        match (change.op, &change.before, &change.after) {
+        let encoded = match (change.op, &change.before, &change.after) {
             (Op::Create | Op::Read, _, Some(after)) => self.created(change.op, after, meta, scratch, emit),
             (Op::Update, Some(before), Some(after)) => self.updated(before, after, meta, scratch, emit),
             (Op::Delete, Some(before), _) => self.deleted(before, meta, scratch, emit),
@@ -132,7 +146,9 @@ impl TableCodec {
                 Kind::Bug,
                 format!("a change '{}' without the row images it needs", op.letter()),
             ))),
-        }
+        };
+        scratch.settle();
+        encoded
     }
 
     /// The event of TRUNCATE: no key, no rows.

@@ -90,6 +90,9 @@ pub struct Events {
     /// The share to change to; `None` after that.
     narrow: Option<Share>,
     share: Share,
+    budget_bytes: usize,
+    /// How large a record is to be expected.
+    record_bytes: usize,
     tended: Instant,
     ebbed: Instant,
 }
@@ -161,6 +164,8 @@ impl Events {
             group_label: group_label.to_owned(),
             narrow: Some(Share::narrow(budget_bytes)),
             share,
+            budget_bytes,
+            record_bytes: 0,
             tended: now,
             ebbed: now,
         })
@@ -183,10 +188,36 @@ impl Events {
             self.narrow_down()?;
         }
         let id = self.lanes.insert(topic, partition, from);
-        if self.lanes.live_count() < self.share.live_max {
+        if self.lanes.live_count() < self.live_max() {
             self.make_live(&[id])?;
         }
         Ok(())
+    }
+
+    /// How large the records are that come next. A partition that is fetched holds one record at
+    /// least, however large, so of large ones fewer partitions are fetched at a time.
+    ///
+    /// # Errors
+    /// As [`Self::release`].
+    pub fn expect(&mut self, record_bytes: usize) -> Result<()> {
+        self.record_bytes = record_bytes;
+        match self.lanes.live_count().saturating_sub(self.live_max()) {
+            0 => Ok(()),
+            over => self.let_go(&self.lanes.stalest_live(over)),
+        }
+    }
+
+    /// Lets go what has been fetched and not been read. It is fetched again when it is asked for.
+    ///
+    /// # Errors
+    /// As [`Self::release`].
+    pub fn put_down(&mut self) -> Result<()> {
+        self.let_go(&self.lanes.stalest_live(usize::MAX))
+    }
+
+    /// Partitions that are fetched at a time: a record and its compressed form must fit for each.
+    fn live_max(&self) -> usize {
+        (self.budget_bytes / 2 / self.record_bytes.max(1)).clamp(1, self.share.live_max)
     }
 
     /// The next committed record of a partition; `None` where none came within the wait.
@@ -290,8 +321,9 @@ impl Events {
         if live {
             return Ok(());
         }
-        let wanted = self.lanes.waiting_from(id, (self.share.live_max / 4).max(1));
-        let free = self.share.live_max.saturating_sub(self.lanes.live_count());
+        let live_max = self.live_max();
+        let wanted = self.lanes.waiting_from(id, (live_max / 4).max(1));
+        let free = live_max.saturating_sub(self.lanes.live_count());
         let stale = self.lanes.stalest_live(wanted.len().saturating_sub(free));
         self.let_go(&stale)?;
         self.make_live(&wanted)

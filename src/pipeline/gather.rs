@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use super::cut_writer::OwnTopics;
 use super::decoder::{Decoder, change_of, datum};
 use super::filling::Filling;
+use super::in_flight::{InFlight, Room};
 use super::overlap::Overlap;
 use super::private::Mark;
 use super::recovery::stored_cut;
@@ -46,6 +47,8 @@ pub enum Work {
         batch: Batch<AvroRow>,
         /// How much that is.
         size: Size,
+        /// Its room, to be given back when it is applied.
+        room: Room,
     },
     /// Cuts without events went by: nothing to apply.
     Passed {
@@ -83,6 +86,9 @@ pub struct Gatherer {
     cuts: Log,
     events: Events,
     batcher: Batcher,
+    in_flight: InFlight,
+    /// Bytes that partitions may hold which are fetched.
+    fetched_bytes: usize,
     decoder: Decoder,
     topic_prefix: String,
     /// Tables whose events become dead letters where they cannot be read.
@@ -121,9 +127,12 @@ impl Gatherer {
             return Err(nothing_yet(&topics.cuts));
         }
         cuts.seek(progress.cuts_offset.max(beginning))?;
+        let fetched_bytes = settings::consumer_bytes(&config.limits);
         Ok(Self {
             cuts,
-            events: Events::open(&kafka, &config.name, settings::consumer_bytes(&config.limits))?,
+            events: Events::open(&kafka, &config.name, fetched_bytes)?,
+            in_flight: InFlight::new(settings::in_flight_bytes(&config.limits)),
+            fetched_bytes,
             batcher: Batcher::new(Limits {
                 bytes: settings::batch_bytes(&config.limits),
                 events: settings::batch_events(&config.limits),
@@ -204,6 +213,8 @@ impl Gatherer {
     /// One transaction for whole cuts.
     fn batch(&mut self, cuts: &[(i64, Cut)], hand_over: &mpsc::Sender<Work>, stop: &Stop) -> Result<bool> {
         let Some((_, last)) = cuts.last() else { return Ok(true) };
+        let size = Size::of(cuts.iter().map(|(_, cut)| cut));
+        let Some(room) = self.in_flight.enter(size.bytes, stop) else { return Ok(false) };
         self.fetch(cuts)?;
         let mut places = HashMap::new();
         let mut changes = Vec::new();
@@ -221,8 +232,9 @@ impl Gatherer {
             let committed_us = cuts.iter().map(|(_, c)| c.committed_us).max().unwrap_or(0);
             return Ok(hand_over.blocking_send(Work::Passed { cut: last.id, committed_us }).is_ok());
         }
-        let size = Size::of(cuts.iter().map(|(_, cut)| cut));
-        Ok(hand_over.blocking_send(commit(changes, cuts, places, size, complete)).is_ok())
+        self.rest_after(size)?;
+        let end = End::Commit(advance(cuts, places, complete));
+        Ok(hand_over.blocking_send(Work::Apply { batch: Batch { changes, end }, size, room }).is_ok())
     }
 
     /// One transaction for the cuts of one large source transaction, streamed.
@@ -235,17 +247,20 @@ impl Gatherer {
         self.fetch(cuts)?;
         let mut places = HashMap::new();
         for (index, (_, cut)) in cuts.iter().enumerate() {
+            let size = Size::of(std::iter::once(cut));
+            let Some(room) = self.in_flight.enter(size.bytes, stop) else { return Ok(false) };
             let mut changes = Vec::new();
             if !self.events_of(cut, &mut changes, &mut places, stop)? {
                 return Ok(false);
             }
-            let size = Size::of(std::iter::once(cut));
-            let work = if index + 1 == cuts.len() {
+            self.rest_after(size)?;
+            let end = if index + 1 == cuts.len() {
                 self.snapshot_complete = cut.snapshot_complete && !self.filling.is_open();
-                commit(changes, cuts, std::mem::take(&mut places), size, self.snapshot_complete)
+                End::Commit(advance(cuts, std::mem::take(&mut places), self.snapshot_complete))
             } else {
-                Work::Apply { batch: Batch { changes, end: End::More }, size }
+                End::More
             };
+            let work = Work::Apply { batch: Batch { changes, end }, size, room };
             if hand_over.blocking_send(work).is_err() {
                 return Ok(false);
             }
@@ -256,6 +271,9 @@ impl Gatherer {
     /// Begins to fetch every partition that the cuts name, all at once: a partition's first
     /// fetch takes a round trip or two.
     fn fetch(&mut self, cuts: &[(i64, Cut)]) -> Result<()> {
+        let ahead = self.batcher.event_bytes_ahead(self.fetched_bytes as u64);
+        let event_bytes = cuts.iter().map(|(_, cut)| cut.event_bytes()).max().unwrap_or(0).max(ahead);
+        self.events.expect(usize::try_from(event_bytes).unwrap_or(usize::MAX))?;
         let touched = cuts.iter().flat_map(|(_, cut)| &cut.touched);
         for touched in touched.filter(|touched| self.filling.concerns(&touched.topic)) {
             let key = (touched.topic.clone(), touched.partition);
@@ -263,6 +281,11 @@ impl Gatherer {
             self.events.ensure(&touched.topic, touched.partition, from)?;
         }
         Ok(())
+    }
+
+    /// While a large batch is applied nothing is held beside it.
+    fn rest_after(&mut self, size: Size) -> Result<()> {
+        if self.in_flight.is_large(size.bytes) { self.events.put_down() } else { Ok(()) }
     }
 
     /// All events of a cut; `false` if stopped before they were in.
@@ -407,25 +430,19 @@ fn named_by_topic(prefix: &str, topic: &str) -> Option<TableName> {
     (!table.contains('.')).then(|| TableName::new(database, table))
 }
 
-fn commit(
-    changes: Vec<Change<AvroRow>>,
-    cuts: &[(i64, Cut)],
-    places: HashMap<(String, i32), i64>,
-    size: Size,
-    snapshot_complete: bool,
-) -> Work {
+/// What the ledger says after the cuts.
+fn advance(cuts: &[(i64, Cut)], places: HashMap<(String, i32), i64>, snapshot_complete: bool) -> Advance {
     let places = places.into_iter();
     let places = places.map(|((topic, partition), offset)| Place { topic, partition, offset }).collect();
     let (cuts_offset, last) = cuts.last().map_or((0, None), |(offset, cut)| (*offset, Some(cut)));
-    let advance = Advance {
+    Advance {
         cut: last.map(|c| c.id).unwrap_or_default(),
         cuts_offset,
         places,
         position: last.map(|c| position_text(&c.position)).unwrap_or_default(),
         committed_us: cuts.iter().map(|(_, c)| c.committed_us).max().unwrap_or(0),
         snapshot_complete,
-    };
-    Work::Apply { batch: Batch { changes, end: End::Commit(advance) }, size }
+    }
 }
 
 /// A position as a person reads it: the GTID set, else file and offset.

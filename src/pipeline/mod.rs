@@ -13,6 +13,7 @@ pub mod snapshot;
 pub mod sink;
 mod by_key;
 mod gather;
+mod in_flight;
 mod decoder;
 mod streams;
 pub mod dead_letter;

@@ -5,6 +5,9 @@
 //! event. A sink holds at most: the consumer's queues, the batches (one gathered, one
 //! waiting, one at each writer) and a statement for each writer. The rest is the
 //! program itself.
+//!
+//! A row that is larger than its share passes all the same, and then nothing is held beside it: its batch
+//! goes alone (`in_flight`), and fewer partitions are fetched where large events come (`Events::expect`).
 
 use cdc_mysql_sink as sink;
 use cdc_mysql_source as source;
@@ -37,6 +40,11 @@ pub fn letter_bytes(limits: &SinkLimits) -> usize {
 /// Bytes of the events of one batch.
 pub fn batch_bytes(limits: &SinkLimits) -> u64 {
     limits.memory_bytes / 8 / batches(limits)
+}
+
+/// Bytes of all batches that are gathered and not applied yet. A single one may be larger: it goes alone.
+pub fn in_flight_bytes(limits: &SinkLimits) -> u64 {
+    limits.memory_bytes / 4
 }
 
 /// Events of one batch.

@@ -19,6 +19,7 @@ use super::RunOptions;
 use super::by_key;
 use super::dead_letter::{self, Office};
 use super::gather::{Gatherer, Size, Work};
+use super::in_flight::Room;
 use super::source::refuse_unfit;
 use super::streams::Streams;
 use super::{reach, retry, settings};
@@ -178,6 +179,7 @@ struct Handed {
     rows: u64,
     size: Size,
     since: Instant,
+    _room: Room,
 }
 
 impl Applier<'_> {
@@ -220,12 +222,13 @@ impl Applier<'_> {
                     self.view.state(State::CaughtUp);
                 }
                 Some(Work::Abandoned) => self.sink.roll_back().await?,
-                Some(Work::Apply { batch, size }) => {
+                Some(Work::Apply { batch, size, room }) => {
                     in_run = matches!(batch.end, mysql::End::More);
                     self.handed.push_back(Handed {
                         rows: batch.changes.len() as u64,
                         size,
                         since: Instant::now(),
+                        _room: room,
                     });
                     self.sink.apply(batch).await?;
                     self.show_done().await?;
@@ -255,7 +258,7 @@ impl Applier<'_> {
             view.set_aside(set_aside(self.sink.quarantine()));
         }
         for done in done {
-            if let Some(Handed { rows, size, since }) = self.handed.pop_front() {
+            if let Some(Handed { rows, size, since, .. }) = self.handed.pop_front() {
                 view.applied(rows, since.elapsed());
                 view.bytes(size.bytes);
                 view.transactions(size.transactions);

@@ -33,6 +33,11 @@ pub const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Without changes, a cut is written this often, so that a sink knows the source lives.
 const IDLE_CUT: Duration = Duration::from_secs(10);
 
+/// A commit to Kafka that takes longer than this has many partitions to end. Then cuts become as long as
+/// it takes, at most so long, or most of the time would go into commits.
+const COMMIT_USUAL: Duration = Duration::from_millis(50);
+const CUT_MAX: Duration = Duration::from_secs(1);
+
 /// Runs the source until it is stopped, caught up (by option), or cannot go on.
 pub async fn run(config: SourceConfig, options: RunOptions, stop: Stop, view: Arc<SourceView>) -> Result<()> {
     let settings = settings::source(&config);
@@ -80,6 +85,8 @@ struct Road<'a> {
     /// The next cut must be a batch by itself.
     alone: bool,
     last_cut: Instant,
+    /// The age that a cut must have.
+    cut_age: Duration,
 }
 
 impl<'a> Road<'a> {
@@ -136,6 +143,7 @@ impl<'a> Road<'a> {
             transaction: None,
             alone: false,
             last_cut: Instant::now(),
+            cut_age: Duration::ZERO,
         };
         road.prepare_tables().await?;
         road.first_cut(recovered.last.map(|l| l.kind))?;
@@ -192,7 +200,8 @@ impl<'a> Road<'a> {
             if between && stop.requested() {
                 return self.end(between);
             }
-            let wait = self.writer.may_wait(self.cut_interval());
+            let wait =
+                self.writer.may_wait(self.cut_interval()).max(self.cut_age.saturating_sub(self.writer.age()));
             tokio::select! {
                 biased;
                 received = self.commands.next(), if between => self.command(received?).await?,
@@ -220,7 +229,8 @@ impl<'a> Road<'a> {
                 self.transaction = None;
                 self.position = commit.position;
                 self.writer.transaction_ended(commit.committed_us);
-                if self.alone || self.writer.age() >= self.cut_interval() || self.is_full() {
+                if self.alone || self.writer.age() >= self.cut_interval().max(self.cut_age) || self.is_full()
+                {
                     self.cut(CutKind::Complete)?;
                 }
             }
@@ -389,7 +399,9 @@ impl<'a> Road<'a> {
         let alone = std::mem::take(&mut self.alone);
         let cut = block_in_place(|| self.writer.commit(kind, position, alone))?;
         self.last_cut = Instant::now();
-        self.view.cut(&cut, begun.elapsed());
+        let took = begun.elapsed();
+        self.cut_age = if took > COMMIT_USUAL { took.min(CUT_MAX) } else { Duration::ZERO };
+        self.view.cut(&cut, took);
         self.view.snapshot(&shown(&self.source.progress()));
         let reading = self.source.progress();
         let read = self.writer.snapshot_complete() && reading.tables_done == reading.tables_total;

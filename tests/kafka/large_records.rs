@@ -60,3 +60,40 @@ async fn a_record_over_the_topics_limit_is_refused_by_name_and_size() {
     assert_eq!(publish(&mut publisher, &topic, 0, &["small"]), 2, "only the abort's marker comes before");
     broker.sweep().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_large_records_fewer_partitions_are_fetched() {
+    let broker = Broker::new("fewer");
+    let partitions = 8;
+    let topic = broker.create("t", partitions).await;
+    let (budget, size) = (8 << 20, 1 << 20);
+    let mut publisher = Publisher::open(&broker.settings, &broker.name, budget).unwrap();
+    for _ in 0..2 {
+        publisher.begin().unwrap();
+        for partition in 0..partitions {
+            publisher.send(&topic, partition, None, Some(&noise(size)), &[], 1).unwrap();
+        }
+        publisher.commit().unwrap();
+    }
+    let mut events = Events::open(&broker.settings, &broker.name, budget).unwrap();
+    for partition in 0..partitions {
+        events.ensure(&topic, partition, From::Earliest).unwrap();
+    }
+    assert_eq!(events.held(), (8, 8));
+    events.expect(size).unwrap();
+    assert_eq!(events.held(), (8, 4));
+    for round in 0..2 {
+        for partition in 0..partitions {
+            let event = arrives(&mut events, &topic, partition);
+            assert_eq!(event.value.map(|value| value.len()), Some(size), "{partition}, {round}");
+            assert!(events.held().1 <= 4);
+        }
+        events.put_down().unwrap();
+        assert_eq!(events.held(), (8, 0));
+        // Too large for the budget: one at a time.
+        events.expect(budget * 2).unwrap();
+    }
+    events.expect(100).unwrap();
+    assert_eq!(events.next(&topic, 0, Duration::from_millis(10)).unwrap(), None);
+    broker.sweep().await;
+}

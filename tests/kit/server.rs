@@ -21,13 +21,24 @@ impl Server {
         let address = text.lines().last().unwrap_or_default().trim().to_owned();
         Self { name, address }
     }
+
+    /// Sends it a signal by name.
+    pub fn signal(&self, name: &str) {
+        let pid = format!("{}/mysql-{}/pid", variable("CDC_STACK_DIR"), self.name);
+        let pid = std::fs::read_to_string(pid).unwrap();
+        let status = Command::new("kill").args([&format!("-{name}"), pid.trim()]).status().unwrap();
+        assert!(status.success(), "kill -{name} {pid}");
+    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Of a test that failed its log stays, until `make stack-down`.
-        let verb = if std::thread::panicking() { "stop" } else { "drop" };
-        let _ = script().arg(verb).arg(&self.name).output();
+        // One that is stopped by a signal does not end before it is let go.
+        let _ = script().arg("kill").arg(&self.name).output();
+        // Of a test that failed the log stays, until `make stack-down`.
+        if !std::thread::panicking() {
+            let _ = script().arg("drop").arg(&self.name).output();
+        }
     }
 }
 

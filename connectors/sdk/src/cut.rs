@@ -87,6 +87,11 @@ impl Cut {
     pub fn bytes(&self) -> u64 {
         self.touched.iter().map(|t| t.bytes).sum()
     }
+
+    /// The average size of an event in the partition where that is largest.
+    pub fn event_bytes(&self) -> u64 {
+        self.touched.iter().map(|t| t.bytes / t.events.max(1)).max().unwrap_or(0)
+    }
 }
 
 impl fmt::Display for CutId {

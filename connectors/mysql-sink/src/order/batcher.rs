@@ -75,6 +75,18 @@ impl Batcher {
         Ok(())
     }
 
+    /// How large an event is to be expected in the next so many bytes: the largest of the averages
+    /// that a cut has in a partition.
+    pub fn event_bytes_ahead(&self, window_bytes: u64) -> u64 {
+        let mut passed = 0;
+        let near = self.waiting.iter().take_while(|(_, cut)| {
+            let is_near = passed < window_bytes;
+            passed += cut.bytes();
+            is_near
+        });
+        near.map(|(_, cut)| cut.event_bytes()).max().unwrap_or(0)
+    }
+
     /// Takes what is to be applied next.
     pub fn take(&mut self) -> Next {
         let Some((_, first)) = self.waiting.front() else { return Next::Wait };

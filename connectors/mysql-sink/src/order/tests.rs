@@ -47,6 +47,25 @@ fn whole_cuts_join_up_to_the_limit() {
 }
 
 #[test]
+fn large_events_are_seen_coming() {
+    let complete = |s, bytes| cut(s, CutKind::Complete, false, bytes);
+    let mut batcher = batcher(vec![complete(1, 10), complete(2, 90), complete(3, 20), complete(4, 5000)]);
+    assert_eq!(batcher.event_bytes_ahead(100), 90);
+    assert_eq!(batcher.event_bytes_ahead(101), 90);
+    assert_eq!(batcher.event_bytes_ahead(130), 5000);
+    let mut many = complete(5, 0);
+    many.touched = vec![
+        Touched { topic: "t".into(), partition: 0, events: 100, bytes: 6000 },
+        Touched { topic: "t".into(), partition: 1, events: 2, bytes: 300 },
+    ];
+    assert_eq!(many.event_bytes(), 150);
+    for _ in 0..2 {
+        assert!(matches!(batcher.take(), Next::Batch(_)));
+    }
+    assert_eq!(batcher.event_bytes_ahead(30), 5000);
+}
+
+#[test]
 fn a_cut_alone_is_a_batch_by_itself() {
     let complete = |s, alone| cut(s, CutKind::Complete, alone, 1);
     let mut batcher = batcher(vec![complete(1, false), complete(2, true), complete(3, false)]);

@@ -5,7 +5,9 @@
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::task::Poll;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use cdc_sdk::gtid::Origin;
@@ -39,6 +41,24 @@ pub(crate) struct Transport {
     silence_max: Duration,
     deadline: Instant,
     grace: bool,
+    /// Whether the connection has stirred since it was last looked at: a large event takes a while
+    /// to arrive over a slow line, and meanwhile the server sends no heartbeat.
+    stirred: Arc<AtomicBool>,
+    /// The task's waker and ours in front of it.
+    wakers: Option<(Waker, Waker)>,
+}
+
+/// Wakes the task, and notes that the connection did.
+struct Stir {
+    stirred: Arc<AtomicBool>,
+    task: Waker,
+}
+
+impl Wake for Stir {
+    fn wake(self: Arc<Self>) {
+        self.stirred.store(true, Ordering::Relaxed);
+        self.task.wake_by_ref();
+    }
 }
 
 impl Transport {
@@ -62,7 +82,11 @@ impl Transport {
         let (stream, reads_from) = dump(conn, request).await?;
         let silence_max = heartbeat * 2;
         let deadline = Instant::now() + silence_max;
-        Ok((Self { stream, silence_max, deadline, grace: false }, server, reads_from))
+        Ok((
+            Self { stream, silence_max, deadline, grace: false, stirred: Arc::default(), wakers: None },
+            server,
+            reads_from,
+        ))
     }
 
     /// The next event. May be dropped while it waits: nothing is lost.
@@ -75,20 +99,18 @@ impl Transport {
             self.grace = true;
             self.deadline = Instant::now() + GRACE;
         }
-        let stream = &mut self.stream;
-        let packet = std::future::poll_fn(|context| {
-            // The library takes lengths for granted in places and would panic on
-            // packets that are cut short.
-            let polled = AssertUnwindSafe(|| Pin::new(&mut *stream).poll_next(context));
-            match std::panic::catch_unwind(polled) {
-                Ok(poll) => poll.map(Some),
-                Err(_) => Poll::Ready(None),
+        let packet = loop {
+            match self.packet().await {
+                Some(packet) => break packet,
+                None if self.stirred.swap(false, Ordering::Relaxed) => {
+                    self.deadline = Instant::now() + self.silence_max;
+                }
+                None => return Err(silent(self.silence_max)),
             }
-        });
-        let silence_max = self.silence_max;
-        let packet = tokio::time::timeout_at(self.deadline, packet).await.map_err(|_| silent(silence_max))?;
+        };
         self.deadline = Instant::now() + self.silence_max;
         self.grace = false;
+        self.stirred.store(false, Ordering::Relaxed);
         match packet {
             Some(Some(Ok(event))) => Frame::from_packet(event).map_err(|why| {
                 Error::new(Kind::BinlogCorrupt, format!("an event is damaged: {}", why.0)).hint(DAMAGED)
@@ -100,7 +122,35 @@ impl Transport {
             }
         }
     }
+
+    /// What comes next; `None` once the time is up.
+    async fn packet(&mut self) -> Option<Packet> {
+        let (stream, stirred) = (&mut self.stream, &self.stirred);
+        let wakers = &mut self.wakers;
+        let packet = std::future::poll_fn(|context| {
+            let task = context.waker();
+            let (_, waker) = match wakers.take().filter(|(of, _)| of.will_wake(task)) {
+                Some(known) => wakers.insert(known),
+                None => {
+                    let stir = Stir { stirred: Arc::clone(stirred), task: task.clone() };
+                    wakers.insert((task.clone(), Waker::from(Arc::new(stir))))
+                }
+            };
+            let mut context = Context::from_waker(waker);
+            // The library takes lengths for granted in places and would panic on
+            // packets that are cut short.
+            let polled = AssertUnwindSafe(|| Pin::new(&mut *stream).poll_next(&mut context));
+            match std::panic::catch_unwind(polled) {
+                Ok(poll) => poll.map(Some),
+                Err(_) => Poll::Ready(None),
+            }
+        });
+        tokio::time::timeout_at(self.deadline, packet).await.ok()
+    }
 }
+
+/// What the library gives: an event, its end or an error; `None` where it panicked.
+type Packet = Option<Option<mysql_async::Result<mysql_common::binlog::events::Event>>>;
 
 const DAMAGED: &str = "run it again; if it stays, compare with mysqlbinlog --verify-binlog-checksum, and take a new snapshot if the file is damaged";
 
