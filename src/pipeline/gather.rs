@@ -187,6 +187,9 @@ impl Gatherer {
                 wait = Duration::ZERO;
                 let stored = stored_cut(&record)?;
                 let mut cut = stored.cut;
+                // Always in one order, as partitions are taken up in which they were met: of more than are
+                // fetched at a time those come next that are taken up with this one.
+                cut.touched.sort_unstable_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
                 self.complete_gtids(&mut cut.position, stored.gtid_delta.as_ref());
                 if self.done.is_some_and(|done| cut.id <= done) {
                     continue;
