@@ -11,7 +11,7 @@
 //! | a sink that is a million transactions behind | 256 MiB |
 //! | a destination that stalls for three minutes | 256 MiB |
 //!
-//! Peaks are the kernel's own (`VmHWM`); where there is no `/proc` they are the largest that `ps` showed.
+//! Peaks are the kernel's own (`VmHWM` in `/proc`): Linux only.
 //! Both sides are compared at the end of each case. Smaller ones run with all tests (`e2e`).
 
 mod backlog;
