@@ -6,7 +6,7 @@
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -41,22 +41,39 @@ pub(crate) struct Transport {
     silence_max: Duration,
     deadline: Instant,
     grace: bool,
-    /// Whether the connection has stirred since it was last looked at: a large event takes a while
-    /// to arrive over a slow line, and meanwhile the server sends no heartbeat.
-    stirred: Arc<AtomicBool>,
+    stirred: Arc<Stirred>,
     /// The task's waker and ours in front of it.
     wakers: Option<(Waker, Waker)>,
 }
 
+/// When the connection last stirred, whole event or not: a large one takes a while to arrive over a
+/// slow line, and meanwhile the server sends no heartbeat. The time, not that it did: the runtime
+/// also wakes for reasons of its own, mostly just after a packet.
+struct Stirred {
+    opened: Instant,
+    after_us: AtomicU64,
+}
+
+impl Stirred {
+    fn now(&self) {
+        let after = u64::try_from(self.opened.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.after_us.store(after, Ordering::Relaxed);
+    }
+
+    fn last(&self) -> Instant {
+        self.opened + Duration::from_micros(self.after_us.load(Ordering::Relaxed))
+    }
+}
+
 /// Wakes the task, and notes that the connection did.
 struct Stir {
-    stirred: Arc<AtomicBool>,
+    stirred: Arc<Stirred>,
     task: Waker,
 }
 
 impl Wake for Stir {
     fn wake(self: Arc<Self>) {
-        self.stirred.store(true, Ordering::Relaxed);
+        self.stirred.now();
         self.task.wake_by_ref();
     }
 }
@@ -81,12 +98,10 @@ impl Transport {
         prepare(&mut conn, request.server_id, heartbeat).await?;
         let (stream, reads_from) = dump(conn, request).await?;
         let silence_max = heartbeat * 2;
-        let deadline = Instant::now() + silence_max;
-        Ok((
-            Self { stream, silence_max, deadline, grace: false, stirred: Arc::default(), wakers: None },
-            server,
-            reads_from,
-        ))
+        let opened = Instant::now();
+        let stirred = Arc::new(Stirred { opened, after_us: AtomicU64::new(0) });
+        let deadline = opened + silence_max;
+        Ok((Self { stream, silence_max, deadline, grace: false, stirred, wakers: None }, server, reads_from))
     }
 
     /// The next event. May be dropped while it waits: nothing is lost.
@@ -102,15 +117,17 @@ impl Transport {
         let packet = loop {
             match self.packet().await {
                 Some(packet) => break packet,
-                None if self.stirred.swap(false, Ordering::Relaxed) => {
-                    self.deadline = Instant::now() + self.silence_max;
+                None => {
+                    let deadline = self.stirred.last() + self.silence_max;
+                    if deadline <= Instant::now() {
+                        return Err(silent(self.silence_max));
+                    }
+                    self.deadline = deadline;
                 }
-                None => return Err(silent(self.silence_max)),
             }
         };
         self.deadline = Instant::now() + self.silence_max;
         self.grace = false;
-        self.stirred.store(false, Ordering::Relaxed);
         match packet {
             Some(Some(Ok(event))) => Frame::from_packet(event).map_err(|why| {
                 Error::new(Kind::BinlogCorrupt, format!("an event is damaged: {}", why.0)).hint(DAMAGED)
