@@ -11,6 +11,7 @@ mod private;
 pub mod snapshot;
 
 pub mod sink;
+mod stage;
 mod by_key;
 mod gather;
 mod in_flight;

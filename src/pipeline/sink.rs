@@ -21,17 +21,12 @@ use super::dead_letter::{self, Office};
 use super::gather::{Gatherer, Size, Work};
 use super::in_flight::Room;
 use super::source::refuse_unfit;
+use super::stage::{self, BATCHES_WAITING, Gathering};
 use super::streams::Streams;
 use super::{reach, retry, settings};
 use crate::avro::AvroRow;
 use crate::config::{Consistency, SinkConfig};
 use crate::observe::{SetAside, SinkView, State, Stop, rfc3339};
-
-/// Batches between the stages: one waits while one is applied.
-const BATCHES_WAITING: usize = 1;
-
-/// How long the gathering stage may take to notice that it is to end.
-const GATHERER_ENDS: Duration = Duration::from_secs(30);
 
 /// How long batches at work may take to end.
 const WORK_ENDS: Duration = Duration::from_secs(30);
@@ -42,9 +37,6 @@ const CONFIRM: Duration = Duration::from_secs(2);
 
 /// How often a sink with keys in quarantine looks whether somebody asks to release some.
 const REQUESTS: Duration = Duration::from_secs(1);
-
-/// How often a sink looks whether its source has written a first cut.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Runs the sink until it is stopped, caught up (by option), or cannot go on.
 pub async fn run(config: SinkConfig, options: RunOptions, stop: Stop, view: Arc<SinkView>) -> Result<()> {
@@ -89,26 +81,17 @@ async fn session(
     let sink = Parallel::new(sink, writers).await?;
     let mut applier = Applier { config, sink, handed: VecDeque::new(), view };
     let (hand_over, work) = mpsc::channel(BATCHES_WAITING);
-    let gathering_stop = Stop::default();
-    let thread_stop = gathering_stop.clone();
-    let gathering = tokio::task::spawn_blocking(move || gatherer.run(&hand_over, &thread_stop));
+    let gathering = Gathering::start(move |stop| gatherer.run(&hand_over, stop));
     let applied = tokio::select! {
         applied = applier.apply_all(work, stop) => Ok(applied),
         lost = lost_lead => Err(lost),
     };
-    gathering_stop.request();
-    let gathered = tokio::time::timeout(GATHERER_ENDS, gathering).await;
+    let gathered = gathering.end().await;
     // Without the lead nothing is said over these connections any more: the next session ends them.
     let applied = applied?;
     let ended = applier.close().await;
     applied.and(ended)?;
-    match gathered {
-        Ok(Ok(ended)) => ended,
-        Ok(Err(panicked)) => {
-            Err(Error::new(Kind::Bug, "the gathering stage ended unexpectedly").caused_by(panicked))
-        }
-        Err(_) => Err(Error::new(Kind::KafkaUnreachable, "the gathering stage did not end in time")),
-    }
+    gathered
 }
 
 /// Says where the ledger stands: after a replay that is not where this sink was before.
@@ -118,7 +101,7 @@ fn tell_where(progress: &mysql::Progress) {
     info!(after_cut = shown(progress.cut), converges_until, "the sink goes on");
 }
 
-/// Opens the Kafka side; waits while there are no cuts yet. `None` if stopped meanwhile.
+/// Opens the Kafka side. `None` if stopped before there was a cut.
 async fn open_gatherer(
     config: &SinkConfig,
     sink: &Sink,
@@ -127,26 +110,12 @@ async fn open_gatherer(
     stop: &Stop,
     view: &Arc<SinkView>,
 ) -> Result<Option<Gatherer>> {
-    loop {
-        let open = || Gatherer::open(config, sink.progress(), streams, options.until_caught_up);
-        let opened = tokio::task::block_in_place(open);
-        match opened {
-            Err(error) if error.kind() == Kind::NothingYet && !options.until_caught_up => {
-                view.state(State::Waiting(error.what().to_owned()));
-                tokio::select! {
-                    () = tokio::time::sleep(LOOK_AGAIN) => {}
-                    () = stop.wait() => return Ok(None),
-                }
-            }
-            Ok(gatherer) => {
-                if sink.progress().is_fresh() {
-                    reach::check_new_sink(config).await?;
-                }
-                return Ok(Some(gatherer));
-            }
-            Err(error) => return Err(error),
-        }
+    let open = || Gatherer::open(config, sink.progress(), streams, options.until_caught_up);
+    let opened = stage::opened(options.until_caught_up, stop, view, open).await?;
+    if opened.is_some() && sink.progress().is_fresh() {
+        reach::check_new_sink(config).await?;
     }
+    Ok(opened)
 }
 
 /// The keys in quarantine, by table.

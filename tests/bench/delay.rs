@@ -16,7 +16,7 @@ const TAIL: Duration = Duration::from_secs(60);
 
 /// From the start of a source to its first event at the destination, where a sink waits.
 pub async fn start_up(data: &Data, report: &mut Report) {
-    let lane = Lane::new(data, "beat", 0).await;
+    let lane = Lane::new(data, "beat", "start").await;
     lane.world.catch_up();
     let mut sink = lane.world.start_sink(&[]);
     data.world.source_sql("REPLACE INTO beat VALUES (0, 'first')").await;
@@ -35,7 +35,7 @@ pub async fn start_up(data: &Data, report: &mut Report) {
 
 /// Single-row transactions at a fixed rate.
 pub async fn steady(data: &Data, rate: u64, seconds: u64, report: &mut Report) {
-    let lane = Lane::new(data, "beat", usize::try_from(rate).unwrap()).await;
+    let lane = Lane::new(data, "beat", &format!("beat{rate}")).await;
     let mut source = lane.world.start_source(&[]);
     let mut sink = lane.world.start_sink(&[]);
     data.world.source_sql("INSERT INTO beat VALUES (0, 'first')").await;

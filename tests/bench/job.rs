@@ -17,8 +17,8 @@ pub struct Lane {
 }
 
 impl Lane {
-    pub async fn new(data: &Data, table: &str, run: usize) -> Self {
-        let world = World::with(&format!("{table}{run}"), &Options::default()).await;
+    pub async fn new(data: &Data, table: &str, name: &str) -> Self {
+        let world = World::with(name, &Options::default()).await;
         world.edit(
             "source.toml",
             &format!("\"{}.*\"", world.name),
@@ -29,12 +29,10 @@ impl Lane {
     }
 
     /// One that stands before the backlog.
-    pub async fn begun(data: &Data, what: &str, run: usize) -> Self {
-        let world = World::with(&format!("{what}{run}"), &Options::default()).await;
-        world.edit("source.toml", &format!("\"{}.*\"", world.name), &format!("\"{}.b\"", data.world.name));
-        world.route(&format!("{}.*", data.world.name), &format!("{}.*", world.name));
-        world.catch_up();
-        Self { world }
+    pub async fn begun(data: &Data, name: &str) -> Self {
+        let lane = Self::new(data, "b", name).await;
+        lane.world.catch_up();
+        lane
     }
 
     /// The source, from its start until it has caught up.

@@ -55,7 +55,7 @@ async fn bench_road() {
     let mut report = Report::new(size);
     data.fill().await;
     for run in 1..=size.runs {
-        let lane = Lane::new(&data, "s", run).await;
+        let lane = Lane::new(&data, "s", &format!("s{run}")).await;
         report.add("snapshot to Kafka", lane.source(size.snapshot_rows));
         report.add("snapshot applied", lane.sink(size.snapshot_rows));
         lane.end(&data, "s").await;
@@ -75,7 +75,8 @@ async fn bench_road() {
 async fn backlog(data: &Data, size: Size, report: &mut Report) {
     let mut lanes = Vec::new();
     for run in 1..=size.runs {
-        lanes.push((Lane::begun(data, "apart", run).await, Lane::begun(data, "through", run).await));
+        let apart = Lane::begun(data, &format!("apart{run}")).await;
+        lanes.push((apart, Lane::begun(data, &format!("through{run}")).await));
     }
     let replica = replica::Replica::new(data).await;
     data.make_backlog().await;

@@ -7,7 +7,7 @@ use mysql_async::{Conn, OptsBuilder};
 
 use super::data::{Data, MARK};
 use super::report::Run;
-use crate::kit::Server;
+use crate::kit::{Server, variable};
 
 const RUN_LIMIT: Duration = Duration::from_secs(1800);
 
@@ -32,7 +32,8 @@ impl Replica {
         let mut conn = Conn::new(to).await.unwrap();
         let database = data.world.name.clone();
         let before = data.world.source_gtids().await;
-        let (source, user, password) = (data.world.servers().0, user(), password());
+        let source = data.world.servers().0;
+        let [user, password] = ["USER", "PASSWORD"].map(|of| variable(&format!("CDC_TEST_MYSQL_{of}")));
         let (host, port) = source.rsplit_once(':').unwrap();
         for sql in [
             format!("CREATE DATABASE `{database}`"),
@@ -62,12 +63,4 @@ impl Replica {
         }
         Run { rows, seconds: begun.elapsed().as_secs_f64(), cpu_seconds: None, peak_bytes: None }
     }
-}
-
-fn user() -> String {
-    crate::kit::variable("CDC_TEST_MYSQL_USER")
-}
-
-fn password() -> String {
-    crate::kit::variable("CDC_TEST_MYSQL_PASSWORD")
 }

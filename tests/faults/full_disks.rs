@@ -24,12 +24,7 @@ async fn a_full_destination_is_named_and_goes_on() {
     let world = World::with("full", &options).await;
     world.dest_sql(&format!("CREATE DATABASE `{}`", world.name)).await;
     dest.put_on_disk(&world.name, 24);
-    world
-        .source_sql(
-            "CREATE TABLE big (id INT AUTO_INCREMENT PRIMARY KEY, pad VARCHAR(1100));\n\
-             CREATE TABLE made (id INT AUTO_INCREMENT PRIMARY KEY, n INT)",
-        )
-        .await;
+    create(&world).await;
     world.catch_up();
     let mut source = world.start_source(&[]);
     let mut sink = world.start_sink(&[]);
@@ -48,6 +43,15 @@ async fn a_full_destination_is_named_and_goes_on() {
     world.until_equal().await;
     [&mut source, &mut sink].into_iter().for_each(kit::Process::stop);
     world.end().await;
+}
+
+async fn create(world: &World) {
+    world
+        .source_sql(
+            "CREATE TABLE big (id INT AUTO_INCREMENT PRIMARY KEY, pad VARCHAR(1100));\n\
+             CREATE TABLE made (id INT AUTO_INCREMENT PRIMARY KEY, n INT)",
+        )
+        .await;
 }
 
 /// One transaction in two tables: whoever sees both sees that they fit.
@@ -126,12 +130,7 @@ async fn a_destination_that_waits_for_room_is_spoken_of() {
     let dest = tokio::task::block_in_place(|| Own::start("logfull", Part::Dest, &settings));
     let options = Options { dest_server: Some(dest.address().to_owned()), ..Options::default() };
     let world = World::with("logfull", &options).await;
-    world
-        .source_sql(
-            "CREATE TABLE big (id INT AUTO_INCREMENT PRIMARY KEY, pad VARCHAR(1100));\n\
-             CREATE TABLE made (id INT AUTO_INCREMENT PRIMARY KEY, n INT)",
-        )
-        .await;
+    create(&world).await;
     world.catch_up();
     let (mut source, mut sink) = (world.start_source(&[]), world.start_sink(&[]));
     write(&world).await;

@@ -24,8 +24,6 @@ const ATTEMPTS_MAX: u32 = 5;
 const PAUSE_FIRST: Duration = Duration::from_millis(10);
 /// ER_TRUNCATE_ILLEGAL_FK: the table is referenced by foreign keys.
 const TRUNCATE_REFERENCED: u16 = 1701;
-/// Rows a statement where a table must be emptied by DELETE.
-const DELETE_ROWS_MAX: u64 = 10_000;
 
 /// A sink that leads: no other of its name writes while it does.
 ///
@@ -438,16 +436,9 @@ impl Sink {
         self.commit(applied).await
     }
 
-    /// Empties a table row by row, within the transaction of the ledger, so that nobody sees it half empty.
     async fn empty(&mut self, table: &str) -> Result<u64> {
-        let mut deleted = 0;
-        loop {
-            let affected = self.execute(&format!("DELETE FROM {table} LIMIT {DELETE_ROWS_MAX}")).await?;
-            deleted += affected;
-            if affected < DELETE_ROWS_MAX {
-                return Ok(deleted);
-            }
-        }
+        let deleted = apply::delete_all(&mut self.data, table).await;
+        deleted.map_err(|r| r.into_error("a statement at the destination failed"))
     }
 
     async fn advance(&mut self, advance: &Advance) -> Result<()> {

@@ -17,29 +17,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use cdc_mysql_sink::{self as mysql, Emptying, KeyApplied, KeyBatch, KeySink, Partition, Standing};
-use cdc_sdk::{Error, Kind, Result};
+use cdc_sdk::Result;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 use tracing::info;
 
 use super::RunOptions;
 use super::source::refuse_unfit;
+use super::stage::{self, BATCHES_WAITING, Gathering};
 use crate::avro::AvroRow;
 use crate::config::SinkConfig;
 use crate::observe::{SinkView, State, Stop};
 use gather::Gatherer;
 
-/// Batches between the stages: one waits while one is applied.
-const BATCHES_WAITING: usize = 1;
-
-/// How long the gathering stage may take to notice that it is to end, and to leave the group.
-const GATHERER_ENDS: Duration = Duration::from_secs(30);
-
 /// How often a sink looks whether its partitions are as it left them: an idle one commits nothing, which would tell.
 const CONFIRM: Duration = Duration::from_secs(2);
-
-/// How often a sink looks whether its source has written a first cut.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// What the gathering stage hands to the applying stage.
 enum Work {
@@ -99,50 +91,18 @@ pub(super) async fn session(
     refuse_unfit(&mysql::check(settings).await?)?;
     let feedback = Feedback::default();
     let sink = KeySink::open(settings.clone()).await?;
-    let opened = open_gatherer(config, options, sink.id(), &feedback, stop, view).await?;
-    let Some(mut gatherer) = opened else { return Ok(()) };
+    let until_caught_up = options.until_caught_up;
+    let open = || Gatherer::open(config, until_caught_up, sink.id(), feedback.clone(), view.clone());
+    let Some(mut gatherer) = stage::opened(until_caught_up, stop, view, open).await? else { return Ok(()) };
     let mut applier = Applier { sink, feedback, view };
     let (hand_over, work) = mpsc::channel(BATCHES_WAITING);
-    let gathering_stop = Stop::default();
-    let thread_stop = gathering_stop.clone();
-    let gathering = tokio::task::spawn_blocking(move || gatherer.run(&hand_over, &thread_stop));
+    let gathering = Gathering::start(move |stop| gatherer.run(&hand_over, stop));
     let applied = applier.apply_all(work, stop).await;
-    gathering_stop.request();
-    let gathered = tokio::time::timeout(GATHERER_ENDS, gathering).await;
+    let gathered = gathering.end().await;
     applier.sink.close().await;
     view.partitions(Vec::new());
     applied?;
-    match gathered {
-        Ok(Ok(ended)) => ended,
-        Ok(Err(panicked)) => {
-            Err(Error::new(Kind::Bug, "the gathering stage ended unexpectedly").caused_by(panicked))
-        }
-        Err(_) => Err(Error::new(Kind::KafkaUnreachable, "the gathering stage did not end in time")),
-    }
-}
-
-/// Opens the Kafka side; waits while there are no cuts yet. `None` if stopped meanwhile.
-async fn open_gatherer(
-    config: &SinkConfig,
-    options: RunOptions,
-    id: &str,
-    feedback: &Feedback,
-    stop: &Stop,
-    view: &Arc<SinkView>,
-) -> Result<Option<Gatherer>> {
-    loop {
-        let open = || Gatherer::open(config, options.until_caught_up, id, feedback.clone(), view.clone());
-        match tokio::task::block_in_place(open) {
-            Err(error) if error.kind() == Kind::NothingYet && !options.until_caught_up => {
-                view.state(State::Waiting(error.what().to_owned()));
-                tokio::select! {
-                    () = tokio::time::sleep(LOOK_AGAIN) => {}
-                    () = stop.wait() => return Ok(None),
-                }
-            }
-            opened => return opened.map(Some),
-        }
-    }
+    gathered
 }
 
 /// The applying stage.

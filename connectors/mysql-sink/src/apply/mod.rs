@@ -30,6 +30,7 @@ use cdc_sdk::value::Row;
 
 use crate::fold::{Folded, TableChanges};
 use crate::ledger::Progress;
+use crate::session::{Refusal, Session};
 use crate::tables::Plan;
 
 /// The plans of a batch: for each table, for each of its schemas.
@@ -48,6 +49,23 @@ impl Replay {
     /// As the ledger says.
     pub fn of(progress: &Progress) -> Self {
         Self { converging: progress.converging(), skips_keyless: progress.skips_keyless() }
+    }
+}
+
+/// Rows a statement where a table is emptied.
+const DELETE_ROWS_MAX: u64 = 10_000;
+
+/// Empties a table row by row, within the transaction of the ledger, so that nobody sees it half empty. Returns
+/// how many rows went.
+pub(crate) async fn delete_all(session: &mut Session, table: &str) -> Result<u64, Refusal> {
+    let sql = format!("DELETE FROM {table} LIMIT {DELETE_ROWS_MAX}");
+    let mut deleted = 0;
+    loop {
+        let affected = session.command(&sql).await?.affected;
+        deleted += affected;
+        if affected < DELETE_ROWS_MAX {
+            return Ok(deleted);
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use cdc_sdk::{CutId, Error, Kind, Result};
 
 use super::batch::{Partition, Standing, Step};
 use crate::apply::text;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, create_table};
 use crate::session::{Refusal, Session};
 
 /// The version of its rows.
@@ -47,28 +47,10 @@ pub(super) struct Row {
 
 /// Makes the tables where they are missing.
 pub(super) async fn create(ledger: &Ledger, session: &mut Session) -> Result<()> {
-    for (table, columns) in [(TABLE, COLUMNS), (GROUPS, GROUP_COLUMNS)] {
-        let what = || format!("the ledger's table {table} could not be created in `{}`", ledger.database);
-        if exists(ledger, session, table).await.map_err(|r| r.into_error(what()))? {
-            continue;
-        }
-        let sql = format!(
-            "CREATE TABLE IF NOT EXISTS {} ({columns}) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin \
-             COMMENT='cdc: progress of sinks with consistency = key; written by them only'",
-            ledger.table(table)
-        );
-        session.define(&sql).await.map_err(|r| r.into_error(what()))?;
+    for table in [(TABLE, COLUMNS), (GROUPS, GROUP_COLUMNS)] {
+        create_table(ledger, session, table, "progress of sinks with consistency = key").await?;
     }
     Ok(())
-}
-
-async fn exists(ledger: &Ledger, session: &mut Session, table: &str) -> Result<bool, Refusal> {
-    let sql = format!(
-        "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {}",
-        text(&ledger.database),
-        text(table)
-    );
-    Ok(session.row::<u8>(&sql).await?.is_some())
 }
 
 /// What tells this ledger from one of the same name at another destination.

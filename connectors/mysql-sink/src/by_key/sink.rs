@@ -25,8 +25,6 @@ const PAUSE_FIRST: Duration = Duration::from_millis(10);
 const TAKE_WAIT_SECONDS: u32 = 2;
 /// The same for everything else.
 const LOCK_WAIT_SECONDS: u32 = 20;
-/// Rows a statement where a table is emptied.
-const DELETE_ROWS_MAX: u64 = 10_000;
 
 /// One of the sinks of a name.
 ///
@@ -255,19 +253,11 @@ impl KeySink {
             let sql = places::set_sql(&self.ledger, place, &to);
             self.data.command(&sql).await.map_err(&unusable)?;
         }
-        let mut applied = Applied::default();
-        let sql = format!("DELETE FROM {} LIMIT {DELETE_ROWS_MAX}", plan.target.sql());
-        loop {
-            let refused = |r: Refusal| r.into_error(format!("{} could not be emptied", plan.target));
-            let affected = self.data.command(&sql).await.map_err(refused)?.affected;
-            applied.deletes += affected;
-            if affected < DELETE_ROWS_MAX {
-                break;
-            }
-        }
+        let refused = |r: Refusal| r.into_error(format!("{} could not be emptied", plan.target));
+        let deletes = apply::delete_all(&mut self.data, &plan.target.sql()).await.map_err(refused)?;
         fail::point("by_key.rows_written");
         self.commit().await?;
-        Ok(Tried::Done(Applied { committed: true, ..applied }))
+        Ok(Tried::Done(Applied { committed: true, deletes, ..Applied::default() }))
     }
 
     /// Partitions that are not this sink's any more, or were set to another place, since it took them: for a

@@ -24,7 +24,7 @@ pub use admin::{LedgerAdmin, Mark, Move, Running};
 pub use backup::Backup;
 pub use dead_letters::DeadLetterDesk;
 pub use requests::{Action, Answer, Chosen, Request};
-pub(crate) use schema::{begun, create};
+pub(crate) use schema::{begun, create, create_table};
 pub(crate) use takeover::{
     Registration, end_connection, end_predecessors, is_alive, other_prefix, raise_epoch, strike_dead,
 };

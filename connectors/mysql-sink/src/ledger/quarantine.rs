@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cdc_sdk::cut::Place;
-use cdc_sdk::name::quoted;
 use cdc_sdk::{Error, Kind, Result, TableName};
 use mysql_async::prelude::FromRow;
 use mysql_async::{FromRowError, Row};
 
 use super::Ledger;
+use super::schema::{create_table, exists};
 use crate::apply::{binary, text};
 use crate::dead_letter::{Held, Quarantine, Why};
 use crate::session::{Refusal, Session};
@@ -80,38 +80,7 @@ fn read_row(row: &mut Row) -> Option<Stored> {
 
 /// Makes the table where it is missing.
 pub(crate) async fn create(ledger: &Ledger, session: &mut Session) -> Result<()> {
-    create_table(ledger, session, TABLE, QUARANTINE).await
-}
-
-/// Makes one of the tables of dead letters where it is missing.
-pub(super) async fn create_table(
-    ledger: &Ledger,
-    session: &mut Session,
-    table: &str,
-    body: &str,
-) -> Result<()> {
-    if exists(ledger, session, table).await? {
-        return Ok(());
-    }
-    let what = || format!("the ledger's table {} could not be created", ledger.table(table));
-    let sql = format!(
-        "CREATE TABLE IF NOT EXISTS {} ({body}) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin \
-         COMMENT='cdc: dead letters of sinks; written by them only'",
-        ledger.table(table)
-    );
-    session.define(&sql).await.map_err(|r| r.into_error(what()))
-}
-
-/// Whether a table of the ledger's database is there.
-pub(super) async fn exists(ledger: &Ledger, session: &mut Session, table: &str) -> Result<bool> {
-    let sql = format!(
-        "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {}",
-        text(&ledger.database),
-        text(table)
-    );
-    let what = || format!("the catalogue of {} could not be read", quoted(&ledger.database));
-    let found = session.row::<u8>(&sql).await.map_err(|r| r.into_error(what()))?;
-    Ok(found.is_some())
+    create_table(ledger, session, (TABLE, QUARANTINE), "dead letters of sinks").await
 }
 
 /// The keys in quarantine of the sink; none where it never had dead letters.

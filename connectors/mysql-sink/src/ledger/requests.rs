@@ -8,7 +8,7 @@ use std::fmt;
 use cdc_sdk::{Error, Kind, Result, TableName};
 
 use super::Ledger;
-use super::quarantine::{create_table, exists};
+use super::schema::{create_table, exists};
 use crate::apply::text;
 use crate::session::{Refusal, Session};
 
@@ -106,7 +106,7 @@ impl fmt::Display for Chosen {
 
 /// Makes the table where it is missing.
 pub(crate) async fn create(ledger: &Ledger, session: &mut Session) -> Result<()> {
-    create_table(ledger, session, TABLE, REQUESTS).await
+    create_table(ledger, session, (TABLE, REQUESTS), "dead letters of sinks").await
 }
 
 /// Writes a request down; returns its number.

@@ -74,15 +74,50 @@ pub(crate) async fn create(ledger: &Ledger, session: &mut Session) -> Result<()>
         let sql = format!("CREATE DATABASE IF NOT EXISTS {}", quoted(&ledger.database));
         session.define(&sql).await.map_err(|r| r.into_error(what()))?;
     }
-    for (name, body) in missing {
-        let sql = format!(
-            "CREATE TABLE IF NOT EXISTS {} ({body}) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin \
-             COMMENT='cdc: progress of sinks; written by them only'",
-            ledger.table(name)
-        );
-        session.define(&sql).await.map_err(|r| r.into_error(what()))?;
+    for table in missing {
+        define(ledger, session, table, "progress of sinks").await.map_err(|r| r.into_error(what()))?;
     }
     Ok(())
+}
+
+/// Makes a table that only some sinks need, where it is missing: its name, its columns, and what it holds.
+pub(crate) async fn create_table(
+    ledger: &Ledger,
+    session: &mut Session,
+    table: (&str, &str),
+    purpose: &str,
+) -> Result<()> {
+    if exists(ledger, session, table.0).await? {
+        return Ok(());
+    }
+    let what = || format!("the ledger's table {} could not be created", ledger.table(table.0));
+    define(ledger, session, table, purpose).await.map_err(|r| r.into_error(what()))
+}
+
+async fn define(
+    ledger: &Ledger,
+    session: &mut Session,
+    (name, body): (&str, &str),
+    purpose: &str,
+) -> Result<(), Refusal> {
+    let sql = format!(
+        "CREATE TABLE IF NOT EXISTS {} ({body}) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin \
+         COMMENT='cdc: {purpose}; written by them only'",
+        ledger.table(name)
+    );
+    session.define(&sql).await
+}
+
+/// Whether a table of the ledger's database is there.
+pub(crate) async fn exists(ledger: &Ledger, session: &mut Session, table: &str) -> Result<bool> {
+    let sql = format!(
+        "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {}",
+        text(&ledger.database),
+        text(table)
+    );
+    let what = || format!("the catalogue of {} could not be read", quoted(&ledger.database));
+    let found = session.row::<u8>(&sql).await.map_err(|r| r.into_error(what()))?;
+    Ok(found.is_some())
 }
 
 async fn missing(
