@@ -383,7 +383,7 @@ impl Gatherer {
             }
             return Ok(None);
         };
-        let (plan, decoded) = self.decoder.decode(value)?;
+        let (plan, decoded) = self.decoder.decode(event.key.as_ref(), value)?;
         if !self.filling.admits(topic, decoded.op, &plan.table().name) {
             return Ok(None);
         }
