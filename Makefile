@@ -3,7 +3,7 @@
 STACK := docker/native/stack.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint fmt stack stack-down demo demo-docker bench extremes soak clean
+.PHONY: help build test golden lint fmt stack stack-down demo demo-docker bench extremes soak clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,11 @@ test: ## All tests, against real MySQLs, Kafka and a registry
 	docker/native/require.sh
 	$(STACK) up
 	set -a && eval "$$($(STACK) env)" && set +a && cargo test --workspace --no-fail-fast
+
+# Fetches Kafka Connect and Debezium (150 MB) the first time. `make test` compares with what this wrote.
+golden: ## Run the real Debezium, and record what it writes into tests/golden/debezium
+	$(STACK) up
+	set -a && eval "$$($(STACK) env)" && set +a && cargo test -p cdc --test cdc-tests -- --ignored --nocapture golden::record
 
 lint: ## Clippy, warnings denied
 	cargo clippy --workspace --all-targets -- -D warnings
@@ -49,7 +54,7 @@ extremes: ## What is very large, with the memory it took: 2 GB transaction, 64 M
 soak: ## Larger models, then faults of every kind for CDC_SOAK_MINUTES (20), everything compared
 	$(STACK) up
 	cargo test -p cdc --test cdc-tests -- --ignored --nocapture model::
-	set -a && eval "$$($(STACK) env)" && set +a && cargo test -p cdc --test cdc-tests -- --ignored --nocapture faults::soak
+	set -a && eval "$$($(STACK) env)" && set +a && cargo test --profile soak -p cdc --test cdc-tests -- --ignored --nocapture faults::soak
 
 clean: ## Remove what was built, and the stack with its data (downloads stay)
 	$(STACK) purge

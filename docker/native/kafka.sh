@@ -10,9 +10,9 @@
 # settings of the broker may be given as key=value; without any, those of the
 # last start hold.
 #
-# The setting proxied.at=HOST:PORT is ours: it adds a listener for a proxy that stands
-# there. Clients that come by it are told that address. `start` prints where the proxy
-# is to lead as a second line.
+# The setting proxied.at=HOST:PORT is ours, and may be there several times: each adds a
+# listener for a proxy that stands there. Clients that come by it are told that address.
+# `start` prints where each proxy is to lead, in this order, on lines of their own.
 
 kafka_properties() { # dir port controller-port
   cat <<END
@@ -60,13 +60,19 @@ END
 }
 
 # The last value of a key holds.
-kafka_proxied() { # port controller-port listener-port proxy
-  cat <<END
-listeners=PLAINTEXT://127.0.0.1:$1,CONTROLLER://127.0.0.1:$2,PROXIED://127.0.0.1:$3
-advertised.listeners=PLAINTEXT://127.0.0.1:$1,PROXIED://$4
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT
-inter.broker.listener.name=PLAINTEXT
-END
+kafka_proxied() { # dir port controller-port
+  local listeners="PLAINTEXT://127.0.0.1:$2,CONTROLLER://127.0.0.1:$3" advertised="PLAINTEXT://127.0.0.1:$2"
+  local protocols=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT proxy number=0
+  while read -r proxy; do
+    number=$((number + 1))
+    listeners+=",PROXIED$number://127.0.0.1:$(choose_port "$1" "port-proxied-$number")"
+    advertised+=",PROXIED$number://$proxy"
+    protocols+=",PROXIED$number:PLAINTEXT"
+  done
+  [ "$number" -gt 0 ] || return 0
+  printf 'listeners=%s\nadvertised.listeners=%s\nlistener.security.protocol.map=%s\n' \
+    "$listeners" "$advertised" "$protocols"
+  printf 'inter.broker.listener.name=PLAINTEXT\n'
 }
 
 log4j_settings() {
@@ -102,7 +108,7 @@ kafka_start() { # name settings… → HOST:PORT
 }
 
 kafka_start_locked() {
-  local name=$1 dir java port controller proxy
+  local name=$1 dir java port controller number=1
   local -a settings
   shift
   dir=$(server_dir kafka "$name")
@@ -118,11 +124,10 @@ kafka_start_locked() {
     printf '%s\n' "$@" | sed '/^$/d' >"$dir/settings"
     port=$(choose_port "$dir" port)
     controller=$(choose_port "$dir" port-controller)
-    proxy=$(sed -n 's/^proxied\.at=//p' "$dir/settings")
     {
       kafka_properties "$dir" "$port" "$controller"
       sed '/^proxied\.at=/d' "$dir/settings"
-      [ -z "$proxy" ] || kafka_proxied "$port" "$controller" "$(choose_port "$dir" port-proxied)" "$proxy"
+      sed -n 's/^proxied\.at=//p' "$dir/settings" | kafka_proxied "$dir" "$port" "$controller"
     } | write_file "$dir/server.properties"
     log4j_settings | write_file "$dir/log4j2.xml"
     format_storage "$dir" "$java"
@@ -132,7 +137,10 @@ kafka_start_locked() {
   fi
   wait_ready "$dir" "Kafka '$name'" 240 kafka_answers "$port"
   printf '127.0.0.1:%s\n' "$port"
-  [ ! -f "$dir/port-proxied" ] || printf '127.0.0.1:%s\n' "$(cat "$dir/port-proxied")"
+  while [ -f "$dir/port-proxied-$number" ]; do
+    printf '127.0.0.1:%s\n' "$(cat "$dir/port-proxied-$number")"
+    number=$((number + 1))
+  done
 }
 
 kafka_stop() { stop_server "$(server_dir kafka "$1")" "Kafka '$1'" 60; }

@@ -180,7 +180,7 @@ down() {
 
 down_locked() {
   local dir name
-  for dir in "$STACK_DIR"/mysql-* "$STACK_DIR"/kafka-* "$STACK_DIR"/registry-*; do
+  for dir in "$STACK_DIR"/mysql-* "$STACK_DIR"/kafka-* "$STACK_DIR"/registry-* "$STACK_DIR"/connect-*; do
     [ -d "$dir" ] || continue
     name=${dir##*/}
     case $name in

@@ -84,34 +84,32 @@ fn allowed(ty: &ColumnType) -> String {
     }
 }
 
-/// Debezium's `column.propagate.source.type`.
-pub(super) fn source_parameters(column: &Column) -> Vec<(String, String)> {
-    let sql = column.ty.sql();
-    let base: String = sql.split_once('(').map_or(sql.as_str(), |(name, _)| name).to_owned();
-    let unsigned = if sql.ends_with(" unsigned") && !base.ends_with(" unsigned") { " unsigned" } else { "" };
-    let (length, scale) = length_and_scale(&column.ty);
-    let mut parameters = vec![("type", format!("{base}{unsigned}").to_uppercase())];
+/// Debezium's `column.propagate.source.type`. The character set is ours: Debezium 3.6 does not tell it.
+pub(super) fn source_parameters(column: &Column, with_charset: bool) -> Vec<(String, String)> {
+    let sql = column.type_sql();
+    let (base, rest) = sql.split_once('(').unwrap_or((sql.as_str(), ""));
+    let attributes = rest.rsplit_once(')').map_or("", |(_, attributes)| attributes);
+    let (length, scale) = length_and_scale(&column.ty, rest);
+    let mut parameters = vec![("type", format!("{base}{attributes}").to_uppercase())];
     parameters.extend(length.map(|length| ("length", length.to_string())));
     parameters.extend(scale.map(|scale| ("scale", scale.to_string())));
     parameters.push(("name", column.name.clone()));
-    parameters.extend(column.charset.clone().map(|charset| ("character_set", charset)));
+    parameters.extend(column.charset.clone().filter(|_| with_charset).map(|name| ("character_set", name)));
     parameters.into_iter().map(|(name, value)| (format!("__debezium.source.column.{name}"), value)).collect()
 }
 
-fn length_and_scale(ty: &ColumnType) -> (Option<u32>, Option<u8>) {
-    match *ty {
-        ColumnType::Decimal { precision, scale, .. } => (Some(u32::from(precision)), Some(scale)),
-        ColumnType::Bit { bits } => (Some(u32::from(bits)), None),
-        ColumnType::Char { length }
-        | ColumnType::Varchar { length }
-        | ColumnType::Binary { length }
-        | ColumnType::Varbinary { length }
-        | ColumnType::Vector { dimension: length } => (Some(length), None),
-        ColumnType::Time { fsp } | ColumnType::Datetime { fsp } | ColumnType::Timestamp { fsp }
-            if fsp > 0 =>
-        {
-            (Some(u32::from(fsp)), None)
+/// Of a type, and `arguments`: what follows its first bracket, as the source spells it.
+fn length_and_scale(ty: &ColumnType, arguments: &str) -> (Option<u32>, Option<u32>) {
+    match ty {
+        ColumnType::Enum { .. } => (Some(1), None),
+        // One letter for each member, and the commas between.
+        ColumnType::Set { members } => {
+            (u32::try_from(members.len() * 2).ok().map(|n| n.saturating_sub(1)), None)
         }
-        _ => (None, None),
+        _ => {
+            let numbers = arguments.split_once(')').map_or("", |(numbers, _)| numbers);
+            let mut numbers = numbers.split(',').map(|number| number.trim().parse().ok());
+            (numbers.next().flatten(), numbers.next().flatten())
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! The default of a field matters to readers with a newer schema than the
 //! writer's: it is what they take for a column that a row did not have yet. A
 //! default that is no constant (an expression) has none, as with Debezium, save
-//! `CURRENT_TIMESTAMP` in a NOT NULL column, which stands for 1970.
+//! `CURRENT_TIMESTAMP`, which stands for 1970 (in our own profile in a NOT NULL column only).
 
 use cdc_sdk::temporal::{Date, DateTime, Time};
 use cdc_sdk::{Column, ColumnType, Decimal, Value};
@@ -12,18 +12,25 @@ use super::datum::Input;
 use super::form::{ColumnPlan, Form, Nulls};
 use super::iso;
 use super::json::Json;
-use crate::envelope::Modes;
+use crate::envelope::{BigintMode, Modes};
 
 /// The default, in the form that the column's values have.
 pub(super) fn column_default(column: &Column, modes: &Modes) -> Option<Json> {
     let sql = column.extra.default.as_deref()?.trim();
     let literal = Literal::parse(sql);
     let value = match &literal {
-        Literal::Now if column.nullable => return None,
+        Literal::Now if column.nullable && !is_now(column, modes) => return None,
         Literal::Now => epoch(&column.ty)?,
         Literal::Text(text) => from_text(&column.ty, text)?,
         Literal::Bits(bytes) => from_bytes(&column.ty, bytes)?,
         Literal::Other => return None,
+    };
+    let value = match value {
+        // So Debezium has it, though such a value itself turns negative.
+        Value::UInt(number) if !modes.carry_table && modes.bigint_unsigned == BigintMode::Long => {
+            Value::UInt(number.min(i64::MAX.cast_unsigned()))
+        }
+        other => other,
     };
     // Written by the one writer there is, and read back as JSON.
     let nulls = if column.nullable { Nulls::First } else { Nulls::Never };
@@ -38,6 +45,11 @@ pub(super) fn column_default(column: &Column, modes: &Modes) -> Option<Json> {
         return None;
     }
     as_json(plan.form, &mut input)
+}
+
+/// Debezium takes the moment of writing for 1970 in a DATETIME that may be NULL, in a TIMESTAMP not.
+fn is_now(column: &Column, modes: &Modes) -> bool {
+    !modes.carry_table && matches!(column.ty, ColumnType::Datetime { .. })
 }
 
 enum Literal {

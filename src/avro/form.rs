@@ -94,12 +94,13 @@ pub(super) enum Nulls {
     Last,
 }
 
-/// What becomes of a date with zeros in it.
+/// What becomes of dates and times that not every reader takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ZeroDates {
-    /// It is written.
+pub(super) enum Odd {
+    /// They are written: dates with zeros in them, times over a day, every digit behind the point.
     Keep,
-    /// As Debezium: NULL where there may be one, else 1970-01-01.
+    /// As Debezium: what its form has no place for is NULL where there may be one, else 1970 or
+    /// midnight; texts end with their last digit that is not 0.
     Replace,
 }
 
@@ -110,7 +111,7 @@ pub(super) struct ColumnPlan {
     pub(super) ty: ColumnType,
     pub(super) form: Form,
     pub(super) nulls: Nulls,
-    pub(super) zero_dates: ZeroDates,
+    pub(super) odd: Odd,
     pub(super) members: Members,
     /// Its place in the key.
     pub(super) key_slot: Option<usize>,
@@ -122,14 +123,20 @@ impl ColumnPlan {
         let keep = modes.time == TimeMode::Exact;
         Self {
             name: column.name.clone(),
-            form: form(&column.ty, modes),
+            form: if is_double(column, modes) { Form::Double } else { form(&column.ty, modes) },
             nulls,
-            zero_dates: if keep { ZeroDates::Keep } else { ZeroDates::Replace },
+            odd: if keep { Odd::Keep } else { Odd::Replace },
             members: members(&column.ty, modes.carry_table),
             ty: column.ty.clone(),
             key_slot,
         }
     }
+}
+
+/// Debezium takes a FLOAT with digits behind the point, `FLOAT(7,3)`, for a double.
+fn is_double(column: &Column, modes: &Modes) -> bool {
+    let rounded = column.extra.spelled.as_ref().is_some_and(|spelled| spelled.contains('('));
+    !modes.carry_table && rounded && matches!(column.ty, ColumnType::Float { .. })
 }
 
 /// The texts of ENUM and SET; empty for other types.

@@ -3,7 +3,7 @@
 use cdc_sdk::{Column, ColumnType, Error, Kind, Result};
 use serde_json::{Value as Json, json};
 
-use super::form::{self, BinaryText, ColumnPlan, DateForm, Form, Nulls, StampForm, TimeForm, ZeroDates};
+use super::form::{self, BinaryText, ColumnPlan, DateForm, Form, Nulls, Odd, StampForm, TimeForm};
 use super::guess;
 use super::schema::BINARY_PROPERTY;
 use super::shape::refused;
@@ -53,7 +53,7 @@ pub(super) fn column(field: &Json, known: Option<&Column>) -> Result<(Column, Co
         name: column.name.clone(),
         form,
         nulls,
-        zero_dates: ZeroDates::Keep,
+        odd: Odd::Keep,
         members: form::members(&column.ty, known.is_some()),
         ty: column.ty.clone(),
         key_slot: None,

@@ -61,6 +61,11 @@ impl Text {
     }
 }
 
+/// How many digits behind the point say all of it.
+pub(super) fn digits_needed(micros: u32) -> u8 {
+    (0..6).find(|digits| micros.is_multiple_of(10u32.pow(6 - u32::from(*digits)))).unwrap_or(6)
+}
+
 /// `2024-02-29Z`
 pub(super) fn date(date: Date) -> Text {
     let mut text = Text::new();

@@ -109,6 +109,7 @@ pub(super) fn all_modes() -> impl Strategy<Value = Modes> {
         Just(TimeMode::Connect),
         Just(TimeMode::IsoString),
         Just(TimeMode::Microseconds),
+        Just(TimeMode::Nanoseconds),
     ];
     let decimals =
         prop_oneof![Just(DecimalMode::Precise), Just(DecimalMode::Text), Just(DecimalMode::Double)];

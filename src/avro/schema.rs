@@ -5,7 +5,7 @@ use cdc_sdk::{Column, Error, Kind, Result, Table};
 
 use super::connect::{Type, source_parameters};
 use super::default::column_default;
-use super::form::{BinaryText, ColumnPlan, Form, Nulls};
+use super::form::{BinaryText, ColumnPlan, DateForm, Form, Nulls, StampForm, TimeForm};
 use super::json::Json;
 use super::name;
 use super::records::{SOURCE_SCHEMA, TRANSACTION_BLOCK_SCHEMA};
@@ -61,7 +61,9 @@ pub(super) fn build(
     let key = identity.map(|identity| {
         let mut named = Named::default();
         let columns = identity.iter().filter_map(|index| fields.get(*index));
-        let fields = columns.map(|f| field_schema(f, modes, &mut named)).collect();
+        // Keys carry no source types, with Debezium neither.
+        let modes = Modes { propagate_source_type: false, ..modes.clone() };
+        let fields = columns.map(|f| field_schema(f, &modes, &mut named)).collect();
         text(&record("Key", &namespace, fields, None, Vec::new()))
     });
     let mut named = Named::default();
@@ -156,17 +158,19 @@ fn field_schema(field: &Field<'_>, modes: &Modes, named: &mut Named) -> Json {
 
 fn type_schema(field: &Field<'_>, modes: &Modes, named: &mut Named) -> Json {
     match field.plan.form {
-        Form::Geometry => geometry(&mut named.geometry),
-        Form::Point => point(&mut named.point),
+        Form::Geometry => geometry(&mut named.geometry, parameters(field, modes)),
+        Form::Point => point(&mut named.point, parameters(field, modes)),
         form => simple(field, Type::of(form, &field.column.ty), modes),
     }
 }
 
+fn parameters(field: &Field<'_>, modes: &Modes) -> Vec<(String, String)> {
+    if modes.propagate_source_type { source_parameters(field.column, modes.carry_table) } else { Vec::new() }
+}
+
 /// The properties of a type in the order of rule 2 of Debezium's converter.
 fn simple(field: &Field<'_>, mut ty: Type, modes: &Modes) -> Json {
-    if modes.propagate_source_type {
-        ty.parameters.extend(source_parameters(field.column));
-    }
+    ty.parameters.extend(parameters(field, modes));
     let mut properties = vec![("type".to_owned(), Json::text(ty.base))];
     let mut push = |name: &str, value: Json| properties.push((name.to_owned(), value));
     if ty.base == "array" {
@@ -197,13 +201,26 @@ fn simple(field: &Field<'_>, mut ty: Type, modes: &Modes) -> Json {
     if let Some(name) = ty.connect_type {
         push("connect.type", Json::text(name));
     }
-    if decimal.is_some() {
-        push("logicalType", Json::text("decimal"));
+    if let Some(logical) = field.plan.form.logical_type() {
+        push("logicalType", Json::text(logical));
     }
     if let (Form::BinaryText(text), true) = (field.plan.form, modes.carry_table) {
         push(BINARY_PROPERTY, Json::text(text.name()));
     }
     if properties.len() == 1 { Json::text(ty.base) } else { Json::Object(properties) }
+}
+
+impl Form {
+    /// Avro's own name, which Kafka Connect's types have and Debezium's have not.
+    fn logical_type(self) -> Option<&'static str> {
+        match self {
+            Self::Decimal { .. } | Self::UnsignedDecimal => Some("decimal"),
+            Self::Date(DateForm::ConnectDays) => Some("date"),
+            Self::Time(TimeForm::ConnectMillis) => Some("time-millis"),
+            Self::DateTime(StampForm::ConnectMillis) => Some("timestamp-millis"),
+            _ => None,
+        }
+    }
 }
 
 impl BinaryText {
@@ -217,17 +234,16 @@ impl BinaryText {
     }
 }
 
-/// A record that several columns share is written out once; it therefore carries
-/// nothing of one column.
-fn geometry(used: &mut bool) -> Json {
+/// A record that several columns share is written out once, with what it carries of the first of them.
+fn geometry(used: &mut bool, parameters: Vec<(String, String)>) -> Json {
     if std::mem::replace(used, true) {
         return Json::text("io.debezium.data.geometry.Geometry");
     }
     let fields = vec![required("wkb", Json::text("bytes")), optional("srid", Json::text("int"))];
-    spatial("Geometry", "Geometry", fields)
+    spatial("Geometry", "Geometry", fields, parameters)
 }
 
-fn point(used: &mut bool) -> Json {
+fn point(used: &mut bool, parameters: Vec<(String, String)>) -> Json {
     if std::mem::replace(used, true) {
         return Json::text("io.debezium.data.geometry.Point");
     }
@@ -237,19 +253,27 @@ fn point(used: &mut bool) -> Json {
         optional("wkb", Json::text("bytes")),
         optional("srid", Json::text("int")),
     ];
-    spatial("Point", "Geometry (POINT)", fields)
+    spatial("Point", "Geometry (POINT)", fields, parameters)
 }
 
-fn spatial(name: &str, doc: &str, fields: Vec<Json>) -> Json {
-    Json::object([
+fn spatial(name: &str, doc: &str, fields: Vec<Json>, parameters: Vec<(String, String)>) -> Json {
+    let mut json = Json::object([
         ("type", Json::text("record")),
         ("name", Json::text(name)),
         ("namespace", Json::text("io.debezium.data.geometry")),
         ("fields", Json::Array(fields)),
         ("connect.doc", Json::text(doc)),
         ("connect.version", Json::Number(1)),
-        ("connect.name", Json::text(format!("io.debezium.data.geometry.{name}"))),
-    ])
+    ]);
+    if let Json::Object(properties) = &mut json {
+        if !parameters.is_empty() {
+            let parameters = parameters.into_iter().map(|(name, value)| (name, Json::Text(value)));
+            properties.push(("connect.parameters".to_owned(), Json::Object(parameters.collect())));
+        }
+        let name = format!("io.debezium.data.geometry.{name}");
+        properties.push(("connect.name".to_owned(), Json::Text(name)));
+    }
+    json
 }
 
 #[cfg(test)]

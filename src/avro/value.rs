@@ -7,13 +7,18 @@ use cdc_sdk::temporal::{Date, DateTime, Time};
 use cdc_sdk::{ColumnType, Decimal, Error, Kind, Result, Value};
 
 use super::datum::{put_bytes, put_length, put_long, put_measured};
-use super::form::{BinaryText, ColumnPlan, DateForm, Form, Nulls, StampForm, TimeForm, ZeroDates};
+use super::form::{BinaryText, ColumnPlan, DateForm, Form, Nulls, Odd, StampForm, TimeForm};
 use super::iso;
+
+const ANOTHER_MODE: &str =
+    "leave out \"time.precision.mode\": the default writes every date and time that MySQL can hold";
+
+const DAY_MICROS: i64 = 86_400_000_000;
 
 impl ColumnPlan {
     /// Appends a value, with the branch of the union where there is one.
     pub(super) fn write(&self, value: Value<'_>, out: &mut Vec<u8>) -> Result<()> {
-        let value = if self.zero_dates == ZeroDates::Replace { self.without_zero(value) } else { value };
+        let value = if self.odd == Odd::Replace { self.replaced(value) } else { value };
         match (self.nulls, value) {
             (Nulls::Never, Value::Null) => Err(self.misfit("NULL in a column that is NOT NULL")),
             (Nulls::First, Value::Null) => {
@@ -45,6 +50,7 @@ impl ColumnPlan {
             (Form::Long, Value::UInt(v)) => self.put_wrapping(v, out),
             (Form::UnsignedDecimal, Value::UInt(v)) => self.put_decimal(Decimal::from_u64(v), 0, out),
             (Form::Float, Value::Float(v)) => self.put_raw(&v.to_le_bytes(), out),
+            (Form::Double, Value::Float(v)) => self.put_raw(&f64::from(v).to_le_bytes(), out),
             (Form::Double, Value::Double(v)) => self.put_raw(&v.to_le_bytes(), out),
             (Form::Decimal { scale, .. }, Value::Decimal(v)) => self.put_decimal(v, scale, out),
             (Form::DecimalText, Value::Decimal(v)) => self.put_text(|out| v.write_text(out), out),
@@ -160,18 +166,24 @@ impl ColumnPlan {
     }
 
     fn put_time(&self, form: TimeForm, value: Time, out: &mut Vec<u8>) -> Result<()> {
+        if !self.holds_time(value) {
+            return Err(self.misfit(&format!("'{value}' is no time of a day")).hint(ANOTHER_MODE));
+        }
         match form {
             TimeForm::Micros => self.put_long(value.micros, out),
             TimeForm::Nanos => self.put_long(value.micros.saturating_mul(1000), out),
             TimeForm::ConnectMillis => self.put_int(value.micros.div_euclid(1000), out),
-            TimeForm::Iso => self.put_blob(iso::time(value, self.fsp()).as_bytes(), out),
+            TimeForm::Iso => {
+                let micros = u32::try_from(value.micros.rem_euclid(1_000_000)).unwrap_or(0);
+                self.put_blob(iso::time(value, self.digits(micros)).as_bytes(), out)
+            }
         }
     }
 
     fn put_date_time(&self, form: StampForm, value: DateTime, out: &mut Vec<u8>) -> Result<()> {
         let micros = || value.epoch_micros().ok_or_else(|| self.no_number(value));
         match form {
-            StampForm::Iso => self.put_blob(iso::date_time(value, self.fsp()).as_bytes(), out),
+            StampForm::Iso => self.put_blob(iso::date_time(value, self.digits(value.micros)).as_bytes(), out),
             StampForm::Millis | StampForm::ConnectMillis => self.put_long(micros()?.div_euclid(1000), out),
             StampForm::Micros => self.put_long(micros()?, out),
             StampForm::Nanos => {
@@ -206,22 +218,47 @@ impl ColumnPlan {
         Ok(())
     }
 
-    /// Debezium's reading of dates with zeros in them.
-    fn without_zero<'a>(&self, value: Value<'a>) -> Value<'a> {
-        let number = match value {
-            Value::Date(v) => v.epoch_days().map(i64::from),
-            Value::DateTime(v) | Value::Timestamp(v) => v.epoch_micros(),
-            _ => return value,
+    /// What Debezium writes in place of a value that its form has no place for: NULL, and 1970 for dates
+    /// with zeros where there is no NULL. What else a NOT NULL column holds stops Debezium, and is refused here.
+    fn replaced<'a>(&self, value: Value<'a>) -> Value<'a> {
+        let is_date = match value {
+            Value::Date(v) => v.epoch_days().is_some(),
+            Value::DateTime(v) | Value::Timestamp(v) => v.epoch_micros().is_some(),
+            _ => true,
+        };
+        let fits = match value {
+            Value::Time(v) => self.holds_time(v),
+            Value::DateTime(v) => self.holds_date_time(v),
+            _ => true,
         };
         let epoch = Date { year: 1970, month: 1, day: 1 };
         let midnight = DateTime { date: epoch, ..DateTime::default() };
         match value {
-            _ if number.is_some() => value,
+            _ if is_date && fits => value,
             _ if self.nulls != Nulls::Never => Value::Null,
             Value::Date(_) => Value::Date(epoch),
             Value::Timestamp(_) => Value::Timestamp(midnight),
-            _ => Value::DateTime(midnight),
+            Value::DateTime(_) if !is_date => Value::DateTime(midnight),
+            other => other,
         }
+    }
+
+    /// Kafka Connect's and ISO's times are those of a day.
+    fn holds_time(&self, time: Time) -> bool {
+        match self.form {
+            Form::Time(TimeForm::ConnectMillis | TimeForm::Iso) => (0..=DAY_MICROS).contains(&time.micros),
+            _ => true,
+        }
+    }
+
+    fn holds_date_time(&self, value: DateTime) -> bool {
+        let too_far = |micros: i64| micros.checked_mul(1000).is_none();
+        self.form != Form::DateTime(StampForm::Nanos) || !value.epoch_micros().is_some_and(too_far)
+    }
+
+    /// How many digits stand behind the point.
+    fn digits(&self, micros: u32) -> u8 {
+        if self.odd == Odd::Keep { self.fsp() } else { iso::digits_needed(micros) }
     }
 
     fn fsp(&self) -> u8 {
@@ -232,8 +269,7 @@ impl ColumnPlan {
     }
 
     fn no_number(&self, value: impl std::fmt::Display) -> Error {
-        self.misfit(&format!("'{value}' is no number since 1970"))
-            .hint("leave out \"time.precision.mode\": the default writes every date that MySQL can hold")
+        self.misfit(&format!("'{value}' is no number since 1970")).hint(ANOTHER_MODE)
     }
 
     #[cold]
@@ -248,8 +284,11 @@ fn put_geometry(srid: u32, wkb: &[u8], out: &mut Vec<u8>) -> Result<()> {
     Ok(())
 }
 
-/// Kafka Connect has no unsigned int: an SRID over 2^31 - 1 wraps.
+/// None is 0. Kafka Connect has no unsigned int: an SRID over 2^31 - 1 wraps.
 fn put_srid(srid: u32, out: &mut Vec<u8>) {
+    if srid == 0 {
+        return out.push(0);
+    }
     out.push(2);
     put_long(out, i64::from(srid.cast_signed()));
 }

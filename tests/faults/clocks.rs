@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::connections::small_cuts;
 use super::fault::Fault::{self, ClockJump, Kill};
 use super::instance::Role::{Sink, Source};
+use super::looks;
 use super::stage::{self, Plan};
 use super::workload::Profile;
 use crate::kit;
@@ -21,6 +22,7 @@ async fn clocks() {
         faults: [FAULTS, FAULTS, &[Kill(Source), Kill(Sink)]].concat(),
         length: Duration::from_secs(10),
         pause_max: Duration::from_millis(1500),
+        look_every: looks::PAUSE,
         instances: 1,
         proxied: false,
         own: Vec::new(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::fault::Fault::{self, Link};
 use super::fault::Link::{Mysql, Registry};
 use super::instance::Role::{Sink, Source};
+use super::looks;
 use super::proxy::Mode;
 use super::stage::{self, Plan};
 use super::workload::Profile;
@@ -50,6 +51,7 @@ async fn connections() {
         faults: FAULTS.to_vec(),
         length: Duration::from_secs(10),
         pause_max: Duration::from_millis(1500),
+        look_every: looks::PAUSE,
         instances: 1,
         proxied: true,
         own: Vec::new(),

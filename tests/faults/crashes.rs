@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::fault::Fault::{self, Kill, KillBoth, KillTwice, Pause, Point, Restart};
 use super::instance::Role::{Sink, Source};
+use super::looks;
 use super::stage::{self, Plan};
 use super::workload::Profile;
 use crate::kit;
@@ -54,6 +55,7 @@ async fn crashes() {
         faults: [FAULTS, POINTS].concat(),
         length: Duration::from_secs(10),
         pause_max: Duration::from_millis(1500),
+        look_every: looks::PAUSE,
         instances: 1,
         proxied: false,
         own: Vec::new(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::connections::small_cuts;
 use super::fault::Fault::{Failover, Kill, Pause};
 use super::instance::Role::{Sink, Source};
+use super::looks;
 use super::own::Part;
 use super::stage::{self, Plan};
 use super::workload::Profile;
@@ -19,6 +20,7 @@ async fn failovers() {
         faults: vec![Failover, Failover, Failover, Kill(Source), Pause(Sink)],
         length: Duration::from_secs(8),
         pause_max: Duration::from_millis(1500),
+        look_every: looks::PAUSE,
         instances: 1,
         proxied: false,
         own: vec![Part::Source, Part::Replica],

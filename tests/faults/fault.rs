@@ -7,7 +7,7 @@ use std::time::Duration;
 use mysql_async::prelude::Queryable;
 
 use super::instance::{Instance, Role};
-use super::own::Part;
+use super::own::{Own, Part};
 use super::proxy::{Mode, Proxy};
 use super::stage::Stage;
 use crate::kit::until;
@@ -117,6 +117,11 @@ impl Mode {
 }
 
 impl Fault {
+    /// Whether all worlds feel it that share the server.
+    pub fn is_to_a_server(self) -> bool {
+        matches!(self, Self::Server(..) | Self::Failover | Self::DiskFull(Part::Broker))
+    }
+
     /// Lets it happen, and be over. Returns whether it could.
     pub async fn happen(self, stage: &mut Stage) -> bool {
         match self {
@@ -128,7 +133,7 @@ impl Fault {
             Self::DiskFull(part) => disk_full(part, stage).await,
             Self::Server(part, blow) => on_server(part, blow, stage).await,
             Self::Failover => {
-                stage.pair.as_mut().expect("a plan with Part::Replica").fail_over().await;
+                stage.ground.pair().expect("a plan with Part::Replica").lock().await.fail_over().await;
             }
             Self::LockLost(role) => return takes_over(role, false, stage).await,
             Self::Zombie(role) => return takes_over(role, true, stage).await,
@@ -208,13 +213,19 @@ fn proxy<'s>(link: Link, instance: &'s Instance, stage: &'s Stage) -> Option<&'s
     match link {
         Link::Mysql(_) => instance.links.as_ref().map(|links| &links.mysql),
         Link::Registry(_) => instance.links.as_ref().map(|links| &links.registry),
-        Link::Kafka => stage.kafka.as_ref(),
+        Link::Kafka => stage.kafka.as_deref(),
     }
 }
 
 async fn on_server(part: Part, blow: Blow, stage: &mut Stage) {
     let length = stage.random_length();
-    let server = &stage.servers[&part];
+    match stage.ground.pair() {
+        Some(pair) if part == Part::Source => strike(pair.lock().await.active(), blow, length).await,
+        _ => strike(stage.ground.server(part), blow, length).await,
+    }
+}
+
+async fn strike(server: &Own, blow: Blow, length: Duration) {
     match blow {
         Blow::Kill => tokio::task::block_in_place(|| server.kill()),
         Blow::Restart => tokio::task::block_in_place(|| server.stop()),
@@ -231,8 +242,9 @@ async fn on_server(part: Part, blow: Blow, stage: &mut Stage) {
 /// A broker ends when it cannot write; MySQL answers that it cannot, or waits.
 async fn disk_full(part: Part, stage: &mut Stage) {
     let length = if part == Part::Broker { BROKER_ENDS } else { stage.random_length() };
-    let server = &stage.servers[&part];
-    let disk = server.disk().expect("a plan that puts it on a disk");
+    let server = stage.ground.server(part);
+    let disk = if part == Part::Dest { stage.disk.as_ref() } else { server.disk() };
+    let disk = disk.expect("a plan that puts it on a disk");
     disk.fill();
     let begun = std::time::Instant::now();
     while begun.elapsed() < length && !server.has_ended() {
@@ -287,11 +299,15 @@ async fn leader(role: Role, stage: &Stage) -> Option<usize> {
         lock(role, stage)
     );
     let port: String = ask(role, stage, &sql).await?;
-    let port = port.parse().ok()?;
-    stage
-        .instances
-        .iter()
-        .position(|i| i.role == role && i.links.as_ref().is_some_and(|links| links.mysql.is_from(port)))
+    let mut port: u16 = port.parse().ok()?;
+    if role == Role::Source
+        && let Some(pair) = stage.ground.pair()
+    {
+        port = pair.lock().await.client_at(port)?;
+    }
+    stage.instances.iter().position(|i| {
+        i.role == role && i.links.as_ref().is_some_and(|links| links.mysql.client_at(port).is_some())
+    })
 }
 
 async fn kill_lock_holder(role: Role, stage: &Stage) {

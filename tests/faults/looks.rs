@@ -15,7 +15,10 @@ use super::side::Side;
 use crate::kit::World;
 
 /// Between two looks, so that they leave the machine to what they look at.
-const PAUSE: Duration = Duration::from_millis(25);
+pub const PAUSE: Duration = Duration::from_millis(25);
+
+/// The same where many worlds are looked at at once.
+pub const LONG_PAUSE: Duration = Duration::from_millis(250);
 
 /// What was seen.
 #[derive(Default)]
@@ -40,7 +43,7 @@ pub async fn look(
     history: Arc<History>,
     side: Arc<Side>,
     looks: Arc<Looks>,
-    stop: Arc<AtomicBool>,
+    (stop, pause): (Arc<AtomicBool>, Duration),
 ) {
     let mut last = None;
     while !stop.load(Ordering::Relaxed) {
@@ -55,10 +58,10 @@ pub async fn look(
                     looks.last.store(number, Ordering::Release);
                     last = Some((ledger, number));
                 }
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(pause).await;
             }
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(pause).await;
     }
 }
 

@@ -7,6 +7,7 @@
 //! | `looks` | is the destination a state of the source, at any moment? |
 //! | `topics`, `changes` | is each change in Kafka, once, in order? |
 //! | `own`, `proxy`, `instance` | servers, connections and processes to which something can happen |
+//! | `ground` | the servers that one or several worlds stand on |
 //! | `fault` | what can happen |
 //! | `stage`, `report` | all of it together; the figures |
 //!
@@ -25,6 +26,7 @@ pub mod own;
 mod pair;
 pub mod proxy;
 mod clock;
+mod ground;
 mod instance;
 mod fault;
 mod stage;

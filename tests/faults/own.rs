@@ -67,7 +67,12 @@ impl Own {
 
     /// Puts an empty folder of its data on a small disk.
     pub fn put_on_disk(&mut self, folder: &str, mib: u32) {
-        self.disk = Some(Disk::mount(&self.folder().join("data").join(folder), mib));
+        self.disk = Some(Disk::mount(&self.data(folder), mib));
+    }
+
+    /// A folder of its data.
+    pub fn data(&self, folder: &str) -> PathBuf {
+        self.folder().join("data").join(folder)
     }
 
     /// Its small disk.

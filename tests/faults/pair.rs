@@ -36,6 +36,16 @@ impl Pair {
         self.proxy.address.clone()
     }
 
+    /// As [`Proxy::client_at`].
+    pub fn client_at(&self, port: u16) -> Option<u16> {
+        self.proxy.client_at(port)
+    }
+
+    /// The one at work.
+    pub fn active(&self) -> &Own {
+        &self.active
+    }
+
     /// The one at work is killed under load. What it had committed the other has, since
     /// nobody is told of a commit in the moments before.
     pub async fn fail_over(&mut self) {

@@ -81,8 +81,8 @@ struct Shared {
     server: Mutex<String>,
     protocol: Protocol,
     order: watch::Sender<Order>,
-    /// The ports from which it is connected to the server.
-    ports: Mutex<Vec<u16>>,
+    /// The ports of its clients, and those from which it is connected to the server for them.
+    ports: Mutex<Vec<(u16, u16)>>,
 }
 
 impl Proxy {
@@ -127,9 +127,9 @@ impl Proxy {
         });
     }
 
-    /// Whether a connection from that port of this machine is one of its own to the server.
-    pub fn is_from(&self, port: u16) -> bool {
-        self.shared.ports.lock().unwrap().contains(&port)
+    /// The port of the client whose connection comes to the server from that port of this machine.
+    pub fn client_at(&self, port: u16) -> Option<u16> {
+        self.shared.ports.lock().unwrap().iter().find(|(_, own)| *own == port).map(|(client, _)| *client)
     }
 }
 
@@ -142,7 +142,7 @@ impl Drop for Proxy {
 
 async fn listen(listener: TcpListener, shared: Arc<Shared>) {
     loop {
-        let Ok((client, _)) = listener.accept().await else { continue };
+        let Ok((client, from)) = listener.accept().await else { continue };
         if shared.order.borrow().mode == Mode::Refuse {
             continue;
         }
@@ -152,10 +152,10 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>) {
             let address = shared.server.lock().unwrap().clone();
             let Ok(server) = TcpStream::connect(address).await else { return };
             let port = server.local_addr().map_or(0, |a: SocketAddr| a.port());
-            shared.ports.lock().unwrap().push(port);
+            shared.ports.lock().unwrap().push((from.port(), port));
             let _ = (client.set_nodelay(true), server.set_nodelay(true));
             connection(client, server, &shared).await;
-            shared.ports.lock().unwrap().retain(|p| *p != port);
+            shared.ports.lock().unwrap().retain(|(_, own)| *own != port);
         });
     }
 }

@@ -45,6 +45,7 @@ impl Report {
 
     /// Adds another run.
     pub fn add(&mut self, other: Self) {
+        self.name = other.name;
         self.seeds.extend(other.seeds);
         for (fault, count) in other.faults {
             *self.faults.entry(fault).or_insert(0) += count;

@@ -7,6 +7,7 @@ use super::connections::small_cuts;
 use super::fault::Blow::{Kill, Pause, Restart};
 use super::fault::Fault::{self, Link, Server};
 use super::fault::Link::Kafka;
+use super::looks;
 use super::own::Part::{Broker, Dest, Registry, Source};
 use super::proxy::Mode;
 use super::stage::{self, Plan};
@@ -49,6 +50,7 @@ async fn servers() {
         faults: [FAULTS, TO_KAFKA].concat(),
         length: Duration::from_secs(12),
         pause_max: Duration::from_millis(1500),
+        look_every: looks::PAUSE,
         instances: 1,
         proxied: false,
         own: vec![Source, Dest, Broker],

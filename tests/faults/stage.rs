@@ -1,7 +1,6 @@
 //! What every test here stands on: a world under the random workload, looked at
 //! all the while, and processes, connections and servers that faults happen to.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -9,13 +8,14 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
 use super::clock::Clock;
+use super::disk::Disk;
 use super::fault::Fault;
+use super::ground::{Ground, Turn};
 use super::instance::{Instance, Links, Role};
 use super::looks::{self, Looks};
 use super::model::History;
-use super::own::{Own, Part};
-use super::pair::Pair;
-use super::proxy::{Protocol, Proxy};
+use super::own::Part;
+use super::proxy::Proxy;
 use super::report::Report;
 use super::side::{self, Side};
 use super::workload::{self, Writer};
@@ -24,7 +24,7 @@ use crate::kit::{Dice, Options, World};
 
 /// How long the destination may take to get where the source was when a fault ended. Pauses
 /// between attempts grow to 10 s, and the machine may be busy.
-const RECOVERS: Duration = Duration::from_secs(150);
+const RECOVERS: Duration = Duration::from_secs(240);
 
 /// A recovery that takes longer is shown with its logs.
 const SLOW: Duration = Duration::from_secs(25);
@@ -32,7 +32,7 @@ const SLOW: Duration = Duration::from_secs(25);
 /// So many faults happen, however slow the machine is.
 const FAULTS_MIN: u64 = 5;
 
-/// How large small disks are.
+/// How large the small disk of a destination is.
 const DISK_MIB: u32 = 256;
 
 /// What a test is made of.
@@ -45,6 +45,8 @@ pub struct Plan {
     pub length: Duration,
     /// Longest pause or stall.
     pub pause_max: Duration,
+    /// Between two looks at the destination.
+    pub look_every: Duration,
     /// How many processes of each role.
     pub instances: usize,
     /// With proxies between the processes and their servers.
@@ -65,12 +67,13 @@ pub struct Stage {
     // In the order in which they are to end.
     pub instances: Vec<Instance>,
     /// In front of the broker, for all.
-    pub kafka: Option<Proxy>,
+    pub kafka: Option<Arc<Proxy>>,
     pub world: Arc<World>,
-    /// The source's servers, where one is to take over from the other.
-    pub pair: Option<Pair>,
-    pub servers: BTreeMap<Part, Own>,
+    /// That of the destination.
+    pub disk: Option<Disk>,
+    pub ground: Arc<Ground>,
     pub dice: Dice,
+    turn: Option<Turn>,
     plan: Plan,
     report: Report,
     history: Arc<History>,
@@ -86,13 +89,26 @@ pub struct Stage {
 
 /// Opens a stage, lets faults happen, compares everything.
 pub async fn run(plan: Plan, seed: u64) -> Report {
+    let ground = Arc::new(plan.ground(plan.name, 1).await);
+    run_on(&ground, 0, plan, seed).await
+}
+
+/// The same as one of several worlds on the same ground.
+pub async fn run_on(ground: &Arc<Ground>, number: usize, plan: Plan, seed: u64) -> Report {
     println!("{}: CDC_TEST_SEED={seed}", plan.name);
-    let mut stage = Stage::open(plan, seed).await;
+    let mut stage = Stage::open(plan, ground.clone(), number, seed).await;
     let faults = stage.plan.faults.clone();
     let mut deck = Deck::of(&faults);
     while stage.goes_on() {
         stage.moment().await;
         let fault = deck.deal(&mut stage.dice);
+        if fault.is_to_a_server() {
+            stage.turn = stage.ground.turn();
+            if stage.turn.is_none() {
+                deck.put_back(fault);
+                continue;
+            }
+        }
         if fault.happen(&mut stage).await {
             stage.report.count(fault);
         }
@@ -105,35 +121,36 @@ pub async fn run(plan: Plan, seed: u64) -> Report {
             // or when all is there.
             _ => stage.arrives(committed, &fault.to_string()).await,
         }
+        stage.turn = None;
     }
     stage.end().await
 }
 
+impl Plan {
+    /// The servers for so many of it, under a name of their own.
+    pub async fn ground(&self, name: &str, worlds: usize) -> Ground {
+        Ground::open(name, &self.own, self.disks.contains(&Part::Broker), worlds).await
+    }
+}
+
 impl Stage {
     /// The workload runs from the beginning, so the first snapshot is taken under it, and under faults.
-    async fn open(plan: Plan, seed: u64) -> Self {
-        let proxy = Proxy::before("", Protocol::Kafka).await;
-        let mut servers = tokio::task::block_in_place(|| start_servers(&plan, &proxy.address));
-        let pair = Pair::of(&mut servers).await;
-        let kafka = servers.get(&Part::Broker).map(|broker| {
-            proxy.leads_to(&broker.addresses[1]);
-            proxy
-        });
-        let address = |part: Part| servers.get(&part).map(|own| own.address().to_owned());
+    async fn open(plan: Plan, ground: Arc<Ground>, number: usize, seed: u64) -> Self {
         let options = Options {
             capture: format!("chunk_rows = {}", plan.workload.bulk_rows / 10),
             source: plan.limits.0.clone(),
             sink: plan.limits.1.clone(),
-            source_server: pair.as_ref().map(Pair::address).or(address(Part::Source)),
-            dest_server: address(Part::Dest),
-            kafka: address(Part::Broker),
-            registry: address(Part::Registry),
+            source_server: ground.address(Part::Source).await,
+            dest_server: ground.address(Part::Dest).await,
+            kafka: ground.address(Part::Broker).await,
+            registry: ground.address(Part::Registry).await,
             ..Options::default()
         };
         let world = Arc::new(World::with(plan.name, &options).await);
+        let mut disk = None;
         if plan.disks.contains(&Part::Dest) {
             world.dest_sql(&format!("CREATE DATABASE `{}`", world.name)).await;
-            servers.get_mut(&Part::Dest).unwrap().put_on_disk(&world.name, DISK_MIB);
+            disk = Some(Disk::mount(&ground.server(Part::Dest).data(&world.name), DISK_MIB));
         }
         let state = draft::initial(plan.workload);
         workload::create(&world, &state).await;
@@ -141,11 +158,12 @@ impl Stage {
         side::create(&world, &side).await;
         let mut stage = Self {
             instances: Vec::new(),
-            kafka,
+            kafka: ground.kafka(number),
             world,
-            pair,
-            servers,
+            disk,
+            ground,
             dice: Dice::of(seed),
+            turn: None,
             report: Report::of(plan.name, seed),
             history: Arc::new(History::new(&state)),
             side,
@@ -174,7 +192,13 @@ impl Stage {
         }
         let (history, side) = (self.history.clone(), self.side.clone());
         let (world, looks, _) = parts();
-        self.looking = Some(tokio::spawn(looks::look(world, history, side, looks, self.stop.clone())));
+        self.looking = Some(tokio::spawn(looks::look(
+            world,
+            history,
+            side,
+            looks,
+            (self.stop.clone(), self.plan.look_every),
+        )));
         let broker = self.kafka.as_ref().map_or(self.world.kafka.clone(), |proxy| proxy.address.clone());
         for number in 0..self.plan.instances {
             for role in [Role::Source, Role::Sink] {
@@ -295,10 +319,10 @@ impl Drop for Stage {
         }
         self.instances.clear();
         if failed && std::env::var_os("CDC_TEST_KEEP").is_some() {
-            std::mem::forget(self.pair.take());
-            return std::mem::take(&mut self.servers).into_values().for_each(std::mem::forget);
+            std::mem::forget(self.disk.take());
+            return std::mem::forget(self.ground.clone());
         }
-        if self.servers.is_empty() {
+        if !self.ground.is_for_one_world() {
             let world = self.world.clone();
             tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(world.sweep()));
         }
@@ -306,23 +330,6 @@ impl Drop for Stage {
             self.world.forget();
         }
     }
-}
-
-/// All at once.
-fn start_servers(plan: &Plan, proxy: &str) -> BTreeMap<Part, Own> {
-    let settings = |part: Part| match part {
-        Part::Broker => vec![format!("proxied.at={proxy}")],
-        Part::Source | Part::Replica | Part::Dest | Part::Registry => Vec::new(),
-    };
-    std::thread::scope(|scope| {
-        let open = |part| match part == Part::Broker && plan.disks.contains(&part) {
-            true => Own::start_on_disk(plan.name, part, &settings(part), DISK_MIB),
-            false => Own::start(plan.name, part, &settings(part)),
-        };
-        let start = |part| scope.spawn(move || (part, open(part)));
-        let all: Vec<_> = plan.own.iter().copied().map(start).collect();
-        all.into_iter().map(|started| started.join().unwrap()).collect()
-    })
 }
 
 /// All faults in random order, again and again, so that each comes as often as the others.
@@ -342,5 +349,9 @@ impl<'f> Deck<'f> {
         }
         let index = usize::try_from(dice.below(self.dealt.len() as u64)).unwrap();
         self.dealt.swap_remove(index)
+    }
+
+    fn put_back(&mut self, fault: Fault) {
+        self.dealt.push(fault);
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::connections::small_cuts;
 use super::fault::Fault::{self, Kill, LockLost, Pause, Restart, Zombie};
 use super::instance::Role::{Sink, Source};
+use super::looks;
 use super::stage::{self, Plan};
 use super::workload::Profile;
 use crate::kit;
@@ -32,6 +33,7 @@ async fn twins() {
         faults: FAULTS.to_vec(),
         length: Duration::from_secs(10),
         pause_max: Duration::from_millis(1500),
+        look_every: looks::PAUSE,
         instances: 2,
         proxied: true,
         own: Vec::new(),

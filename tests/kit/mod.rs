@@ -2,6 +2,7 @@
 //! prefix, sink name and settings files, so that all tests run at once.
 
 mod compare;
+mod connect;
 pub mod dump;
 mod leftovers;
 mod process;
@@ -9,6 +10,7 @@ mod server;
 mod world;
 
 pub use compare::differences;
+pub use connect::Connect;
 pub use process::Process;
 pub use server::Server;
 pub use world::{Options, World, connect, variable};

@@ -27,6 +27,10 @@ pub struct Column {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Extra {
+    /// The type of a number as the source spells it, where that says more than [`ColumnType::sql`]:
+    /// `tinyint(1)`, `float(7,3)`, `int(5) unsigned zerofill`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spelled: Option<String>,
     /// The default as SQL text, ready to stand behind `DEFAULT`: a quoted
     /// literal, a number, `CURRENT_TIMESTAMP(6)` or an expression in parentheses.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,6 +53,13 @@ pub struct Extra {
     /// Its comment.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub comment: String,
+}
+
+impl Column {
+    /// The type as the source spells it.
+    pub fn type_sql(&self) -> String {
+        self.extra.spelled.clone().unwrap_or_else(|| self.ty.sql())
+    }
 }
 
 impl Extra {

@@ -37,7 +37,7 @@ fn without_the_tables_collation<'t>(table: &Table, column: &'t Column) -> Cow<'t
 /// A column's definition.
 pub(crate) fn column(column: &Column) -> String {
     let extra = &column.extra;
-    let mut sql = format!("{} {}", quoted(&column.name), column.ty.sql());
+    let mut sql = format!("{} {}", quoted(&column.name), column.type_sql());
     if let Some(charset) = &column.charset {
         sql.push_str(&format!(" CHARACTER SET {charset}"));
     }

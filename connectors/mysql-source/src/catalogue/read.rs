@@ -72,6 +72,7 @@ fn column(table: &TableName, row: &Row) -> Result<Column> {
     let words = shown.to_ascii_uppercase();
     let default = text(row, 5).map(|value| default_sql(&ty, &value, &words));
     let extra = Extra {
+        spelled: spelled(&ty, &declared),
         default,
         on_update: words.find("ON UPDATE ").and_then(|at| words.get(at + 10..)).map(|t| t.trim().to_owned()),
         generated: generated(&words, text(row, 8).unwrap_or_default()),
@@ -89,6 +90,18 @@ fn column(table: &TableName, row: &Row) -> Result<Column> {
         collation: text(row, 4).filter(|_| is_text),
         extra,
     })
+}
+
+/// How a number is spelled, where that decides how clients show it or how it is rounded. The widths
+/// that 5.7 prints with every integer decide neither.
+fn spelled(ty: &ColumnType, declared: &str) -> Option<String> {
+    let says_more = match ty {
+        ColumnType::Integer { .. } => declared.starts_with("tinyint(1)") || declared.ends_with(" zerofill"),
+        ColumnType::Decimal { .. } => declared.ends_with(" zerofill"),
+        ColumnType::Float { .. } | ColumnType::Double { .. } => *declared != ty.sql(),
+        _ => false,
+    };
+    says_more.then(|| declared.to_owned())
 }
 
 fn generated(words: &str, expression: String) -> Option<Generated> {

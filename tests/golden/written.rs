@@ -1,0 +1,144 @@
+//! What a source wrote of a table, in a form that does not depend on who wrote it and where.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use apache_avro::Schema;
+use apache_avro::reader::datum::GenericDatumReader;
+use apache_avro::types::Value;
+use bytes::Bytes;
+use cdc::avro::{Registry, RegistrySettings, frame_id};
+use cdc::kafka::{Log, Settings};
+
+/// The name that stands for prefix and database alike.
+const NAME: &str = "golden";
+
+/// Schemas and records of one table.
+#[derive(Debug, Default, PartialEq)]
+pub struct Written {
+    /// The key's schema; empty where keys are null.
+    pub key_schema: String,
+    /// The value's schema.
+    pub value_schema: String,
+    /// One line each: op (`-` for a tombstone), key and rows as hexadecimal digits.
+    pub records: Vec<String>,
+}
+
+/// Who wrote: what its topics and schemas are called, and the version in its `source` blocks.
+pub struct Writer<'a> {
+    pub kafka: &'a str,
+    pub registry: &'a str,
+    pub prefix: &'a str,
+    pub database: &'a str,
+    pub version: &'a str,
+}
+
+impl Writer<'_> {
+    /// Reads a topic of one partition from beginning to end.
+    pub async fn read(&self, table: &str) -> Written {
+        let settings = RegistrySettings { url: self.registry.to_owned(), ..RegistrySettings::default() };
+        let registry = Registry::new(settings).unwrap();
+        let topic = format!("{}.{}.{table}", self.prefix, self.database);
+        let mut written = Written::default();
+        for (key, value) in self.records(&topic) {
+            if let Some(key) = &key {
+                self.note(&registry, key, &mut written.key_schema).await;
+            }
+            let key = key.map_or_else(|| "null".to_owned(), |key| hex(&key[5..]));
+            let Some(value) = value else {
+                written.records.push(format!("- {key} -"));
+                continue;
+            };
+            let schema = self.note(&registry, &value, &mut written.value_schema).await;
+            written.records.push(format!("{} {key} {}", op(&schema, &value), hex(self.rows(&value))));
+        }
+        written
+    }
+
+    /// Keys and values, frames included.
+    pub fn records(&self, topic: &str) -> Vec<(Option<Bytes>, Option<Bytes>)> {
+        let settings = Settings { bootstrap_servers: self.kafka.to_owned(), ..Settings::default() };
+        let mut log = Log::open(&settings, topic).unwrap().unwrap_or_else(|| panic!("no topic {topic}"));
+        let mut records = Vec::new();
+        log.read_all(|record| {
+            records.push((record.key.map(Bytes::from), record.value.map(Bytes::from)));
+            Ok(())
+        })
+        .unwrap();
+        records
+    }
+
+    /// The schema of a message, which is that of all messages before.
+    async fn note(&self, registry: &Registry, message: &[u8], noted: &mut String) -> Arc<str> {
+        let schema = registry.schema(frame_id(message).unwrap()).await.unwrap();
+        let own = format!("{}.{}.", self.prefix, self.database);
+        let neutral = schema.replace(&own, &format!("{NAME}.{NAME}."));
+        assert!(noted.is_empty() || *noted == neutral, "two schemas: {noted} and {neutral}");
+        *noted = neutral;
+        schema
+    }
+
+    /// The bytes of both rows, with the branches of their unions: what stands before `source`, which
+    /// begins with the program's version and the connector's name.
+    fn rows<'v>(&self, value: &'v [u8]) -> &'v [u8] {
+        let mut mark = vec![u8::try_from(self.version.len() * 2).unwrap()];
+        mark.extend_from_slice(self.version.as_bytes());
+        mark.extend_from_slice(b"\x0amysql");
+        let end = value.windows(mark.len()).position(|window| window == mark);
+        &value[5..end.expect("a source block of that version")]
+    }
+}
+
+impl Written {
+    /// What was recorded of a table in a set.
+    pub fn recorded(set: &str, table: &str) -> Self {
+        let read = |ending: &str| std::fs::read_to_string(file(set, table, ending)).unwrap_or_default();
+        Self {
+            key_schema: read("key.avsc").trim_end().to_owned(),
+            value_schema: read("value.avsc").trim_end().to_owned(),
+            records: read("records").lines().map(str::to_owned).collect(),
+        }
+    }
+
+    /// Stores it.
+    pub fn record(&self, set: &str, table: &str) {
+        let write = |ending: &str, text: &str| {
+            if !text.is_empty() {
+                let file = file(set, table, ending);
+                std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+                std::fs::write(file, format!("{text}\n")).unwrap();
+            }
+        };
+        write("key.avsc", &self.key_schema);
+        write("value.avsc", &self.value_schema);
+        write("records", &self.records.join("\n"));
+    }
+}
+
+/// The folder with what Debezium wrote.
+pub fn folder() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/debezium"))
+}
+
+fn file(set: &str, table: &str, ending: &str) -> PathBuf {
+    folder().join(set).join(format!("{table}.{ending}"))
+}
+
+/// The event's op, by a reader of Avro that is none of ours.
+fn op(schema: &str, message: &[u8]) -> String {
+    let schema = Schema::parse_str(schema).unwrap();
+    let reader = GenericDatumReader::builder(&schema).build().unwrap();
+    let Value::Record(fields) = reader.read_value(&mut &message[5..]).unwrap() else { panic!("no record") };
+    match fields.into_iter().find(|(name, _)| name == "op") {
+        Some((_, Value::String(op))) => op,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
