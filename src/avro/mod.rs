@@ -32,9 +32,11 @@ mod guess;
 mod infer;
 mod event;
 mod plan;
+mod key_row;
 
 pub use codec::{KeyNote, Outgoing, Scratch, TableCodec};
 pub use event::{AvroRow, Decoded, frame_id};
+pub use key_row::KeyPlan;
 pub use plan::{Plan, SourcePlace};
 pub use registry::{Registry, RegistrySettings};
 

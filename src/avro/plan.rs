@@ -114,6 +114,19 @@ impl Plan {
         self
     }
 
+    /// The same for rows whose columns lie otherwise, and which come by themselves.
+    pub(super) fn with_columns(&self, columns: Vec<ColumnPlan>) -> Self {
+        Self {
+            table: Arc::clone(&self.table),
+            carries_table: self.carries_table,
+            columns,
+            row: self.row,
+            envelope: Vec::new(),
+            source: Vec::new(),
+            shapes: Shapes::default(),
+        }
+    }
+
     fn from_envelope(json: &Json, mut shapes: Shapes) -> Result<Self> {
         let space = inner_namespace(json, "");
         let mut envelope = Vec::new();
@@ -259,7 +272,7 @@ impl Plan {
     }
 }
 
-fn parse_json(schema: &str) -> Result<Json> {
+pub(super) fn parse_json(schema: &str) -> Result<Json> {
     serde_json::from_str(schema).map_err(|e| refused("a schema is not JSON").caused_by(e))
 }
 

@@ -126,12 +126,13 @@ impl Admin {
         self.create_all(std::slice::from_ref(&spec)).await
     }
 
-    /// Those of the topics that are compacted: brokers may remove what a later record of its key replaces.
+    /// Those of the topics that are compacted, where brokers may remove what a later record of its key replaces;
+    /// each with the time for which a tombstone stays (`delete.retention.ms`).
     ///
     /// # Errors
     /// [`Kind::KafkaRefused`] where the account may not ask; [`Kind::KafkaUnreachable`].
-    pub async fn compacted(&self, topics: &[&str]) -> Result<Vec<String>> {
-        let mut found = Vec::new();
+    pub async fn compacted(&self, topics: &[&str]) -> Result<BTreeMap<String, Duration>> {
+        let mut found = BTreeMap::new();
         for batch in topics.chunks(BATCH_TOPICS_MAX) {
             let asked: Vec<_> = batch.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
             let answers = self.inner.admin.describe_configs(&asked, &self.inner.options()).await;
@@ -139,9 +140,10 @@ impl Admin {
             for (name, answer) in batch.iter().zip(answers) {
                 let doing = format!("asking for the settings of {name}");
                 let answer = answer.map_err(|code| self.inner.reader.fault_of(code, &doing))?;
-                let policy = answer.get("cleanup.policy").and_then(|entry| entry.value.as_deref());
-                if policy.is_some_and(|policy| policy.contains("compact")) {
-                    found.push((*name).to_owned());
+                let value = |name| answer.get(name).and_then(|entry| entry.value.as_deref());
+                if value("cleanup.policy").is_some_and(|policy| policy.contains("compact")) {
+                    let stays = value("delete.retention.ms").and_then(|ms| ms.parse().ok());
+                    found.insert((*name).to_owned(), Duration::from_millis(stays.unwrap_or(0)));
                 }
             }
         }

@@ -14,6 +14,9 @@ pub enum State {
     Waiting(String),
     /// It reads tables as a whole (source), or applies such events (sink).
     Snapshot,
+    /// It goes over what it has applied before, or over changes that Kafka no longer has (sink): what the
+    /// destination holds becomes a state of the source at the end.
+    Converging,
     /// It works through a backlog.
     Streaming,
     /// Everything that was committed (source) or published (sink) is through.
@@ -30,6 +33,7 @@ impl State {
             Self::Standby(_) => "standby",
             Self::Waiting(_) => "waiting",
             Self::Snapshot => "snapshot",
+            Self::Converging => "converging",
             Self::Streaming => "streaming",
             Self::CaughtUp => "caught_up",
             Self::Stopped => "stopped",
@@ -38,13 +42,18 @@ impl State {
 
     /// Every word, for the metric that has one series for each.
     pub(super) const WORDS: &[&str] =
-        &["starting", "standby", "waiting", "snapshot", "streaming", "caught_up", "stopped"];
+        &["starting", "standby", "waiting", "snapshot", "converging", "streaming", "caught_up", "stopped"];
 
     /// Whether it is in its place: working, or ready to take over. An instance on
     /// standby counts, else a rolling update would wait for it for ever.
     pub const fn is_ready(&self) -> bool {
         match self {
-            Self::Standby(_) | Self::Waiting(_) | Self::Snapshot | Self::Streaming | Self::CaughtUp => true,
+            Self::Standby(_)
+            | Self::Waiting(_)
+            | Self::Snapshot
+            | Self::Converging
+            | Self::Streaming
+            | Self::CaughtUp => true,
             Self::Starting | Self::Stopped => false,
         }
     }
@@ -58,7 +67,12 @@ impl State {
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Standby(reason) | Self::Waiting(reason) => Some(reason),
-            Self::Starting | Self::Snapshot | Self::Streaming | Self::CaughtUp | Self::Stopped => None,
+            Self::Starting
+            | Self::Snapshot
+            | Self::Converging
+            | Self::Streaming
+            | Self::CaughtUp
+            | Self::Stopped => None,
         }
     }
 }
@@ -68,7 +82,9 @@ impl fmt::Display for State {
         match self {
             Self::Standby(reason) | Self::Waiting(reason) => write!(f, "{}: {reason}", self.word()),
             Self::CaughtUp => f.write_str("caught up"),
-            Self::Starting | Self::Snapshot | Self::Streaming | Self::Stopped => f.write_str(self.word()),
+            Self::Starting | Self::Snapshot | Self::Converging | Self::Streaming | Self::Stopped => {
+                f.write_str(self.word())
+            }
         }
     }
 }

@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cdc_mysql_sink::{Change, Origin};
-use cdc_sdk::{Op, Result, TableName};
+use cdc_sdk::{Error, Kind, Op, Result, Table, TableName};
 use tokio::runtime::Handle;
 
 use super::settings;
-use crate::avro::{self, AvroRow, Decoded, Plan, Registry};
+use crate::avro::{self, AvroRow, Decoded, KeyPlan, Plan, Registry};
 use crate::config::RegistryConfig;
 use crate::envelope;
+use crate::kafka::Event;
 
 /// Reads the values of data topics. It blocks.
 pub struct Decoder {
@@ -23,13 +24,16 @@ pub struct Decoder {
     plans: HashMap<u32, Arc<Plan>>,
     /// Of schemas that carry no table: by those of key and value.
     guessed: HashMap<(Option<u32>, u32), Arc<Plan>>,
+    /// By topic and key schema.
+    key_plans: HashMap<(String, u32), Arc<KeyPlan>>,
 }
 
 impl Decoder {
     /// A decoder that asks this registry.
     pub fn new(config: &RegistryConfig) -> Result<Self> {
         let registry = Registry::new(settings::registry(config))?;
-        Ok(Self { registry, runtime: Handle::current(), plans: HashMap::new(), guessed: HashMap::new() })
+        let (plans, guessed, key_plans) = Default::default();
+        Ok(Self { registry, runtime: Handle::current(), plans, guessed, key_plans })
     }
 
     /// What a record says, and how it is read.
@@ -42,6 +46,53 @@ impl Decoder {
         }
         let decoded = plan.decode(value)?;
         Ok((plan, decoded))
+    }
+
+    /// The deletion that a tombstone tells of, where the event that says so may be gone.
+    pub fn deletion(
+        &mut self,
+        prefix: &str,
+        topic: &str,
+        key: &Bytes,
+        origin: Origin,
+    ) -> Result<Change<AvroRow>> {
+        let plan = self.key_plan(prefix, topic, avro::frame_id(key)?)?;
+        Ok(Change {
+            table: plan.rows().table().clone(),
+            op: Op::Delete,
+            key: Some(datum(key)?),
+            before: Some(plan.row(key)?),
+            after: None,
+            origin,
+            unreadable: None,
+        })
+    }
+
+    fn key_plan(&mut self, prefix: &str, topic: &str, id: u32) -> Result<Arc<KeyPlan>> {
+        let of = (topic.to_owned(), id);
+        if let Some(plan) = self.key_plans.get(&of) {
+            return Ok(plan.clone());
+        }
+        let seen =
+            self.plans.iter().filter(|(_, plan)| envelope::topic_name(prefix, &plan.table().name) == topic);
+        let values = match seen.max_by_key(|(id, _)| **id) {
+            Some((_, plan)) => plan.clone(),
+            None => self.latest(topic)?,
+        };
+        let schema = self.runtime.block_on(self.registry.schema(id))?;
+        let plan =
+            KeyPlan::parse(&schema, &values).map_err(|e| e.at(format!("key schema {id} of {topic}")))?;
+        Ok(self.key_plans.entry(of).or_insert(Arc::new(plan)).clone())
+    }
+
+    /// How the newest values of a topic are read.
+    fn latest(&self, topic: &str) -> Result<Arc<Plan>> {
+        let schema = self.runtime.block_on(self.registry.latest_of(topic))?;
+        let schema = schema.ok_or_else(|| {
+            Error::new(Kind::Decode, format!("the registry has no schema for the values of {topic}"))
+                .hint("a tombstone can only be read with it: restore the registry's subjects")
+        })?;
+        Ok(Arc::new(Plan::parse(&schema).map_err(|e| e.at(format!("the newest schema of {topic}")))?))
     }
 
     /// The table of a topic, as far as its schemas have been seen.
@@ -96,4 +147,32 @@ pub fn change_of(
 pub fn datum(key: &Bytes) -> Result<Bytes> {
     avro::frame_id(key)?;
     Ok(key.slice(5..))
+}
+
+/// What stands for an event that cannot be read.
+pub fn unreadable(name: TableName, error: Error, event: &Event, origin: Origin) -> Change<AvroRow> {
+    let table = Table {
+        version: Table::VERSION,
+        name,
+        columns: Vec::new(),
+        keys: Vec::new(),
+        collation: None,
+        comment: String::new(),
+    };
+    Change {
+        table: Arc::new(table),
+        op: Op::Update,
+        // Without one the event may be of any row.
+        key: event.key.as_ref().and_then(|key| datum(key).ok()),
+        before: None,
+        after: None,
+        origin,
+        unreadable: Some(Arc::new(error)),
+    }
+}
+
+/// The table of a topic that has letters only which topics may have.
+pub fn named_by_topic(prefix: &str, topic: &str) -> Option<TableName> {
+    let (database, table) = topic.strip_prefix(prefix)?.strip_prefix('.')?.split_once('.')?;
+    (!table.contains('.')).then(|| TableName::new(database, table))
 }

@@ -5,22 +5,23 @@
 //! partition's queue, whose bytes are bounded.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cdc_mysql_sink::order::{Admission, Batcher, Gate, Limits, Next};
 use cdc_mysql_sink::{Advance, Batch, Change, End, Origin, Progress};
 use cdc_sdk::cut::{Place, Touched};
 use cdc_sdk::pattern::Pattern;
-use cdc_sdk::{Cut, CutId, Error, GtidSet, Kind, Op, Position, Result, Table, TableName};
+use cdc_sdk::{Cut, CutId, Error, GtidSet, Kind, Position, Result};
 use tokio::sync::mpsc;
 
 use super::cut_writer::OwnTopics;
-use super::decoder::{Decoder, change_of, datum};
+use super::decoder::{self, Decoder, change_of, unreadable};
 use super::filling::Filling;
+use super::holes::Holes;
 use super::in_flight::{InFlight, Room};
 use super::overlap::Overlap;
 use super::private::Mark;
+use super::reach;
 use super::recovery::stored_cut;
 use super::settings;
 use super::streams::Streams;
@@ -103,6 +104,9 @@ pub struct Gatherer {
     /// The cut at which a replay, or what follows a backup, ends.
     converges_until: Option<CutId>,
     overlap: Overlap,
+    holes: Holes,
+    /// Events that were read and belong to later cuts than those whose turn it was.
+    ahead: HashMap<(String, i32), Event>,
     snapshot_complete: bool,
     filling: Filling,
     gtids: Option<GtidSet>,
@@ -122,7 +126,7 @@ impl Gatherer {
         let topics = OwnTopics::of(&config.topic_prefix);
         let mut cuts = Log::open(&kafka, &topics.cuts)?.ok_or_else(|| nothing_yet(&topics.cuts))?;
         let (beginning, end) = (cuts.beginning()?, cuts.end()?);
-        check_ledger(&topics.cuts, progress, beginning, end)?;
+        reach::check_ledger(&topics.cuts, progress, beginning, end)?;
         if end == 0 {
             return Err(nothing_yet(&topics.cuts));
         }
@@ -149,6 +153,8 @@ impl Gatherer {
             done: progress.cut,
             converges_until: progress.high_water.filter(|_| progress.converging()),
             overlap: Overlap::new(progress.backup.clone()),
+            holes: Holes::of(kafka, &topics.cuts, config.two_way.is_some(), &progress.places),
+            ahead: HashMap::new(),
             snapshot_complete: progress.snapshot_complete,
             filling: Filling::of(&config.topic_prefix, &config.name, &progress.places),
             gtids: progress.position.parse().ok(),
@@ -194,6 +200,7 @@ impl Gatherer {
                 if self.done.is_some_and(|done| cut.id <= done) {
                     continue;
                 }
+                self.holes.read(cut.id, record.timestamp_ms);
                 self.batcher.push(record.offset + 1, cut)?;
             }
             match self.batcher.take() {
@@ -226,8 +233,9 @@ impl Gatherer {
                 return Ok(false);
             }
         }
+        let over_holes = self.end_at(last, &mut places)?;
         // Cuts that bring nothing write no ledger, unless they end something that it knows of.
-        let complete = last.snapshot_complete && !self.filling.is_open();
+        let complete = self.is_complete(last);
         let ends = complete != self.snapshot_complete || self.converges_until == Some(last.id);
         let moves = !places.is_empty() || ends;
         self.snapshot_complete = complete;
@@ -236,8 +244,21 @@ impl Gatherer {
             return Ok(hand_over.blocking_send(Work::Passed { cut: last.id, committed_us }).is_ok());
         }
         self.rest_after(size)?;
-        let end = End::Commit(advance(cuts, places, complete));
-        Ok(hand_over.blocking_send(Work::Apply { batch: Batch { changes, end }, size, room }).is_ok())
+        let batch = Batch { changes, end: End::Commit(advance(cuts, places, complete)), over_holes };
+        Ok(hand_over.blocking_send(Work::Apply { batch, size, room }).is_ok())
+    }
+
+    /// All events up to a cut are in. Returns whether some before them were missing.
+    fn end_at(&mut self, cut: &Cut, places: &mut HashMap<(String, i32), i64>) -> Result<bool> {
+        let over_holes = self.holes.are_open();
+        self.holes.passed(cut.id)?;
+        places.extend(self.holes.take_moved());
+        Ok(over_holes)
+    }
+
+    /// Whether the destination holds all of the source's tables as they were at a cut.
+    fn is_complete(&self, cut: &Cut) -> bool {
+        cut.snapshot_complete && !self.filling.is_open() && !self.holes.are_open()
     }
 
     /// One transaction for the cuts of one large source transaction, streamed.
@@ -257,13 +278,14 @@ impl Gatherer {
                 return Ok(false);
             }
             self.rest_after(size)?;
+            let over_holes = self.end_at(cut, &mut places)?;
             let end = if index + 1 == cuts.len() {
-                self.snapshot_complete = cut.snapshot_complete && !self.filling.is_open();
+                self.snapshot_complete = self.is_complete(cut);
                 End::Commit(advance(cuts, std::mem::take(&mut places), self.snapshot_complete))
             } else {
                 End::More
             };
-            let work = Work::Apply { batch: Batch { changes, end }, size, room };
+            let work = Work::Apply { batch: Batch { changes, end, over_holes }, size, room };
             if hand_over.blocking_send(work).is_err() {
                 return Ok(false);
             }
@@ -338,7 +360,17 @@ impl Gatherer {
             };
             last_seen = Instant::now();
             let stamp = event.stamp.ok_or_else(|| unstamped(&event, touched))?;
-            if gate.admit(stamp.cut, stamp.ordinal).map_err(|e| at(e, &event, touched))? == Admission::Take {
+            let admission = match gate.admit(stamp.cut, stamp.ordinal) {
+                Err(gone) if gone.kind() == Kind::EventsMissing => {
+                    self.holes.pass_over(at(gone, &event, touched), cut, touched)?;
+                    gate.pass_over(*events, stamp.cut, stamp.ordinal);
+                    next_offset = Some(event.offset);
+                    self.ahead.insert(key.clone(), event);
+                    continue;
+                }
+                admitted => admitted.map_err(|e| at(e, &event, touched))?,
+            };
+            if admission == Admission::Take {
                 next_offset = Some(event.offset + 1);
                 let origin = Origin { stream, offset: event.offset };
                 match self.change(topic, &event, origin) {
@@ -363,6 +395,9 @@ impl Gatherer {
     /// The next event. Retention may have taken the records from the ledger's offset on; whether any
     /// that is needed was among them, the next one tells: a gate lets none pass behind a gap.
     fn next_event(&mut self, topic: &str, partition: i32) -> Result<Option<Event>> {
+        if let Some(event) = self.taken_ahead(topic, partition) {
+            return Ok(Some(event));
+        }
         match self.events.next(topic, partition, WAIT) {
             Err(error) if error.kind() == Kind::EventsMissing => {
                 match self.events.skip_deleted(topic, partition)? {
@@ -374,14 +409,20 @@ impl Gatherer {
         }
     }
 
+    fn taken_ahead(&mut self, topic: &str, partition: i32) -> Option<Event> {
+        if self.ahead.is_empty() { None } else { self.ahead.remove(&(topic.to_owned(), partition)) }
+    }
+
     /// What an event says that is to be applied; `None` for a tombstone, which repeats the delete before
-    /// it, for what a backup has brought, and for what a snapshot of the sink's own is to bring.
+    /// it (unless that may be gone), for what a backup has brought, and for what a snapshot of the sink's own is to bring.
     fn change(&mut self, topic: &str, event: &Event, origin: Origin) -> Result<Option<Change<AvroRow>>> {
         let Some(value) = &event.value else {
             if self.filling.is_own(topic) {
                 self.filling.mark(Mark::of(event.key.as_deref())?)?;
             }
-            return Ok(None);
+            let key = event.key.as_ref().filter(|_| self.holes.are_open() && !self.filling.is_own(topic));
+            let gone = key.map(|key| self.decoder.deletion(&self.topic_prefix, topic, key, origin));
+            return gone.transpose();
         };
         let (plan, decoded) = self.decoder.decode(event.key.as_ref(), value)?;
         if !self.filling.admits(topic, decoded.op, &plan.table().name) {
@@ -403,34 +444,11 @@ impl Gatherer {
     ) -> Result<Change<AvroRow>> {
         let error = at(error, event, touched);
         let name = self.decoder.table_of(&self.topic_prefix, &touched.topic);
-        let name = name.or_else(|| named_by_topic(&self.topic_prefix, &touched.topic));
+        let name = name.or_else(|| decoder::named_by_topic(&self.topic_prefix, &touched.topic));
         let chosen = name.filter(|name| self.dead_letters.iter().any(|p| p.matches(name)));
         let (Kind::Decode, Some(name)) = (error.kind(), chosen) else { return Err(error) };
-        let table = Table {
-            version: Table::VERSION,
-            name,
-            columns: Vec::new(),
-            keys: Vec::new(),
-            collation: None,
-            comment: String::new(),
-        };
-        Ok(Change {
-            table: Arc::new(table),
-            op: Op::Update,
-            // Without one the event may be of any row.
-            key: event.key.as_ref().and_then(|key| datum(key).ok()),
-            before: None,
-            after: None,
-            origin,
-            unreadable: Some(Arc::new(error)),
-        })
+        Ok(unreadable(name, error, event, origin))
     }
-}
-
-/// The table of a topic that has letters only which topics may have.
-fn named_by_topic(prefix: &str, topic: &str) -> Option<TableName> {
-    let (database, table) = topic.strip_prefix(prefix)?.strip_prefix('.')?.split_once('.')?;
-    (!table.contains('.')).then(|| TableName::new(database, table))
 }
 
 /// What the ledger says after the cuts.
@@ -459,21 +477,6 @@ pub fn position_text(position: &Position) -> String {
 fn nothing_yet(topic: &str) -> Error {
     Error::new(Kind::NothingYet, format!("there is no cut on {topic} yet"))
         .hint("start the source (cdc source -c …), or compare topic_prefix with the source's name")
-}
-
-/// A ledger that the cuts topic cannot have led to is not guessed at.
-fn check_ledger(topic: &str, progress: &Progress, beginning: i64, end: i64) -> Result<()> {
-    if progress.cut.is_some() && progress.cuts_offset > end {
-        return Err(Error::new(Kind::CutsMissing, format!("the ledger stands beyond the end of {topic}"))
-            .detail(format!("ledger: offset {}; topic: {beginning} to {end}", progress.cuts_offset))
-            .hint("the cuts topic was made anew: restore it, or begin under a new sink name with a new snapshot"));
-    }
-    if progress.cuts_offset < beginning {
-        return Err(Error::new(Kind::CutsMissing, format!("cuts are gone from {topic}"))
-            .detail(format!("ledger: offset {}; topic: {beginning} to {end}", progress.cuts_offset))
-            .hint("the cuts topic must keep all its records: cleanup.policy=delete, retention.ms=-1"));
-    }
-    Ok(())
 }
 
 fn refuse_long_wait(since: Instant, cut: CutId, touched: &Touched) -> Result<()> {

@@ -13,6 +13,7 @@ pub mod snapshot;
 pub mod sink;
 mod stage;
 mod by_key;
+mod holes;
 mod gather;
 mod in_flight;
 mod decoder;

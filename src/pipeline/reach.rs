@@ -7,17 +7,20 @@
 //! gone, and reading begins where the partition does.
 //!
 //! A compacted partition may have lost records anywhere. There all that follow the place are read
-//! and counted, as far as the first gap: a sink would read as much, but stop in the middle.
+//! and counted, as far as the first gap: a sink would read as much, and where it may not go over holes
+//! (`holes.rs`) stop in the middle.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use cdc_mysql_sink::Progress;
 use cdc_sdk::cut::{CutKind, Touched};
 use cdc_sdk::{CutId, Error, Kind, Result};
 
 use super::cut_search::Map;
 use super::cut_writer::OwnTopics;
 use super::filling;
+use super::holes;
 use super::private;
 use super::recovery::stored_cut;
 use super::settings;
@@ -49,6 +52,8 @@ struct Need {
     in_last: u64,
     /// How many there are, those of abandoned runs too.
     events: u64,
+    /// When the first cut was written, ms since 1970 by the brokers' clock.
+    written_ms: i64,
 }
 
 /// Refuses a place whose events are gone; raises the map where a partition begins after it and nothing is missed.
@@ -84,28 +89,37 @@ pub async fn check(config: &SinkConfig, cuts_offset: i64, map: &mut Map) -> Resu
         }
     }
     if gone.is_empty() {
-        gone = holes(&kafka, &admin, &needs, map).await?;
+        gone = holes(config, &admin, &needs, map).await?;
     }
     if gone.is_empty() { Ok(()) } else { Err(too_late(&gone)) }
 }
 
-/// The compacted partitions that lack events which are needed.
-async fn holes(kafka: &kafka::Settings, admin: &Admin, needs: &Needs, map: &Map) -> Result<Vec<String>> {
+/// The compacted partitions that lack events over which a sink may not go.
+async fn holes(config: &SinkConfig, admin: &Admin, needs: &Needs, map: &Map) -> Result<Vec<String>> {
+    let kafka = settings::kafka(&config.kafka);
     let topics: BTreeSet<&str> = needs.keys().map(|(topic, _)| topic.as_str()).collect();
     let topics: Vec<&str> = topics.into_iter().collect();
     let compacted = match admin.compacted(&topics).await {
         // Without the right to ask, a gap stops the sink when it gets there.
         Err(refused) if refused.kind() == Kind::KafkaRefused => {
             tracing::warn!(error = %refused, "whether topics are compacted is not known");
-            Vec::new()
+            BTreeMap::new()
         }
         answered => answered?,
     };
     let mut found = Vec::new();
-    for (key, need) in needs.iter().filter(|((topic, _), _)| compacted.contains(topic)) {
+    for (key, need) in needs {
+        let Some(stays) = compacted.get(&key.0) else { continue };
         let from = map.get(key).map_or(From::Earliest, |offset| From::Offset(*offset));
-        if let Some(lost) = tokio::task::block_in_place(|| first_hole(kafka, key, *need, from))? {
-            found.push(format!("{}/{}: {lost} (the topic is compacted)", key.0, key.1));
+        let Some(lost) = tokio::task::block_in_place(|| first_hole(&kafka, key, *need, from))? else {
+            continue;
+        };
+        let place = format!("{}/{}: {lost}", key.0, key.1);
+        match holes::refusal(config.two_way.is_some(), need.written_ms, *stays) {
+            Some(why) => found.push(format!("{place} (the topic is compacted; {why})")),
+            None => {
+                tracing::warn!("compaction took {place}: the sink converges until later events bring it back")
+            }
         }
     }
     Ok(found)
@@ -142,6 +156,21 @@ fn first_hole(
         }
     }
     Ok(None)
+}
+
+/// A ledger that the cuts topic cannot have led to is not guessed at.
+pub fn check_ledger(topic: &str, progress: &Progress, beginning: i64, end: i64) -> Result<()> {
+    if progress.cut.is_some() && progress.cuts_offset > end {
+        return Err(Error::new(Kind::CutsMissing, format!("the ledger stands beyond the end of {topic}"))
+            .detail(format!("ledger: offset {}; topic: {beginning} to {end}", progress.cuts_offset))
+            .hint("the cuts topic was made anew: restore it, or begin under a new sink name with a new snapshot"));
+    }
+    if progress.cuts_offset < beginning {
+        return Err(Error::new(Kind::CutsMissing, format!("cuts are gone from {topic}"))
+            .detail(format!("ledger: offset {}; topic: {beginning} to {end}", progress.cuts_offset))
+            .hint("the cuts topic must keep all its records: cleanup.policy=delete, retention.ms=-1"));
+    }
+    Ok(())
 }
 
 /// A sink that has nothing needs all events from the first on: where some are gone it says so before it
@@ -242,22 +271,22 @@ fn needs(kafka: &kafka::Settings, topics: &OwnTopics, cuts_offset: i64) -> Resul
     let mut needs = Needs::new();
     let Some(mut log) = Log::open(kafka, &topics.cuts)? else { return Ok(needs) };
     // What an unfinished transaction brings is read only once it has ended.
-    let mut run: Vec<(CutId, Touched)> = Vec::new();
+    let mut run: Vec<(CutId, i64, Touched)> = Vec::new();
     log.read_from(cuts_offset, |record| {
         let cut = stored_cut(&record)?.cut;
-        run.extend(cut.touched.into_iter().map(|touched| (cut.id, touched)));
+        run.extend(cut.touched.into_iter().map(|touched| (cut.id, record.timestamp_ms, touched)));
         match cut.kind {
             CutKind::Continues => {}
             CutKind::Abandoned => {
-                for (_, touched) in run.drain(..) {
+                for (_, _, touched) in run.drain(..) {
                     if let Some(need) = needs.get_mut(&(touched.topic, touched.partition)) {
                         need.events += touched.events;
                     }
                 }
             }
             CutKind::Complete => {
-                for (id, touched) in run.drain(..) {
-                    let new = Need { first: id, last: id, in_last: 0, events: 0 };
+                for (id, written_ms, touched) in run.drain(..) {
+                    let new = Need { first: id, last: id, in_last: 0, events: 0, written_ms };
                     let need = needs.entry((touched.topic, touched.partition)).or_insert(new);
                     (need.last, need.in_last) = (id, touched.events);
                     need.events += touched.events;

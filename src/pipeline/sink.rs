@@ -148,6 +148,7 @@ struct Handed {
     rows: u64,
     size: Size,
     since: Instant,
+    over_holes: bool,
     _room: Room,
 }
 
@@ -197,6 +198,7 @@ impl Applier<'_> {
                         rows: batch.changes.len() as u64,
                         size,
                         since: Instant::now(),
+                        over_holes: batch.over_holes,
                         _room: room,
                     });
                     self.sink.apply(batch).await?;
@@ -227,14 +229,21 @@ impl Applier<'_> {
             view.set_aside(set_aside(self.sink.quarantine()));
         }
         for done in done {
-            if let Some(Handed { rows, size, since, .. }) = self.handed.pop_front() {
+            let mut over_holes = false;
+            if let Some(Handed { rows, size, since, over_holes: over, .. }) = self.handed.pop_front() {
+                over_holes = over;
                 view.applied(rows, since.elapsed());
                 view.bytes(size.bytes);
                 view.transactions(size.transactions);
             }
             view.conflicts(done.applied.conflicts);
             if let Some(advance) = done.advance {
-                view.state(if advance.snapshot_complete { State::Streaming } else { State::Snapshot });
+                view.state(match advance.snapshot_complete {
+                    _ if self.sink.is_converging() => State::Converging,
+                    true => State::Streaming,
+                    false if over_holes => State::Converging,
+                    false => State::Snapshot,
+                });
                 view.cut(advance.cut, advance.committed_us);
                 view.position(advance.position);
             }

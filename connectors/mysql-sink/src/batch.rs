@@ -20,6 +20,16 @@ pub struct Batch<R> {
     pub changes: Vec<Change<R>>,
     /// What happens after them.
     pub end: End,
+    /// Changes before them are missing, and come back with later ones of the same keys: rows in the way are
+    /// replaced, as in a replay.
+    pub over_holes: bool,
+}
+
+impl<R> Batch<R> {
+    /// One without anything missing before it.
+    pub fn new(changes: Vec<Change<R>>, end: End) -> Self {
+        Self { changes, end, over_holes: false }
+    }
 }
 
 /// What happens after the changes of a batch.

@@ -151,6 +151,11 @@ impl<R: Row + Clone + Send + Sync + 'static> Parallel<R> {
         self.sink.quarantine()
     }
 
+    /// Whether what is at work goes over what has been applied before.
+    pub fn is_converging(&self) -> bool {
+        self.expected.converging()
+    }
+
     /// The sink, to do something with once nothing is at work.
     ///
     /// # Errors
@@ -239,6 +244,7 @@ impl<R: Row + Clone + Send + Sync + 'static> Parallel<R> {
         self.writers == 0
             || self.alone > 0
             || self.expected.converging()
+            || batch.over_holes
             || self.expected.backup.is_some()
             || matches!(batch.end, End::More)
             || !self.sink.is_idle()

@@ -361,7 +361,7 @@ impl Sink {
             State::Open if self.office.is_some() => writer.control(isolate::MARK),
             State::Idle | State::Open | State::Lost => {}
         }
-        apply::apply(&mut writer, folded, plans, Replay::of(&self.progress)).await?;
+        apply::apply(&mut writer, folded, plans, Replay::of(&self.progress, batch.over_holes)).await?;
         self.leaving.clear();
         if !aside.is_empty() {
             writer.flush().await?;

@@ -46,9 +46,10 @@ pub(crate) struct Replay {
 }
 
 impl Replay {
-    /// As the ledger says.
-    pub fn of(progress: &Progress) -> Self {
-        Self { converging: progress.converging(), skips_keyless: progress.skips_keyless() }
+    /// As the ledger says, and the batch.
+    pub fn of(progress: &Progress, over_holes: bool) -> Self {
+        let converging = progress.converging() || over_holes;
+        Self { converging, skips_keyless: progress.skips_keyless() }
     }
 }
 

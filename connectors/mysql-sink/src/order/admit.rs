@@ -34,6 +34,13 @@ impl Gate {
         self.current.filter(|(current, _)| *current == cut).map_or(0, |(_, taken)| taken)
     }
 
+    /// Passes over events of the cut that are gone, up to the record that comes next.
+    pub fn pass_over(&mut self, events: u64, cut: CutId, ordinal: u64) {
+        if let Some((expected, taken)) = &mut self.current {
+            *taken = if cut == *expected { ordinal } else { events };
+        }
+    }
+
     /// Judges the partition's next record by its stamp.
     ///
     /// # Errors

@@ -85,7 +85,7 @@ impl Sink {
         let ask = Search {
             plans: &plans,
             bytes_max: settings.max_statement_bytes,
-            replay: Replay::of(&self.progress),
+            replay: Replay::of(&self.progress, batch.over_holes),
             most: settings.quarantined_keys_max,
         };
         let selected = |table: &_| settings.has_dead_letters(table);

@@ -14,7 +14,7 @@ fn a_run_of_batches_is_invisible_until_its_end() {
         let people = world.people();
         let mut sink = world.open().await;
         let changes = vec![create(&people, vec![n(1), t("a"), n(1)])];
-        sink.apply(Batch { changes, end: End::More }).await.unwrap();
+        sink.apply(Batch::new(changes, End::More)).await.unwrap();
         assert!(world.texts("SELECT name FROM DB.people").await.is_empty());
         world.apply(&mut sink, vec![create(&people, vec![n(2), t("b"), n(1)])]).await.unwrap();
         assert_eq!(world.texts("SELECT name FROM DB.people ORDER BY id").await, ["a", "b"]);
@@ -28,10 +28,8 @@ fn a_table_first_seen_inside_a_run_does_not_commit_it() {
         let people = world.people();
         let other = world.table("other", vec![int("id")], vec![primary(&[0])]);
         let mut sink = world.open().await;
-        sink.apply(Batch { changes: vec![create(&people, vec![n(1), t("a"), n(1)])], end: End::More })
-            .await
-            .unwrap();
-        sink.apply(Batch { changes: vec![create(&other, vec![n(1)])], end: End::More }).await.unwrap();
+        sink.apply(Batch::new(vec![create(&people, vec![n(1), t("a"), n(1)])], End::More)).await.unwrap();
+        sink.apply(Batch::new(vec![create(&other, vec![n(1)])], End::More)).await.unwrap();
         assert!(world.texts("SELECT name FROM DB.people").await.is_empty());
         sink.roll_back().await.unwrap();
         world.apply(&mut sink, vec![create(&other, vec![n(2)])]).await.unwrap();
@@ -71,7 +69,7 @@ fn a_connection_killed_before_the_commit_leaves_nothing() {
         let mut sink = world.open().await;
         world.apply(&mut sink, vec![create(&people, vec![n(1), t("a"), n(1)])]).await.unwrap();
         let changes = vec![create(&people, vec![n(2), t("b"), n(1)])];
-        sink.apply(Batch { changes, end: End::More }).await.unwrap();
+        sink.apply(Batch::new(changes, End::More)).await.unwrap();
         world.kill(&world.registered().await).await;
         let error = world.apply(&mut sink, vec![]).await.unwrap_err();
         assert_eq!(error.fate(), Fate::Retry, "{error}");
@@ -172,7 +170,7 @@ fn a_cut_that_the_ledger_has_is_refused() {
     in_world(|world| async move {
         let mut sink = world.open().await;
         let advance = world.advance();
-        let batch = || Batch::<cdc_sdk::OwnedRow> { changes: vec![], end: End::Commit(advance.clone()) };
+        let batch = || Batch::<cdc_sdk::OwnedRow>::new(vec![], End::Commit(advance.clone()));
         sink.apply(batch()).await.unwrap();
         assert_eq!(sink.apply(batch()).await.unwrap_err().kind(), Kind::Bug);
     });

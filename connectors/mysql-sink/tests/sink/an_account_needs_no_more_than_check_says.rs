@@ -35,9 +35,7 @@ fn from_no_privilege_to_all_that_are_needed() {
         world.apply(&mut sink, vec![create(&people, vec![n(1), t("a"), n(1)])]).await.unwrap();
         world.apply(&mut sink, vec![create(&wide, vec![n(2), t("b"), n(1), n(2)])]).await.unwrap();
         world.apply(&mut sink, vec![truncate(&people)]).await.unwrap();
-        sink.apply(Batch { changes: vec![create(&people, vec![n(3), t("c"), n(1)])], end: End::More })
-            .await
-            .unwrap();
+        sink.apply(Batch::new(vec![create(&people, vec![n(3), t("c"), n(1)])], End::More)).await.unwrap();
         // A predecessor that is not closed is ended without any privilege over connections.
         let lock = format!("SELECT IS_USED_LOCK('cdc_sink_{}')", world.settings.name);
         let lock: Option<Option<u64>> = admin.query_first(lock).await.unwrap();

@@ -24,7 +24,7 @@ async fn open(world: &World) -> Work {
 }
 
 async fn apply(world: &World, work: &mut Work, changes: Vec<Change<OwnedRow>>) -> Vec<Done> {
-    work.apply(Batch { changes, end: End::Commit(world.advance()) }).await.unwrap();
+    work.apply(Batch::new(changes, End::Commit(world.advance()))).await.unwrap();
     work.done().await.unwrap()
 }
 
@@ -157,7 +157,7 @@ fn nothing_behind_an_error_is_committed() {
         let mut work = open(&world).await;
         let mut error = None;
         for changes in [good(0), good(1), bad, good(3), good(4)] {
-            let batch = Batch { changes, end: End::Commit(world.advance()) };
+            let batch = Batch::new(changes, End::Commit(world.advance()));
             if let Err(refused) = work.apply(batch).await {
                 error = Some(refused);
                 break;
@@ -188,7 +188,7 @@ fn connections_killed_at_work_leave_nothing() {
         admin.query_drop(sql).await.unwrap();
         // Both are at work, and neither can commit.
         for of in [1, 2] {
-            work.apply(Batch { changes: batch(of), end: End::Commit(world.advance()) }).await.unwrap();
+            work.apply(Batch::new(batch(of), End::Commit(world.advance()))).await.unwrap();
         }
         world.kill(&world.registered().await).await;
         admin.query_drop("ROLLBACK").await.unwrap();

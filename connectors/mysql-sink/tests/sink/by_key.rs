@@ -193,7 +193,7 @@ fn one_consistency_at_a_time() {
     in_world(|world| async move {
         let people = world.table("t", vec![int("id"), nullable(int("v"))], vec![primary(&[0])]);
         let mut whole = world.open().await;
-        let batch = Batch { changes: vec![create(&people, row(1, 1))], end: End::Commit(world.advance()) };
+        let batch = Batch::new(vec![create(&people, row(1, 1))], End::Commit(world.advance()));
         whole.apply(batch).await.unwrap();
         let error = KeySink::open(world.settings.clone()).await.err().unwrap();
         assert_eq!(error.kind(), Kind::Conflict, "{error}");

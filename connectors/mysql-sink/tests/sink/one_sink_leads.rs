@@ -17,7 +17,7 @@ fn the_second_stands_by_and_takes_over_when_the_first_dies() {
         let mut first = world.open().await;
         world.apply(&mut first, vec![create(&people, vec![n(1), t("a"), n(1)])]).await.unwrap();
         let open = vec![create(&people, vec![n(2), t("b"), n(1)])];
-        first.apply(Batch { changes: open, end: End::More }).await.unwrap();
+        first.apply(Batch::new(open, End::More)).await.unwrap();
         let told = Arc::new(AtomicU32::new(0));
         let second = {
             let (settings, told) = (world.settings.clone(), Arc::clone(&told));

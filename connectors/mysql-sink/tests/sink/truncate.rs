@@ -40,7 +40,7 @@ fn among_other_changes_it_is_refused() {
         let mut sink = world.open().await;
         let mixed = vec![create(&people, vec![n(1), t("a"), n(1)]), truncate(&people)];
         assert_eq!(world.apply(&mut sink, mixed).await.unwrap_err().kind(), Kind::Bug);
-        let open = Batch { changes: vec![create(&people, vec![n(1), t("a"), n(1)])], end: End::More };
+        let open = Batch::new(vec![create(&people, vec![n(1), t("a"), n(1)])], End::More);
         sink.apply(open).await.unwrap();
         assert_eq!(world.apply(&mut sink, vec![truncate(&people)]).await.unwrap_err().kind(), Kind::Bug);
     });

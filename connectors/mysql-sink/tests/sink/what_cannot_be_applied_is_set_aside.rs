@@ -174,7 +174,7 @@ fn a_run_keeps_what_came_before_and_forgets_what_is_rolled_back() {
         let row = |id: i64| at(id, create(&table, vec![n(id), t(&format!("{id}")), n(0)]));
         let bad = |id: i64| at(id, create(&table, vec![n(id), t(&format!("long {id}")), n(0)]));
         let mut sink = open(&world, &office).await;
-        let more = |changes| Batch { changes, end: End::More };
+        let more = |changes| Batch::new(changes, End::More);
         sink.apply(more(vec![row(1), bad(2)])).await.unwrap();
         sink.apply(more(vec![bad(3), row(4)])).await.unwrap();
         assert_eq!(sink.quarantine().count(), 2);
@@ -208,7 +208,7 @@ fn batches_at_once_wait_for_a_key_that_goes() {
             let ids = std::iter::once(5).chain(batch * 1000 + 10..batch * 1000 + 610);
             let row = |id| vec![n(id), t(&name(id)), n(batch)];
             let changes: Vec<_> = ids.map(|id| at(batch, create(&table, row(id)))).collect();
-            work.apply(Batch { changes, end: End::Commit(world.advance()) }).await.unwrap();
+            work.apply(Batch::new(changes, End::Commit(world.advance()))).await.unwrap();
         }
         work.settle().await.unwrap();
         work.close().await;

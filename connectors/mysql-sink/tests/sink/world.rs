@@ -146,7 +146,7 @@ impl World {
 
     /// Applies changes as one committed batch.
     pub async fn apply(&self, sink: &mut Sink, changes: Vec<Change<OwnedRow>>) -> Result<Applied> {
-        sink.apply(Batch { changes, end: End::Commit(self.advance()) }).await
+        sink.apply(Batch::new(changes, End::Commit(self.advance()))).await
     }
 
     /// The ledger's cut as it stands at the destination.
