@@ -20,7 +20,7 @@ test: ## All tests, against real MySQLs, Kafka and a registry
 # Fetches Kafka Connect and Debezium (150 MB) the first time. `make test` compares with what this wrote.
 golden: ## Run the real Debezium, and record what it writes into tests/golden/debezium
 	$(STACK) up
-	set -a && eval "$$($(STACK) env)" && set +a && cargo test -p cdc --test cdc-tests -- --ignored --nocapture golden::record
+	set -a && eval "$$($(STACK) env)" && set +a && cargo test -p cdc --test cdc-tests -- --ignored --nocapture --test-threads=1 golden::
 
 lint: ## Clippy, warnings denied
 	cargo clippy --workspace --all-targets -- -D warnings

@@ -13,13 +13,13 @@
 
 connect_url() { printf 'http://127.0.0.1:%s\n' "$1"; }
 
-# Every connector runs, and so does each of its tasks.
+# Every connector has begun, and so has each of its tasks. One that has failed since is for its log to say.
 connect_answers() { # port
   curl -fsS --noproxy '*' -m 5 "$(connect_url "$1")/connectors?expand=status" | python3 -c '
 import json, sys
 connectors = json.load(sys.stdin).values()
 states = [s["state"] for c in connectors for s in [c["status"]["connector"], *c["status"]["tasks"]]]
-sys.exit(not connectors or not all(c["status"]["tasks"] for c in connectors) or any(s != "RUNNING" for s in states))'
+sys.exit(not connectors or not all(c["status"]["tasks"] for c in connectors) or any(s not in ("RUNNING", "FAILED") for s in states))'
 }
 
 connect_worker() { # dir port kafka registry

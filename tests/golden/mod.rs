@@ -12,6 +12,7 @@
 
 mod apply;
 mod compare;
+mod jdbc;
 mod record;
 mod written;
 

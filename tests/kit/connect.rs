@@ -10,6 +10,7 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docker/native/connect
 /// A running worker, ended when dropped.
 pub struct Connect {
     name: String,
+    url: String,
 }
 
 impl Connect {
@@ -28,10 +29,21 @@ impl Connect {
             fs::write(&file, lines.join("\n")).unwrap();
             command.arg(file);
         }
-        let this = Self { name };
+        let mut this = Self { name, url: String::new() };
         let out = command.output().unwrap();
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8_lossy(&out.stdout).trim().clone_into(&mut this.url);
         this
+    }
+
+    /// Why the connector's task has failed, in a line; `None` while it runs.
+    pub fn failure(&self, connector: &str) -> Option<String> {
+        let url = format!("{}/connectors/{connector}/tasks/0/status", self.url);
+        let out = Command::new("curl").args(["-fsS", "--noproxy", "*", "-m", "10", &url]).output().unwrap();
+        let status: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+        let trace = status["trace"].as_str()?;
+        let causes = trace.lines().filter_map(|line| line.strip_prefix("Caused by: "));
+        Some(causes.last().unwrap_or(trace).to_owned())
     }
 
     /// Stops it; what its connectors were about to send is sent.
