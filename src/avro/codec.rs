@@ -249,7 +249,7 @@ impl TableCodec {
         start(part, &self.value_frame);
         part.push(0);
         part.extend_from_slice(after);
-        tail::put(Op::Create, meta, &self.table.name, part);
+        tail::put(Op::Create, &meta.following(), &self.table.name, part);
         let note = Some(KeyNote::OldKey(old_key));
         emit(Outgoing { key_note: note, ..self.keyed(key, Some(part)) })
     }

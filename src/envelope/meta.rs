@@ -19,6 +19,19 @@ pub struct Meta<'a> {
     pub transaction: Option<TransactionBlock<'a>>,
 }
 
+impl<'m> Meta<'m> {
+    /// That of the event which follows at once: a change of key is two.
+    #[must_use]
+    pub fn following(&self) -> Self {
+        let next = |block: TransactionBlock<'m>| TransactionBlock {
+            total_order: block.total_order + 1,
+            data_collection_order: block.data_collection_order + 1,
+            ..block
+        };
+        Self { transaction: self.transaction.map(next), ..*self }
+    }
+}
+
 /// Where an event stands in its transaction (`provide.transaction.metadata`).
 #[derive(Clone, Copy, Debug)]
 pub struct TransactionBlock<'a> {

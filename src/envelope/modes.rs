@@ -142,6 +142,44 @@ impl Modes {
             .hint(format!("options read: {}", OPTIONS.join(", "))))
     }
 
+    /// What the modes lose of MySQL's values, a line each, for whoever starts a source.
+    pub fn losses(&self) -> Vec<String> {
+        let mut losses = Vec::new();
+        let mut say = |lossy: bool, option: &str, what: &str| {
+            if lossy {
+                losses.push(format!("\"{option}\" as it is set: {what}"));
+            }
+        };
+        say(self.decimal == DecimalMode::Double, "decimal.handling.mode", "DECIMAL keeps 15 to 17 digits");
+        say(
+            self.bigint_unsigned == BigintMode::Long,
+            "bigint.unsigned.handling.mode",
+            "BIGINT UNSIGNED over 2^63 - 1 turns negative, and only who knows the column can turn it back",
+        );
+        let dates = "dates with zeros in them become NULL, or 1970 where there is no NULL";
+        let times = match self.time {
+            TimeMode::Exact => None,
+            TimeMode::AdaptiveTimeMicroseconds | TimeMode::Microseconds => Some(dates.to_owned()),
+            TimeMode::Connect => Some(format!(
+                "{dates}; digits behind the milliseconds go; a TIME over a day or negative becomes NULL, and stops \
+                 the source where there is no NULL"
+            )),
+            TimeMode::IsoString => Some(format!(
+                "{dates}; a TIME over a day or negative becomes NULL, and stops the source where there is no NULL"
+            )),
+            TimeMode::Nanoseconds => Some(format!(
+                "{dates}; DATETIMEs before 1677 and after 2262 become NULL, and stop the source where there is no NULL"
+            )),
+        };
+        say(times.is_some(), "time.precision.mode", &times.unwrap_or_default());
+        say(
+            self.binary != BinaryMode::Bytes && !self.carry_table,
+            "binary.handling.mode",
+            "nothing in the schema tells texts that encode bytes from others: sinks of cdc refuse them",
+        );
+        losses
+    }
+
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         match name {
             "profile" => {}
@@ -154,11 +192,16 @@ impl Modes {
             "provide.transaction.metadata" => {
                 self.provide_transaction_metadata = choose(name, value, &SWITCH)?;
             }
+            "message.key.columns" => return Err(NO_KEY_COLUMNS.to_owned()),
             unknown => return Err(unknown_name(unknown)),
         }
         Ok(())
     }
 }
+
+/// Debezium takes any columns, and two rows of one key then are one to every sink.
+const NO_KEY_COLUMNS: &str = "\"message.key.columns\" is not done: a key that is not a key of the table would make one row of \
+    several; the primary key is taken, else a UNIQUE KEY whose columns are all NOT NULL: add one to the table";
 
 const DECIMAL: [(&str, DecimalMode); 3] =
     [("precise", DecimalMode::Precise), ("string", DecimalMode::Text), ("double", DecimalMode::Double)];

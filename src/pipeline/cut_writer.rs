@@ -50,13 +50,25 @@ pub struct OwnTopics {
     pub state: String,
     /// `prefix.control`.
     pub control: String,
+    /// `prefix.transaction`, which Debezium calls so.
+    pub transaction: String,
 }
 
 impl OwnTopics {
+    /// Whether a topic is one of them.
+    fn contains(&self, topic: &str) -> bool {
+        [&self.cuts, &self.state, &self.control, &self.transaction].iter().any(|own| *own == topic)
+    }
+
     /// The topics of a prefix.
     pub fn of(prefix: &str) -> Self {
         let named = |name| format!("{prefix}.{name}");
-        Self { cuts: named("cuts"), state: named("state"), control: named("control") }
+        Self {
+            cuts: named("cuts"),
+            state: named("state"),
+            control: named("control"),
+            transaction: named("transaction"),
+        }
     }
 }
 
@@ -202,6 +214,12 @@ impl CutWriter {
         self.publisher.send(&self.topics.control, 0, Some(&key), Some(&value), &[], now_ms())
     }
 
+    /// Tells of a transaction with the cut.
+    pub fn transaction(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        self.begin()?;
+        self.publisher.send(&self.topics.transaction, 0, Some(key), Some(value), &[], now_ms())
+    }
+
     /// The id of the open cut, or of the next where none is open.
     pub fn next_id(&self) -> CutId {
         self.id
@@ -271,10 +289,7 @@ impl CutWriter {
     }
 
     fn ends_are(&mut self, committed: Vec<Place>) {
-        self.previous_ends = committed
-            .into_iter()
-            .filter(|p| ![&self.topics.cuts, &self.topics.state, &self.topics.control].contains(&&p.topic))
-            .collect();
+        self.previous_ends = committed.into_iter().filter(|p| !self.topics.contains(&p.topic)).collect();
         for place in &self.previous_ends {
             self.ends.insert((place.topic.clone(), place.partition), place.offset);
         }

@@ -41,9 +41,14 @@ pub struct Recovered {
     pub taken: Taken,
     /// The transaction that the last run of cuts was inside of. It may be through by now.
     pub inside: Option<Gtid>,
+    /// How many events that run had brought of it, by table.
+    pub counts: Option<(String, Counts)>,
     /// What the cut writer goes on with.
     pub continuation: Continuation,
 }
+
+/// Events of a transaction, by table.
+pub type Counts = BTreeMap<String, u64>;
 
 /// A transaction that spans several cuts, as it is stored with each of them but the last: only its
 /// GTID tells whether a server that took over has it.
@@ -51,23 +56,26 @@ pub struct Recovered {
 pub struct Inside {
     version: u32,
     gtid: String,
+    /// With `provide.transaction.metadata`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    counts: Counts,
 }
 
 impl Inside {
     const VERSION: u32 = 1;
 
     /// Key and value of its record.
-    pub fn record(gtid: &str) -> Result<(&'static str, String)> {
-        let inside = Self { version: Self::VERSION, gtid: gtid.to_owned() };
+    pub fn record(gtid: &str, counts: Counts) -> Result<(&'static str, String)> {
+        let inside = Self { version: Self::VERSION, gtid: gtid.to_owned(), counts };
         let json = serde_json::to_string(&inside).map_err(|e| {
             Error::new(Kind::Bug, "the transaction of a run of cuts cannot be written").caused_by(e)
         })?;
         Ok((INSIDE_KEY, json))
     }
 
-    fn read(json: &str) -> Result<Gtid> {
+    fn read(json: &str) -> Result<Self> {
         let known = serde_json::from_str::<Self>(json).ok().filter(|i| i.version == Self::VERSION);
-        known.ok_or_else(|| unknown_state(INSIDE_KEY, json))?.gtid.parse()
+        known.ok_or_else(|| unknown_state(INSIDE_KEY, json))
     }
 }
 
@@ -180,7 +188,9 @@ fn read_state(kafka: &kafka::Settings, topics: &OwnTopics, recovered: &mut Recov
         } else if key == CONTROL_KEY {
             recovered.taken = Taken::from_json(&json)?;
         } else if key == INSIDE_KEY {
-            recovered.inside = Some(Inside::read(&json)?);
+            let inside = Inside::read(&json)?;
+            recovered.inside = Some(inside.gtid.parse()?);
+            recovered.counts = Some((inside.gtid, inside.counts));
         } else if let Some(topic) = key.strip_prefix(PARTITIONS_KEY) {
             recovered.pins.insert(topic.to_owned(), json.parse().map_err(|_| unknown_state(&key, &json))?);
         } else {

@@ -1,11 +1,13 @@
 //! binlog → envelope → Avro → Kafka. Wiring only: nothing here looks inside a change.
 
 mod commands;
+mod opening;
+mod transactions;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cdc_mysql_source::{self as mysql, Chunk, DdlEvent, Event, Leader, Rows, Source, Start};
+use cdc_mysql_source::{self as mysql, Chunk, DdlEvent, Event, Leader, Rows, Source};
 use cdc_sdk::change::Origin;
 use cdc_sdk::cut::CutKind;
 use cdc_sdk::{Error, Finding, Kind, Position, Result, RowChange, TableName, fail};
@@ -16,7 +18,7 @@ use super::RunOptions;
 use super::control::{Follower, Taken};
 use super::cut_writer::{CutWriter, DataTopic, OwnTopics, now_us};
 use super::private::Mark;
-use super::recovery::{self, Recovered};
+use super::recovery;
 use super::retry;
 use super::settings;
 use super::table_book::{TableBook, TableRoad};
@@ -24,8 +26,9 @@ use crate::avro::records::RecordIds;
 use crate::avro::{Meta, Outgoing, Registry, Scratch, Snapshot};
 use crate::config::SourceConfig;
 use crate::envelope::Modes;
-use crate::kafka::{self, Admin, BROKERS_TIME, Publisher, TopicSpec};
+use crate::kafka::{self, Admin, Publisher};
 use crate::observe::{SnapshotProgress, SourceView, State, Stop};
+use transactions::Transactions;
 
 /// How often MySQL is asked to show that it lives. A line silent for twice as long is given up.
 pub const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -82,6 +85,8 @@ struct Road<'a> {
     position: Position,
     /// The transaction being read.
     transaction: Option<Origin>,
+    /// What is told of transactions, if the user asked for that.
+    told: Option<Transactions>,
     /// The next cut must be a batch by itself.
     alone: bool,
     last_cut: Instant,
@@ -102,7 +107,7 @@ impl<'a> Road<'a> {
         let topics = OwnTopics::of(&config.topic_prefix);
         let registry = Registry::new(settings::registry(&config.registry))?;
         let admin = Admin::connect(&kafka)?;
-        create_own_topics(&admin, &topics, config.topics.replication_factor).await?;
+        opening::create_own_topics(&admin, &topics, config.topics.replication_factor).await?;
         let ids = RecordIds::register(&registry, &topics.cuts, &topics.state, &topics.control).await?;
         let transactional_id = format!("cdc-source-{}", config.name);
         let (publisher, recovered) = block_in_place(|| -> Result<_> {
@@ -112,13 +117,25 @@ impl<'a> Road<'a> {
             Ok((publisher, recovered))
         })?;
         fail::point("source.taken_over");
-        refuse_lost_cuts(&admin, config, &recovered).await?;
-        let start = start_from(&recovered);
+        opening::refuse_lost_cuts(&admin, config, &recovered).await?;
+        let start = opening::start_from(&recovered);
         let mut source = Source::open(settings.clone(), start).await?;
         source.pause(recovered.taken.paused);
         let commands =
             block_in_place(|| Follower::start(&kafka, &topics.control, recovered.taken.next_offset))?;
         let modes = Modes::from_options(&config.debezium)?;
+        for loss in modes.losses() {
+            tracing::warn!("{loss}");
+        }
+        let told = if modes.provide_transaction_metadata {
+            let replication = config.topics.replication_factor;
+            Some(
+                Transactions::open(&admin, &registry, &topics.transaction, replication, recovered.counts)
+                    .await?,
+            )
+        } else {
+            None
+        };
         let book = TableBook::new(
             admin,
             registry,
@@ -141,6 +158,7 @@ impl<'a> Road<'a> {
             taken: recovered.taken,
             position,
             transaction: None,
+            told,
             alone: false,
             last_cut: Instant::now(),
             cut_age: Duration::ZERO,
@@ -222,11 +240,19 @@ impl<'a> Road<'a> {
 
     async fn take(&mut self, event: Event) -> Result<()> {
         match event {
-            Event::Begin(begin) => self.transaction = Some(begin.origin),
+            Event::Begin(begin) => {
+                if let Some(told) = &mut self.told {
+                    told.begin(&begin.origin);
+                }
+                self.transaction = Some(begin.origin);
+            }
             Event::Rows(rows) => self.rows(rows).await?,
             Event::Ddl(ddl) => self.ddl(&ddl).await?,
             Event::Commit(commit) => {
                 self.transaction = None;
+                if let Some(told) = &mut self.told {
+                    told.end(commit.committed_us, &mut self.writer)?;
+                }
                 self.position = commit.position;
                 self.writer.transaction_ended(commit.committed_us);
                 if self.alone || self.writer.age() >= self.cut_interval().max(self.cut_age) || self.is_full()
@@ -251,6 +277,9 @@ impl<'a> Road<'a> {
             Error::new(Kind::BinlogCorrupt, format!("rows of {} outside of a transaction", rows.table.name))
         })?;
         let origin = Origin { pos: rows.pos, ..origin };
+        if let Some(told) = &mut self.told {
+            told.rows_follow(origin.ts_us, &mut self.writer)?;
+        }
         block_in_place(|| {
             let mut index = 0;
             while let Some(change) = rows.next_row()? {
@@ -271,7 +300,8 @@ impl<'a> Road<'a> {
     /// Stores which transaction the open cut ends inside of.
     fn note_inside(&mut self, origin: &Origin) -> Result<()> {
         let Some(gtid) = &origin.gtid else { return Ok(()) };
-        let (key, json) = recovery::Inside::record(gtid)?;
+        let counts = self.told.as_ref().map(Transactions::counts).unwrap_or_default();
+        let (key, json) = recovery::Inside::record(gtid, counts)?;
         self.writer.state(key, &json)
     }
 
@@ -356,11 +386,19 @@ impl<'a> Road<'a> {
         (origin, row, snapshot): (&Origin, u32, Snapshot),
     ) -> Result<()> {
         let writer = &mut self.writer;
-        let meta = meta(&self.config.topic_prefix, origin, row, snapshot);
+        let mut meta = meta(&self.config.topic_prefix, origin, row, snapshot);
+        let told = self.told.as_mut().filter(|_| snapshot == Snapshot::False);
+        meta.transaction = told.as_deref().map(|told| told.next(&road.codec.table().name));
+        let mut events = 0;
         road.codec.encode(change, &meta, &mut self.scratch, &mut |out: Outgoing<'_>| {
+            events += u64::from(out.value.is_some());
             let partition = kafka::partition(out.key_datum, topic.partitions);
             writer.event(topic, partition, &out)
-        })
+        })?;
+        if let Some(told) = told {
+            told.count(&road.codec.table().name, events);
+        }
+        Ok(())
     }
 
     async fn road(&mut self, shape: mysql::ShapeId, table: &Arc<cdc_sdk::Table>) -> Result<Arc<TableRoad>> {
@@ -431,53 +469,10 @@ fn meta<'m>(server_name: &'m str, origin: &'m Origin, row: u32, snapshot: Snapsh
     Meta { origin, row, snapshot, now_us: now_us(), server_name, transaction: None }
 }
 
-fn start_from(recovered: &Recovered) -> Start {
-    match &recovered.last {
-        None => Start::Fresh,
-        Some(last) => Start::Resume {
-            position: last.position.clone(),
-            snapshot: recovered.snapshot.clone(),
-            inside: recovered.inside.clone(),
-        },
-    }
-}
-
 /// To wait for a person's word would be to wait for ever.
 fn held_up() -> Error {
     Error::new(Kind::Snapshot, "the snapshot is paused, so it is not caught up with")
         .hint("let it go on while a source runs: cdc snapshot resume -c source.toml")
-}
-
-/// Data without cuts means that the cuts were lost: a fresh start would repeat or lose changes.
-async fn refuse_lost_cuts(admin: &Admin, config: &SourceConfig, recovered: &Recovered) -> Result<()> {
-    if recovered.last.is_some() || recovered.pins.is_empty() {
-        return Ok(());
-    }
-    let mut pinned: Vec<&str> = recovered.pins.keys().map(String::as_str).collect();
-    pinned.sort_unstable();
-    if admin.partitions(pinned[0]).await?.is_none() {
-        return Ok(());
-    }
-    Err(Error::new(
-        Kind::CutsMissing,
-        format!("topics of '{}' hold data, but its cuts are gone", config.topic_prefix),
-    )
-    .detail(format!("pinned topics: {}", pinned.join(", ")))
-    .hint("restore the topic of cuts, or start under a new topic prefix with a new snapshot"))
-}
-
-async fn create_own_topics(admin: &Admin, topics: &OwnTopics, replication: i32) -> Result<()> {
-    let spec = |name: &str, config: &[(&str, &str)]| TopicSpec {
-        name: name.to_owned(),
-        partitions: 1,
-        replication,
-        config: config.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
-    };
-    let forever =
-        [("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1"), BROKERS_TIME];
-    admin.create(spec(&topics.cuts, &forever)).await?;
-    admin.create(spec(&topics.control, &forever)).await?;
-    admin.create(spec(&topics.state, &[("cleanup.policy", "compact"), BROKERS_TIME])).await
 }
 
 /// Refuses to run with all that must be mended, at once.

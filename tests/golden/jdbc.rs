@@ -60,9 +60,7 @@ async fn settled(world: &World, connect: &Connect, table: &str) -> Option<String
     let (mut source, mut dest) = (world.source_conn().await, world.dest_conn().await);
     loop {
         let found = differences(&mut source, &world.name, &mut dest, &world.name).await;
-        let Some(line) = found.into_iter().find(|line| line.starts_with(&format!("{table}:"))) else {
-            return None;
-        };
+        let line = found.into_iter().find(|line| line.starts_with(&format!("{table}:")))?;
         if let Some(why) = connect.failure(&format!("{}_{table}", world.name)) {
             return Some(why);
         }

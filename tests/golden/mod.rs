@@ -14,6 +14,7 @@ mod apply;
 mod compare;
 mod jdbc;
 mod record;
+mod transactions;
 mod written;
 
 /// Sets of Debezium's options: together they name every mode of every type.

@@ -39,6 +39,14 @@ async fn record_what_debezium_writes() {
             writer.read(table).await.record(set, table);
         }
     }
+    let prefix = prefix(&world, FOR_SINK);
+    for (topic, name) in [
+        (format!("{prefix}.transaction"), "transaction"),
+        (prefix.clone(), "schema_change"),
+        (format!("__debezium-heartbeat.{prefix}"), "heartbeat"),
+    ] {
+        writer(&world, &prefix).record_beside(&topic, name).await;
+    }
     let mysql = crate::kit::variable("CDC_STACK_MYSQL_VERSION");
     fs::write(folder().join("VERSION"), format!("Debezium {VERSION}\nMySQL {mysql}\n")).unwrap();
     fs::write(folder().join("DATABASE"), format!("{}\n", world.name)).unwrap();
@@ -98,6 +106,9 @@ fn connector(world: &World, id: u32, (set, options): (&str, &[(&str, &str)])) ->
         ("topic.creation.default.replication.factor", "1".to_owned()),
         ("schema.history.internal.kafka.bootstrap.servers", world.kafka.clone()),
         ("schema.history.internal.kafka.topic", format!("{prefix}_history")),
+        // The topics beside the data.
+        ("provide.transaction.metadata", "true".to_owned()),
+        ("heartbeat.interval.ms", "500".to_owned()),
         // Names that Avro takes.
         ("schema.name.adjustment.mode", "avro".to_owned()),
         ("field.name.adjustment.mode", "avro".to_owned()),

@@ -62,6 +62,53 @@ impl Writer<'_> {
         written
     }
 
+    /// Records a topic beside the data: its schemas, and what its records say, as JSON.
+    pub async fn record_beside(&self, topic: &str, name: &str) {
+        let settings = RegistrySettings { url: self.registry.to_owned(), ..RegistrySettings::default() };
+        let registry = Registry::new(settings).unwrap();
+        let mut written = Written::default();
+        for (key, value) in self.records(topic) {
+            let (key, value) = (key.unwrap(), value.unwrap());
+            let key_schema = self.note(&registry, &key, &mut written.key_schema).await;
+            let schema = self.note(&registry, &value, &mut written.value_schema).await;
+            let line = format!("{} {}", json(&key_schema, &key), json(&schema, &value));
+            written.records.push(self.neutral(&line));
+        }
+        written.record("beside", name);
+    }
+
+    /// The schemas of a topic beside the data, and the values of its records.
+    pub async fn read_beside(&self, topic: &str) -> (String, String, Vec<serde_json::Value>) {
+        let settings = RegistrySettings { url: self.registry.to_owned(), ..RegistrySettings::default() };
+        let registry = Registry::new(settings).unwrap();
+        let (mut key_schema, mut value_schema, mut values) = (String::new(), String::new(), Vec::new());
+        for (key, value) in self.records(topic) {
+            let (key, value) = (key.unwrap(), value.unwrap());
+            self.note(&registry, &key, &mut key_schema).await;
+            let schema = self.note(&registry, &value, &mut value_schema).await;
+            let text = json(&schema, &value).to_string();
+            values.push(serde_json::from_str(&self.neutral(&text)).unwrap());
+        }
+        (key_schema, value_schema, values)
+    }
+
+    /// The events of a table's topic.
+    pub async fn events(&self, topic: &str) -> Vec<serde_json::Value> {
+        let settings = RegistrySettings { url: self.registry.to_owned(), ..RegistrySettings::default() };
+        let registry = Registry::new(settings).unwrap();
+        let mut events = Vec::new();
+        for value in self.records(topic).into_iter().filter_map(|(_, value)| value) {
+            let schema = registry.schema(frame_id(&value).unwrap()).await.unwrap();
+            events.push(json(&schema, &value));
+        }
+        events
+    }
+
+    /// A text in which prefix and database are called [`NAME`].
+    fn neutral(&self, text: &str) -> String {
+        text.replace(self.prefix, NAME).replace(self.database, NAME)
+    }
+
     /// Keys and values, frames included.
     pub fn records(&self, topic: &str) -> Vec<(Option<Bytes>, Option<Bytes>)> {
         let settings = Settings { bootstrap_servers: self.kafka.to_owned(), ..Settings::default() };
@@ -78,8 +125,7 @@ impl Writer<'_> {
     /// The schema of a message, which is that of all messages before.
     async fn note(&self, registry: &Registry, message: &[u8], noted: &mut String) -> Arc<str> {
         let schema = registry.schema(frame_id(message).unwrap()).await.unwrap();
-        let own = format!("{}.{}.", self.prefix, self.database);
-        let neutral = schema.replace(&own, &format!("{NAME}.{NAME}."));
+        let neutral = self.neutral(&schema);
         assert!(noted.is_empty() || *noted == neutral, "two schemas: {noted} and {neutral}");
         *noted = neutral;
         schema
@@ -140,11 +186,19 @@ fn file(set: &str, table: &str, ending: &str) -> PathBuf {
     folder().join(set).join(format!("{table}.{ending}"))
 }
 
-/// The event's op, by a reader of Avro that is none of ours.
-fn op(schema: &str, message: &[u8]) -> String {
+/// A message, by a reader of Avro that is none of ours.
+fn read(schema: &str, message: &[u8]) -> Value {
     let schema = Schema::parse_str(schema).unwrap();
     let reader = GenericDatumReader::builder(&schema).build().unwrap();
-    let Value::Record(fields) = reader.read_value(&mut &message[5..]).unwrap() else { panic!("no record") };
+    reader.read_value(&mut &message[5..]).unwrap()
+}
+
+fn json(schema: &str, message: &[u8]) -> serde_json::Value {
+    read(schema, message).try_into().unwrap()
+}
+
+fn op(schema: &str, message: &[u8]) -> String {
+    let Value::Record(fields) = read(schema, message) else { panic!("no record") };
     match fields.into_iter().find(|(name, _)| name == "op") {
         Some((_, Value::String(op))) => op,
         other => panic!("{other:?}"),

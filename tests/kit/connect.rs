@@ -42,8 +42,8 @@ impl Connect {
         let out = Command::new("curl").args(["-fsS", "--noproxy", "*", "-m", "10", &url]).output().unwrap();
         let status: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
         let trace = status["trace"].as_str()?;
-        let causes = trace.lines().filter_map(|line| line.strip_prefix("Caused by: "));
-        Some(causes.last().unwrap_or(trace).to_owned())
+        let mut causes = trace.lines().rev().filter_map(|line| line.strip_prefix("Caused by: "));
+        Some(causes.next().unwrap_or(trace).to_owned())
     }
 
     /// Stops it; what its connectors were about to send is sent.

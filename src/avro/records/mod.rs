@@ -8,6 +8,7 @@
 mod cut;
 mod ids;
 mod note;
+mod transaction;
 
 use std::sync::OnceLock;
 
@@ -27,6 +28,7 @@ pub use note::{
     decode_control_value, decode_key, decode_state_key, decode_state_value, encode_control_value, encode_key,
     encode_state_key, encode_state_value,
 };
+pub use transaction::TransactionIds;
 
 /// Debezium's `source` block.
 pub const SOURCE_SCHEMA: &str = include_str!("../../../schemas/source.avsc");

@@ -22,6 +22,31 @@ fn options_stand_on_their_profile() {
 }
 
 #[test]
+fn a_lossy_mode_says_what_it_loses() {
+    let losses = |pairs: &[(&str, &str)]| Modes::from_options(&options(pairs)).unwrap().losses();
+    assert_eq!(losses(&[]), Vec::<String>::new());
+    for (option, value) in [
+        ("decimal.handling.mode", "double"),
+        ("bigint.unsigned.handling.mode", "long"),
+        ("time.precision.mode", "adaptive_time_microseconds"),
+        ("time.precision.mode", "connect"),
+        ("time.precision.mode", "isostring"),
+        ("time.precision.mode", "microseconds"),
+        ("time.precision.mode", "nanoseconds"),
+    ] {
+        let said = losses(&[(option, value)]);
+        assert!(said.len() == 1 && said[0].contains(option), "{said:?}");
+    }
+    assert_eq!(losses(&[("profile", "debezium"), ("binary.handling.mode", "hex")]).len(), 3);
+}
+
+#[test]
+fn keys_of_any_columns_are_refused_with_the_reason() {
+    let error = Modes::from_options(&options(&[("message.key.columns", "shop.t:a")])).unwrap_err();
+    assert!(error.to_string().contains("UNIQUE KEY"), "{error}");
+}
+
+#[test]
 fn all_that_is_wrong_is_said_at_once() {
     let error = Modes::from_options(&options(&[
         ("decimal.handling.mod", "string"),
