@@ -1,6 +1,7 @@
 //! binlog → envelope → Avro → Kafka. Wiring only: nothing here looks inside a change.
 
 mod commands;
+mod shore;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,22 +10,22 @@ use cdc_mysql_source::{self as mysql, Chunk, DdlEvent, Event, Leader, Rows, Sour
 use cdc_sdk::change::Origin;
 use cdc_sdk::cut::CutKind;
 use cdc_sdk::{Error, Finding, Kind, Position, Result, RowChange, TableName, fail};
+use shore::Shore;
 use tokio::task::block_in_place;
 use tracing::info;
 
 use super::RunOptions;
 use super::control::{Follower, Taken};
-use super::cut_writer::{CutWriter, DataTopic, OwnTopics, now_us};
+use super::cut_writer::{CutWriter, DataTopic, now_us};
 use super::private::Mark;
 use super::recovery::{self, Recovered};
 use super::retry;
 use super::settings;
 use super::table_book::{TableBook, TableRoad};
-use crate::avro::records::RecordIds;
-use crate::avro::{Meta, Outgoing, Registry, Scratch, Snapshot};
+use crate::avro::{Meta, Outgoing, Scratch, Snapshot};
 use crate::config::SourceConfig;
 use crate::envelope::Modes;
-use crate::kafka::{self, Admin, BROKERS_TIME, Publisher, TopicSpec};
+use crate::kafka::{self, Admin};
 use crate::observe::{SnapshotProgress, SourceView, State, Stop};
 
 /// How often MySQL is asked to show that it lives. A line silent for twice as long is given up.
@@ -57,12 +58,13 @@ async fn session(
     view: &Arc<SourceView>,
 ) -> Result<()> {
     view.state(State::Starting);
-    refuse_unfit(&mysql::check(settings).await?)?;
+    let fit = async { refuse_unfit(&mysql::check(settings).await?) };
+    let ((), shore) = tokio::try_join!(fit, Shore::reach(config))?;
     let leader = tokio::select! {
         leader = Leader::acquire(settings, |why| view.state(State::Standby(why.to_owned()))) => leader?,
         () = stop.wait() => return Ok(()),
     };
-    let mut road = Road::lay(config, settings, leader, view).await?;
+    let mut road = Road::lay(config, settings, leader, shore, view).await?;
     road.drive(options, stop).await
 }
 
@@ -91,23 +93,17 @@ struct Road<'a> {
 
 impl<'a> Road<'a> {
     /// Opens every part, in the order that makes a zombie harmless: first the
-    /// producer, which fences it; then what it left is read.
+    /// producer takes over, which fences it; then what it left is read.
     async fn lay(
         config: &'a SourceConfig,
         settings: &mysql::Settings,
         leader: Leader,
+        shore: Shore,
         view: &'a Arc<SourceView>,
     ) -> Result<Self> {
-        let kafka = settings::kafka(&config.kafka);
-        let topics = OwnTopics::of(&config.topic_prefix);
-        let registry = Registry::new(settings::registry(&config.registry))?;
-        let admin = Admin::connect(&kafka)?;
-        create_own_topics(&admin, &topics, config.topics.replication_factor).await?;
-        let ids = RecordIds::register(&registry, &topics.cuts, &topics.state, &topics.control).await?;
-        let transactional_id = format!("cdc-source-{}", config.name);
+        let Shore { kafka, topics, admin, registry, ids, publisher } = shore;
         let (publisher, recovered) = block_in_place(|| -> Result<_> {
-            let mut publisher =
-                Publisher::open(&kafka, &transactional_id, settings::producer_bytes(&config.limits))?;
+            let mut publisher = publisher.take_over()?;
             let recovered = recovery::recover(&kafka, &config.topic_prefix, &topics, &mut publisher)?;
             Ok((publisher, recovered))
         })?;
@@ -464,20 +460,6 @@ async fn refuse_lost_cuts(admin: &Admin, config: &SourceConfig, recovered: &Reco
     )
     .detail(format!("pinned topics: {}", pinned.join(", ")))
     .hint("restore the topic of cuts, or start under a new topic prefix with a new snapshot"))
-}
-
-async fn create_own_topics(admin: &Admin, topics: &OwnTopics, replication: i32) -> Result<()> {
-    let spec = |name: &str, config: &[(&str, &str)]| TopicSpec {
-        name: name.to_owned(),
-        partitions: 1,
-        replication,
-        config: config.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
-    };
-    let forever =
-        [("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1"), BROKERS_TIME];
-    admin.create(spec(&topics.cuts, &forever)).await?;
-    admin.create(spec(&topics.control, &forever)).await?;
-    admin.create(spec(&topics.state, &[("cleanup.policy", "compact"), BROKERS_TIME])).await
 }
 
 /// Refuses to run with all that must be mended, at once.
