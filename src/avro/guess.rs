@@ -24,6 +24,32 @@ pub(super) fn column(name: &str, avro: &Avro<'_>, nulls: Nulls) -> Column {
     }
 }
 
+/// InnoDB's limit on a key, in characters of utf8mb4 and in bytes.
+const KEY_CHARS_MAX: u32 = 768;
+const KEY_BYTES_MAX: u32 = 3072;
+
+/// Gives the columns of the key, as far as their types were guessed, types that a key can stand on. Texts that
+/// differ in anything are different keys, whatever the source's collation says: Debezium tells none.
+pub(super) fn narrow(columns: &mut [Column], key: &[usize]) {
+    let wide = |ty: &ColumnType| matches!(ty, ColumnType::Text { .. } | ColumnType::Blob { .. });
+    let count = key.iter().filter(|index| columns.get(**index).is_some_and(|c| wide(&c.ty))).count();
+    let share = u32::try_from(count).unwrap_or(u32::MAX).max(1);
+    for index in key {
+        let Some(column) = columns.get_mut(*index) else { continue };
+        match column.ty {
+            ColumnType::Text { .. } => column.ty = ColumnType::Varchar { length: KEY_CHARS_MAX / share },
+            ColumnType::Blob { .. } => column.ty = ColumnType::Varbinary { length: KEY_BYTES_MAX / share },
+            _ => {}
+        }
+        if column.collation.is_none()
+            && matches!(column.ty, ColumnType::Varchar { .. } | ColumnType::Char { .. })
+        {
+            column.charset = Some("utf8mb4".to_owned());
+            column.collation = Some("utf8mb4_0900_bin".to_owned());
+        }
+    }
+}
+
 /// The type that Debezium's parameters declare.
 fn declared(text: &str, avro: &Avro<'_>) -> Option<ColumnType> {
     let upper = text.to_ascii_uppercase();

@@ -23,6 +23,9 @@ impl Members {
         all.set(0, "", distinct);
         let error = all.texts.pop().unwrap_or_default();
         all.texts.insert(0, error);
+        if !distinct {
+            all.know_escaped(members);
+        }
         all
     }
 
@@ -34,6 +37,13 @@ impl Members {
             all.set(bit, if taken { "\0" } else { member }, distinct);
         }
         all
+    }
+
+    /// Debezium writes the member `a,b` as `a\,b` where it read it in the binlog (3.6.1).
+    fn know_escaped(&mut self, members: &[String]) {
+        for (index, member) in (1..).zip(members).filter(|(_, member)| member.contains(',')) {
+            self.by_text.entry(member.replace(',', "\\,")).or_insert(index);
+        }
     }
 
     fn set(&mut self, index: u16, text: &str, distinct: bool) {

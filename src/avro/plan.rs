@@ -13,6 +13,7 @@ use serde_json::Value as Json;
 use super::datum::{Input, malformed};
 use super::event::{AvroRow, Decoded, unframed};
 use super::form::ColumnPlan;
+use super::guess;
 use super::infer;
 use super::schema::TABLE_PROPERTY;
 use super::shape::{ShapeId, Shapes, fields, inner_namespace, refused};
@@ -48,6 +49,8 @@ enum SourcePart {
     Gtid,
     File,
     Pos,
+    Database,
+    Table,
     Other,
 }
 
@@ -60,6 +63,10 @@ pub struct SourcePlace {
     pub file: String,
     /// The event's place in it.
     pub pos: i64,
+    /// The table's database, as MySQL spells it.
+    pub database: String,
+    /// The table.
+    pub table: String,
 }
 
 impl Plan {
@@ -97,6 +104,14 @@ impl Plan {
     /// Whether the schema carried the table (ours), or it was guessed (Debezium's).
     pub fn carries_table(&self) -> bool {
         self.carries_table
+    }
+
+    /// The same, of a table that is called otherwise: letters that Avro forbids are gone from the name
+    /// in a schema that does not carry its table, but not from its events.
+    #[must_use]
+    pub fn named(mut self, name: TableName) -> Self {
+        Arc::make_mut(&mut self.table).name = name;
+        self
     }
 
     /// The same for rows whose columns lie otherwise, and which come by themselves.
@@ -138,12 +153,14 @@ impl Plan {
     }
 
     fn set_key(&mut self, key: &Json) -> Result<()> {
+        let names = super::name::fields(&self.table.columns);
         let index = |field: &Json| {
             let name = field.get("name").and_then(Json::as_str).unwrap_or_default();
-            let found = self.table.columns.iter().position(|c| c.name == name);
+            let found = names.iter().position(|field| field == name);
             found.ok_or_else(|| refused(format!("the key's field '{name}' is no column")))
         };
         let columns: Vec<usize> = fields(key)?.iter().map(index).collect::<Result<_>>()?;
+        guess::narrow(&mut Arc::make_mut(&mut self.table).columns, &columns);
         let part =
             |column| KeyPart { on: cdc_sdk::table::KeyOn::Column(column), prefix: None, descending: false };
         let parts = columns.into_iter().map(part).collect();
@@ -201,14 +218,13 @@ impl Plan {
                 continue;
             }
             for (part, shape) in &self.source {
+                let mut text =
+                    || Ok::<_, Error>(self.shapes.read_text(*shape, &mut input)?.map(str::to_owned));
                 match part {
-                    SourcePart::Gtid => {
-                        place.gtid = self.shapes.read_text(*shape, &mut input)?.map(str::to_owned);
-                    }
-                    SourcePart::File => {
-                        place.file =
-                            self.shapes.read_text(*shape, &mut input)?.unwrap_or_default().to_owned();
-                    }
+                    SourcePart::Gtid => place.gtid = text()?,
+                    SourcePart::File => place.file = text()?.unwrap_or_default(),
+                    SourcePart::Database => place.database = text()?.unwrap_or_default(),
+                    SourcePart::Table => place.table = text()?.unwrap_or_default(),
                     SourcePart::Pos => {
                         place.pos = self.shapes.read_long(*shape, &mut input)?.unwrap_or_default();
                     }
@@ -244,7 +260,11 @@ impl Plan {
                 SourcePart::Millis => millis = self.shapes.read_long(*shape, input)?,
                 SourcePart::Micros => micros = self.shapes.read_long(*shape, input)?,
                 SourcePart::Gtid => gtid = self.shapes.read_text(*shape, input)?,
-                SourcePart::File | SourcePart::Pos | SourcePart::Other => self.shapes.skip(*shape, input)?,
+                SourcePart::File
+                | SourcePart::Pos
+                | SourcePart::Database
+                | SourcePart::Table
+                | SourcePart::Other => self.shapes.skip(*shape, input)?,
             }
         }
         let micros = micros.or_else(|| millis.map(|ms| ms.saturating_mul(1000)));
@@ -284,6 +304,8 @@ fn source_parts(record: &Json, space: &str, shapes: &mut Shapes) -> Result<Vec<(
             "gtid" => SourcePart::Gtid,
             "file" => SourcePart::File,
             "pos" => SourcePart::Pos,
+            "db" => SourcePart::Database,
+            "table" => SourcePart::Table,
             _ => SourcePart::Other,
         };
         Ok((part, shapes.add(field.get("type").unwrap_or(&Json::Null), &space)?))

@@ -25,7 +25,7 @@ use cdc_sdk::{Error, Kind, Result};
 pub use servers::{KafkaConfig, RegistryConfig};
 pub use sink::{
     ApplyConfig, Consistency, DeadLetterConfig, GroupConfig, GroupProtocol, SchemaPolicy, SinkConfig,
-    SinkLimits, TwoWay,
+    SinkLimits, TwoWay, WrittenBy,
 };
 pub use source::{
     CaptureConfig, CleanupPolicy, OnUnsafeDdl, SnapshotMode, SourceConfig, SourceLimits, TopicsConfig,

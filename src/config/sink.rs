@@ -16,6 +16,8 @@ pub struct SinkConfig {
     pub name: String,
     /// The prefix of the topics that it follows.
     pub topic_prefix: String,
+    /// Who wrote them.
+    pub written_by: WrittenBy,
     /// The server that is written.
     pub mysql: Endpoint,
     /// Where events come from.
@@ -36,6 +38,16 @@ pub struct SinkConfig {
     pub http: Option<SocketAddr>,
     /// Bounds.
     pub limits: SinkLimits,
+}
+
+/// Who wrote the topics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WrittenBy {
+    /// A source of cdc: there are cuts, and each event says which it belongs to.
+    #[default]
+    Cdc,
+    /// Debezium: there are no cuts, so rows are applied by key only.
+    Debezium,
 }
 
 /// How events are applied.
@@ -133,11 +145,12 @@ impl SinkConfig {
         let mut document = Document::parse(text, around);
         let name = servers::name(&mut document.root());
         let topic_prefix = topic_prefix(&mut document.root());
+        let written_by = written_by(&mut document.root());
         // A source's `server_id` is taken here too, so that both may share a [mysql]; it has no meaning.
         let (mysql, _) = servers::mysql(&mut document);
         let kafka = servers::kafka(&mut document);
         let registry = servers::registry(&mut document);
-        let apply = apply(&mut document);
+        let apply = apply(&mut document, written_by);
         let by_key = apply.consistency == Consistency::Key;
         let group = group(&mut document);
         let routes = document.root().sections("route", route);
@@ -145,10 +158,11 @@ impl SinkConfig {
         let dead_letter = dead_letter(&mut document, two_way.is_some(), by_key);
         let http = servers::http(&mut document);
         let limits = limits(&mut document);
-        document.root().close_naming(&["name", "topic_prefix"], SECTIONS);
+        document.root().close_naming(&["name", "topic_prefix", "written_by"], SECTIONS);
         document.finish(Self {
             name,
             topic_prefix,
+            written_by,
             mysql,
             kafka,
             registry,
@@ -171,7 +185,12 @@ fn topic_prefix(root: &mut Section<'_, '_>) -> String {
     prefix
 }
 
-fn apply(document: &mut Document<'_>) -> ApplyConfig {
+fn written_by(root: &mut Section<'_, '_>) -> WrittenBy {
+    let writers = [("cdc", WrittenBy::Cdc), ("debezium", WrittenBy::Debezium)];
+    root.choice("written_by", &writers).unwrap_or_default()
+}
+
+fn apply(document: &mut Document<'_>, written_by: WrittenBy) -> ApplyConfig {
     let consistencies = [("transaction", Consistency::Transaction), ("key", Consistency::Key)];
     let schemas =
         [("evolve", SchemaPolicy::Evolve), ("check", SchemaPolicy::Check), ("none", SchemaPolicy::None)];
@@ -188,6 +207,20 @@ fn apply(document: &mut Document<'_>) -> ApplyConfig {
         schema: section.choice("schema", &schemas).unwrap_or_default(),
         ledger_database: ledger,
     };
+    if written_by == WrittenBy::Debezium {
+        if config.consistency != Consistency::Key {
+            section.wrong(
+                "consistency",
+                "must be \"key\" with written_by = \"debezium\": its topics have no cuts",
+            );
+        }
+        if config.schema == SchemaPolicy::Check {
+            section.wrong(
+                "schema",
+                "cannot be \"check\" with written_by = \"debezium\": it does not tell types exactly",
+            );
+        }
+    }
     section.close();
     config
 }

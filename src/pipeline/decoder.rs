@@ -1,4 +1,7 @@
 //! Records of data topics → changes: the schemas come from the registry, each once.
+//!
+//! Our own value schemas carry their table. Of Debezium's the table is guessed: its columns from the value
+//! schema, its key from that of the record's key, its name from the event.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,6 +22,8 @@ pub struct Decoder {
     registry: Registry,
     runtime: Handle,
     plans: HashMap<u32, Arc<Plan>>,
+    /// Of schemas that carry no table: by those of key and value.
+    guessed: HashMap<(Option<u32>, u32), Arc<Plan>>,
     /// By topic and key schema.
     key_plans: HashMap<(String, u32), Arc<KeyPlan>>,
 }
@@ -27,12 +32,18 @@ impl Decoder {
     /// A decoder that asks this registry.
     pub fn new(config: &RegistryConfig) -> Result<Self> {
         let registry = Registry::new(settings::registry(config))?;
-        Ok(Self { registry, runtime: Handle::current(), plans: HashMap::new(), key_plans: HashMap::new() })
+        let (plans, guessed, key_plans) = Default::default();
+        Ok(Self { registry, runtime: Handle::current(), plans, guessed, key_plans })
     }
 
-    /// What a value says, and how it is read.
-    pub fn decode(&mut self, value: &Bytes) -> Result<(Arc<Plan>, Decoded)> {
-        let plan = self.plan(avro::frame_id(value)?)?;
+    /// What a record says, and how it is read.
+    pub fn decode(&mut self, key: Option<&Bytes>, value: &Bytes) -> Result<(Arc<Plan>, Decoded)> {
+        let id = avro::frame_id(value)?;
+        let mut plan = self.plan(id)?;
+        if !plan.carries_table() {
+            let key = key.map(|key| avro::frame_id(key)).transpose()?;
+            plan = self.guess(&plan, (key, id), value)?;
+        }
         let decoded = plan.decode(value)?;
         Ok((plan, decoded))
     }
@@ -86,8 +97,23 @@ impl Decoder {
 
     /// The table of a topic, as far as its schemas have been seen.
     pub fn table_of(&self, prefix: &str, topic: &str) -> Option<TableName> {
-        let names = self.plans.values().map(|plan| &plan.table().name);
+        let names = self.plans.values().chain(self.guessed.values()).map(|plan| &plan.table().name);
         names.into_iter().find(|name| envelope::topic_name(prefix, name) == topic).cloned()
+    }
+
+    fn guess(&mut self, plan: &Plan, ids: (Option<u32>, u32), value: &Bytes) -> Result<Arc<Plan>> {
+        if let Some(plan) = self.guessed.get(&ids) {
+            return Ok(plan.clone());
+        }
+        let (key, id) = ids;
+        let value_schema = self.runtime.block_on(self.registry.schema(id))?;
+        let key_schema = key.map(|id| self.runtime.block_on(self.registry.schema(id))).transpose()?;
+        let place = plan.source_place(value)?;
+        let name = TableName::new(place.database, place.table);
+        let plan = Plan::parse_with_key(&value_schema, key_schema.as_deref());
+        let plan = Arc::new(plan.map_err(|e| e.at(format!("schema {id}")))?.named(name));
+        self.guessed.insert(ids, plan.clone());
+        Ok(plan)
     }
 
     fn plan(&mut self, id: u32) -> Result<Arc<Plan>> {

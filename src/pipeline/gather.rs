@@ -424,7 +424,7 @@ impl Gatherer {
             let gone = key.map(|key| self.decoder.deletion(&self.topic_prefix, topic, key, origin));
             return gone.transpose();
         };
-        let (plan, decoded) = self.decoder.decode(value)?;
+        let (plan, decoded) = self.decoder.decode(event.key.as_ref(), value)?;
         if !self.filling.admits(topic, decoded.op, &plan.table().name) {
             return Ok(None);
         }

@@ -15,7 +15,7 @@ use cdc_mysql_source as source;
 use crate::avro;
 use crate::config::{
     Consistency, GroupProtocol, KafkaConfig, OnUnsafeDdl, RegistryConfig, SchemaPolicy, SinkConfig,
-    SinkLimits, SnapshotMode, SourceConfig, SourceLimits, TwoWay,
+    SinkLimits, SnapshotMode, SourceConfig, SourceLimits, TwoWay, WrittenBy,
 };
 use crate::kafka;
 
@@ -96,6 +96,7 @@ pub fn sink(config: &SinkConfig) -> sink::Settings {
         endpoint: config.mysql.clone(),
         routes: config.routes.clone(),
         schema: match config.apply.schema {
+            SchemaPolicy::Evolve if config.written_by == WrittenBy::Debezium => sink::SchemaMode::Extend,
             SchemaPolicy::Evolve => sink::SchemaMode::Evolve,
             SchemaPolicy::Check => sink::SchemaMode::Check,
             SchemaPolicy::None => sink::SchemaMode::None,

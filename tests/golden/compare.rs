@@ -1,7 +1,7 @@
 //! This source writes what Debezium wrote.
 
 use super::written::{Writer, Written};
-use super::{CHANGES, ROWS, SETS, TABLES, tables};
+use super::{CHANGES, FOR_SINK, ROWS, SETS, TABLES, tables};
 use crate::kit::{LIMIT, Options, World};
 
 /// Where this source does not write what Debezium writes: the table that holds such values and nothing
@@ -87,6 +87,11 @@ fn differences(table: &str, theirs: &Written, ours: &Written, found: &mut Vec<Di
 #[tokio::test(flavor = "multi_thread")]
 async fn debeziums_defaults() {
     compare("defaults").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn precise_numbers_and_source_types() {
+    compare(FOR_SINK).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

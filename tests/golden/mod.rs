@@ -10,12 +10,13 @@
 //! `cdc.table` and `cdc.binary`, which readers of Avro pass over (Avro specification: "Attributes
 //! not defined in this document are permitted as metadata").
 
+mod apply;
 mod compare;
 mod record;
 mod written;
 
 /// Sets of Debezium's options: together they name every mode of every type.
-const SETS: [(&str, &[(&str, &str)]); 5] = [
+const SETS: [(&str, &[(&str, &str)]); 6] = [
     ("defaults", &[]),
     (
         "texts",
@@ -43,7 +44,11 @@ const SETS: [(&str, &[(&str, &str)]); 5] = [
         ],
     ),
     ("nanos", &[("time.precision.mode", "nanoseconds"), ("tombstones.on.delete", "false")]),
+    (FOR_SINK, &[("bigint.unsigned.handling.mode", "precise"), ("column.propagate.source.type", ".*")]),
 ];
+
+/// The set that a sink is to follow: of the modes that lose values only what no mode of Debezium keeps.
+const FOR_SINK: &str = "sink";
 
 /// The statements, separated by `;` at the end of a line.
 const TABLES: &str = include_str!("debezium/tables.sql");
@@ -52,6 +57,6 @@ const CHANGES: &str = include_str!("debezium/changes.sql");
 
 /// The tables.
 fn tables() -> Vec<&'static str> {
-    let named = |line: &'static str| line.strip_prefix("CREATE TABLE ")?.split([' ', '(']).next();
+    let named = |line: &'static str| line.strip_prefix("CREATE TABLE ")?.split([' ', '(', ';']).next();
     TABLES.lines().filter_map(named).map(|name| name.trim_matches('`')).collect()
 }

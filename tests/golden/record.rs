@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::written::{Writer, folder};
-use super::{CHANGES, ROWS, SETS, TABLES, tables};
+use super::{CHANGES, FOR_SINK, ROWS, SETS, TABLES, apply, tables};
 use crate::kit::{Connect, Options, Server, World, until_within};
 
 /// The version of Debezium, as its connector says in every event.
@@ -17,7 +17,11 @@ const LIMIT: std::time::Duration = std::time::Duration::from_secs(90);
 async fn record_what_debezium_writes() {
     // A server of its own: the connector reads every statement of the binlog, those of other tests too.
     let server = Server::start("golden", &[]);
-    let options = Options { source_server: Some(server.address.clone()), ..Options::default() };
+    let options = Options {
+        source_server: Some(server.address.clone()),
+        sink: "[apply]\nconsistency = \"key\"\n".to_owned(),
+        ..Options::default()
+    };
     let world = World::with("golden", &options).await;
     world.source_sql(TABLES).await;
     world.source_sql(ROWS).await;
@@ -37,7 +41,18 @@ async fn record_what_debezium_writes() {
     }
     let mysql = crate::kit::variable("CDC_STACK_MYSQL_VERSION");
     fs::write(folder().join("VERSION"), format!("Debezium {VERSION}\nMySQL {mysql}\n")).unwrap();
+    fs::write(folder().join("DATABASE"), format!("{}\n", world.name)).unwrap();
+    our_sink_follows(&world).await;
     world.end().await;
+}
+
+/// Our sink, at the topics as they are.
+async fn our_sink_follows(world: &World) {
+    apply::make_tables(world).await;
+    apply::follow(world, &prefix(world, FOR_SINK), &world.name);
+    let mut sink = world.start_sink(&["--until-caught-up"]);
+    assert_eq!(sink.wait(crate::kit::LIMIT).code(), Some(0), "{}", sink.log_tail());
+    apply::assert_kept(world).await;
 }
 
 fn prefix(world: &World, set: &str) -> String {

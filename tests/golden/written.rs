@@ -11,16 +11,20 @@ use bytes::Bytes;
 use cdc::avro::{Registry, RegistrySettings, frame_id};
 use cdc::kafka::{Log, Settings};
 
+use super::FOR_SINK;
+
 /// The name that stands for prefix and database alike.
 const NAME: &str = "golden";
 
 /// Schemas and records of one table.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Default)]
 pub struct Written {
     /// The key's schema; empty where keys are null.
     pub key_schema: String,
     /// The value's schema.
     pub value_schema: String,
+    /// One line each: key and value whole, as hexadecimal digits.
+    pub whole: Vec<String>,
     /// One line each: op (`-` for a tombstone), key and rows as hexadecimal digits.
     pub records: Vec<String>,
 }
@@ -46,6 +50,8 @@ impl Writer<'_> {
                 self.note(&registry, key, &mut written.key_schema).await;
             }
             let key = key.map_or_else(|| "null".to_owned(), |key| hex(&key[5..]));
+            let whole = value.as_ref().map_or_else(|| "null".to_owned(), |value| hex(&value[5..]));
+            written.whole.push(format!("{key} {whole}"));
             let Some(value) = value else {
                 written.records.push(format!("- {key} -"));
                 continue;
@@ -97,6 +103,7 @@ impl Written {
         Self {
             key_schema: read("key.avsc").trim_end().to_owned(),
             value_schema: read("value.avsc").trim_end().to_owned(),
+            whole: read("whole").lines().map(str::to_owned).collect(),
             records: read("records").lines().map(str::to_owned).collect(),
         }
     }
@@ -113,12 +120,20 @@ impl Written {
         write("key.avsc", &self.key_schema);
         write("value.avsc", &self.value_schema);
         write("records", &self.records.join("\n"));
+        if set == FOR_SINK {
+            write("whole", &self.whole.join("\n"));
+        }
     }
 }
 
 /// The folder with what Debezium wrote.
 pub fn folder() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/debezium"))
+}
+
+/// The database that the recorded events name.
+pub fn recorded_database() -> String {
+    std::fs::read_to_string(folder().join("DATABASE")).unwrap().trim_end().to_owned()
 }
 
 fn file(set: &str, table: &str, ending: &str) -> PathBuf {
@@ -134,6 +149,11 @@ fn op(schema: &str, message: &[u8]) -> String {
         Some((_, Value::String(op))) => op,
         other => panic!("{other:?}"),
     }
+}
+
+/// The reverse of [`hex`].
+pub fn bytes(hex: &str) -> Vec<u8> {
+    (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[at * 2..at * 2 + 2], 16).unwrap()).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {

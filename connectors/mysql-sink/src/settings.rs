@@ -55,11 +55,24 @@ pub enum SchemaMode {
     /// Create missing tables, add missing columns and keys, change types that have become too narrow.
     #[default]
     Evolve,
+    /// Create missing tables, add missing columns; leave the types of columns that are there alone: for topics
+    /// that do not tell the source's types exactly.
+    Extend,
     /// Change nothing; refuse a table that cannot hold the source's rows.
     Check,
     /// Change nothing and let the user answer for what the tables look like.
     /// What makes rows impossible to write is still refused.
     None,
+}
+
+impl SchemaMode {
+    /// Whether tables may be made and changed.
+    pub(crate) fn changes(self) -> bool {
+        match self {
+            Self::Evolve | Self::Extend => true,
+            Self::Check | Self::None => false,
+        }
+    }
 }
 
 impl Settings {

@@ -40,6 +40,22 @@ fn debeziums_schema_is_read_without_a_table_in_it() {
 }
 
 #[test]
+fn a_text_in_a_guessed_key_is_one_that_a_key_can_stand_on() {
+    let text = ColumnType::Varchar { length: 10 };
+    let columns =
+        vec![column("a-b", text.clone(), false), column("c", text.clone(), false), column("d", text, true)];
+    let codec = TableCodec::new(&table("d", "t", columns, &[0, 1]), &Modes::debezium(), "p.d.t").unwrap();
+    let plan = Plan::parse_with_key(codec.value_schema(), codec.key_schema()).unwrap();
+    let plan = plan.named(TableName::new("d", "t-1"));
+    assert_eq!(plan.table().name.table, "t-1");
+    assert_eq!(plan.table().identity(), Some(vec![0, 1]));
+    let short = ColumnType::Varchar { length: 384 };
+    assert_eq!(types(&plan), [short.clone(), short, ColumnType::Text { size: BlobSize::Long }]);
+    // 'A' and 'a' may be two rows of the source.
+    assert_eq!(plan.table().columns[0].collation.as_deref(), Some("utf8mb4_0900_bin"));
+}
+
+#[test]
 fn debeziums_parameters_tell_the_exact_types() {
     let unsigned = |width| ColumnType::Integer { width, unsigned: true };
     let columns = vec![

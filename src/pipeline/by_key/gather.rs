@@ -23,7 +23,7 @@ use super::partitions::Topics;
 use super::progress::{Ends, Pulse, Rivals};
 use super::{Feedback, Lost, Size, Work};
 use crate::avro::AvroRow;
-use crate::config::SinkConfig;
+use crate::config::{SinkConfig, WrittenBy};
 use crate::kafka::{self, Event, Group, Turn};
 use crate::observe::{SinkView, State, Stop};
 
@@ -67,7 +67,8 @@ pub(super) struct Gatherer {
     limits: Size,
     feedback: Feedback,
     view: Arc<SinkView>,
-    pulse: Pulse,
+    /// `None` where there are no cuts.
+    pulse: Option<Pulse>,
     ends: Option<Ends>,
     rivals: Rivals,
     asked_rivals: Instant,
@@ -86,7 +87,7 @@ impl Gatherer {
     ) -> Result<Self> {
         let kafka = settings::kafka(&config.kafka);
         let own = OwnTopics::of(&config.topic_prefix);
-        let topics = Topics::open(&kafka, &own)?;
+        let topics = Topics::open(&kafka, config)?;
         let bytes = settings::consumer_bytes(&config.limits);
         let mut group = Group::open(&kafka, &config.name, settings::protocol(config), bytes)?;
         let all = topics.partitions();
@@ -95,7 +96,7 @@ impl Gatherer {
         follow(&mut group, &topics)?;
         Ok(Self {
             decoder: Decoder::new(&config.registry)?,
-            pulse: Pulse::open(&kafka, &own)?,
+            pulse: has_cuts(config).then(|| Pulse::open(&kafka, &own)).transpose()?,
             config: config.clone(),
             kafka,
             group,
@@ -153,7 +154,10 @@ impl Gatherer {
             return Ok(true);
         }
         let place = |e: Error| e.at(format!("{}/{number} offset {}", key.0, event.offset));
-        let stamp = event.stamp.ok_or_else(|| place(unstamped()))?;
+        if event.stamp.is_some() != has_cuts(&self.config) {
+            return Err(place(another_writer(&self.config)));
+        }
+        let stamp = event.stamp;
         let counts = lane.admits(stamp).map_err(place)?;
         self.pending = true;
         // A tombstone repeats the delete before it.
@@ -161,7 +165,7 @@ impl Gatherer {
             lane.pass(event.offset, stamp, 0);
             return Ok(true);
         };
-        let (plan, decoded) = self.decoder.decode(value).map_err(place)?;
+        let (plan, decoded) = self.decoder.decode(event.key.as_ref(), value).map_err(place)?;
         let committed_us = decoded.source_ts_us;
         let origin = Origin { stream: lane.stream, offset: event.offset };
         let change = change_of(&plan, decoded, event.key.as_ref(), origin).map_err(place)?;
@@ -199,28 +203,30 @@ impl Gatherer {
         &mut self,
         key: &Key,
         change: Change<AvroRow>,
-        (offset, stamp, committed_us): (i64, kafka::Stamp, i64),
+        (offset, stamp, committed_us): (i64, Option<kafka::Stamp>, i64),
         hand_over: &mpsc::Sender<Work>,
     ) -> Result<bool> {
         if !self.flush(hand_over) {
             return Ok(false);
         }
         let partition = named(key);
-        let others = self.others_behind(&partition, stamp.cut)?;
+        let cut = stamp.map(|stamp| stamp.cut);
+        let others = self.others_behind(&partition, cut)?;
         let Some(lane) = self.lanes.get_mut(key) else { return Ok(true) };
         lane.pass(offset, stamp, committed_us);
         let from = std::mem::replace(&mut lane.handed, lane.now.next_offset);
         let step = Step { partition, stream: lane.stream, from, to: lane.now };
-        let emptying = Box::new(Emptying { change, step, cut: stamp.cut, others });
+        let emptying = Box::new(Emptying { change, step, cut: cut.unwrap_or_default(), others });
         Ok(hand_over.blocking_send(Work::Empty(emptying)).is_ok())
     }
 
     /// Where the other partitions of a topic stand behind a cut.
-    fn others_behind(&self, (topic, own): &Partition, cut: CutId) -> Result<Vec<Place>> {
+    fn others_behind(&self, (topic, own): &Partition, cut: Option<CutId>) -> Result<Vec<Place>> {
         let numbers: Vec<i32> = (0..self.topics.count(topic)).filter(|number| number != own).collect();
         if numbers.is_empty() {
             return Ok(Vec::new());
         }
+        let Some(cut) = cut else { return Err(emptied(topic)) };
         let own_topics = OwnTopics::of(&self.config.topic_prefix);
         let deadline = Instant::now() + CUT_FOLLOWS;
         // Kafka commits a cut and its events at once, but shows partitions one after the other.
@@ -277,6 +283,11 @@ impl Gatherer {
         let behind =
             taken.iter().zip(&beginnings).filter(|((_, standing), begin)| standing.next_offset < **begin);
         let behind: Vec<_> = behind.collect();
+        if let (Some((partition, standing)), false) =
+            (behind.first().map(|(taken, _)| taken), has_cuts(&self.config))
+        {
+            return Err(gone(partition, standing));
+        }
         if !behind.is_empty() {
             let of: Vec<Partition> = behind.iter().map(|((partition, _), _)| partition.clone()).collect();
             let ends = self.group.ends(&of)?;
@@ -307,7 +318,9 @@ impl Gatherer {
 
     /// Nothing is waiting in this sink's partitions.
     fn quiet(&mut self, hand_over: &mpsc::Sender<Work>) -> Result<bool> {
-        self.pulse.show(&self.view)?;
+        if let Some(pulse) = &mut self.pulse {
+            pulse.show(&self.view)?;
+        }
         let Some(ends) = self.ends.as_ref().filter(|_| self.asked.elapsed() >= ASK) else { return Ok(true) };
         let Some(ledger) = ask(hand_over, Work::Standings) else { return Ok(false) };
         self.asked = Instant::now();
@@ -406,7 +419,38 @@ fn follow(group: &mut Group, topics: &Topics) -> Result<()> {
     if names.is_empty() { Ok(()) } else { group.follow(&names) }
 }
 
-fn unstamped() -> Error {
-    Error::new(Kind::EventsMissing, "the record carries no cut")
-        .hint("something else writes to this topic: only its cdc source may")
+fn has_cuts(config: &SinkConfig) -> bool {
+    config.written_by == WrittenBy::Cdc
+}
+
+fn another_writer(config: &SinkConfig) -> Error {
+    if has_cuts(config) {
+        Error::new(Kind::EventsMissing, "the record carries no cut").hint(
+            "something else writes to this topic: only its cdc source may; topics that Debezium wrote are followed \
+             with written_by = \"debezium\"",
+        )
+    } else {
+        Error::new(Kind::Settings, "the record was written by a source of cdc, not by Debezium")
+            .hint("leave out written_by = \"debezium\"")
+    }
+}
+
+/// Without cuts nothing tells where the other partitions were when the table was emptied.
+fn emptied(topic: &str) -> Error {
+    Error::new(Kind::NotByKey, format!("a TRUNCATE is in one of several partitions of {topic}, without a cut"))
+        .hint(
+            "let Debezium leave it out (skipped.operations = t, its default), or write to topics of one partition",
+        )
+}
+
+/// Without cuts nothing tells whether what is gone was needed.
+fn gone((topic, number): &Partition, standing: &Standing) -> Error {
+    Error::new(
+        Kind::EventsMissing,
+        format!("{topic}/{number} does not hold offset {} any more", standing.next_offset),
+    )
+    .detail("retention deleted records that this sink has not read")
+    .hint(
+        "let Debezium take a new snapshot under a new topic.prefix, and follow that; keep records for longer",
+    )
 }

@@ -29,11 +29,13 @@ impl Lane {
         self.now.next_offset != self.handed
     }
 
-    /// Whether a record is the next: `false` for one that counts as applied, or was written twice.
+    /// Whether a record is the next: `false` for one that counts as applied, or was written twice. Of topics
+    /// without cuts that is known by the offset alone.
     ///
     /// # Errors
     /// [`Kind::EventsMissing`] where records between have gone.
-    pub fn admits(&self, stamp: Stamp) -> Result<bool> {
+    pub fn admits(&self, stamp: Option<Stamp>) -> Result<bool> {
+        let Some(stamp) = stamp else { return Ok(true) };
         let next = match self.now.last {
             Some(last) if (stamp.cut, stamp.ordinal) <= last => return Ok(false),
             Some((cut, ordinal)) if stamp.cut == cut => ordinal.saturating_add(1),
@@ -51,10 +53,10 @@ impl Lane {
     }
 
     /// Goes behind a record.
-    pub fn pass(&mut self, offset: i64, stamp: Stamp, committed_us: i64) {
-        let at = (stamp.cut, stamp.ordinal);
+    pub fn pass(&mut self, offset: i64, stamp: Option<Stamp>, committed_us: i64) {
+        let at = stamp.map(|stamp| (stamp.cut, stamp.ordinal));
         self.now.next_offset = offset + 1;
-        self.now.last = self.now.last.max(Some(at));
+        self.now.last = self.now.last.max(at);
         self.now.committed_us = self.now.committed_us.max(committed_us);
     }
 }
@@ -69,8 +71,8 @@ mod tests {
         CutId { incarnation: 1, sequence }
     }
 
-    fn stamp(sequence: u64, ordinal: u64) -> Stamp {
-        Stamp { cut: cut(sequence), ordinal }
+    fn stamp(sequence: u64, ordinal: u64) -> Option<Stamp> {
+        Some(Stamp { cut: cut(sequence), ordinal })
     }
 
     #[test]

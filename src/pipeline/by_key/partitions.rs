@@ -1,30 +1,48 @@
 //! Which topics there are, by the source's own record of them.
 //!
 //! The partition count of each topic is pinned on `prefix.state` in the Kafka transaction that first writes to it.
-//! So that topic is the list: names alone do not tell whose a topic is, since prefixes may have dots.
+//! So that topic is the list: names alone do not tell whose a topic is, since prefixes may have dots. Of topics that
+//! Debezium wrote there are only their names.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cdc_mysql_sink::Partition;
 use cdc_sdk::{Error, Kind, Result};
+use tokio::runtime::Handle;
 
 use super::super::cut_writer::OwnTopics;
 use super::super::recovery;
-use crate::kafka::{self, Log};
+use crate::config::{SinkConfig, WrittenBy};
+use crate::kafka::{self, Admin, Log};
 
 /// The topics of a prefix.
 pub(super) struct Topics {
-    state: Log,
+    list: List,
     counts: BTreeMap<String, i32>,
+}
+
+/// Who says which there are.
+enum List {
+    /// The source's record of them.
+    State(Log),
+    /// Their names: Debezium keeps no record.
+    Names { admin: Admin, runtime: Handle, prefix: String },
 }
 
 impl Topics {
     /// Those there are now.
     ///
     /// # Errors
-    /// [`Kind::NothingYet`] before the source has written its first cut.
-    pub fn open(kafka: &kafka::Settings, topics: &OwnTopics) -> Result<Self> {
+    /// [`Kind::NothingYet`] before the source has written anything.
+    pub fn open(kafka: &kafka::Settings, config: &SinkConfig) -> Result<Self> {
+        match config.written_by {
+            WrittenBy::Cdc => Self::by_state(kafka, &OwnTopics::of(&config.topic_prefix)),
+            WrittenBy::Debezium => Self::by_name(kafka, &config.topic_prefix),
+        }
+    }
+
+    fn by_state(kafka: &kafka::Settings, topics: &OwnTopics) -> Result<Self> {
         let nothing_yet = || {
             Error::new(Kind::NothingYet, format!("there is no cut on {} yet", topics.cuts))
                 .hint("start the source (cdc source -c …), or compare topic_prefix with the source's name")
@@ -33,20 +51,51 @@ impl Topics {
         if cuts.end()? == 0 {
             return Err(nothing_yet());
         }
-        let state = Log::open(kafka, &topics.state)?.ok_or_else(nothing_yet)?;
-        let mut found = Self { state, counts: BTreeMap::new() };
-        let end = found.state.end()?;
-        while let Some(record) = found.state.next_until(end)? {
-            found.counts.extend(recovery::pin_of(&record)?);
+        let mut state = Log::open(kafka, &topics.state)?.ok_or_else(nothing_yet)?;
+        let mut counts = BTreeMap::new();
+        let end = state.end()?;
+        while let Some(record) = state.next_until(end)? {
+            counts.extend(recovery::pin_of(&record)?);
         }
-        Ok(found)
+        Ok(Self { list: List::State(state), counts })
+    }
+
+    fn by_name(kafka: &kafka::Settings, prefix: &str) -> Result<Self> {
+        let list = List::Names {
+            admin: Admin::connect(kafka)?,
+            runtime: Handle::current(),
+            prefix: prefix.to_owned(),
+        };
+        let mut found = Self { list, counts: BTreeMap::new() };
+        if found.look()? {
+            return Ok(found);
+        }
+        Err(Error::new(Kind::NothingYet, format!("there is no topic {prefix}.<database>.<table> yet"))
+            .hint("start Debezium, or compare topic_prefix with its topic.prefix"))
     }
 
     /// Takes in what has been added. Returns whether there is more than before.
+    ///
+    /// # Errors
+    /// [`Kind::TopicChanged`] where a topic of Debezium's has another partition count than it had: a key is in
+    /// another partition then, and which of two records came last nothing tells.
     pub fn look(&mut self) -> Result<bool> {
         let before = self.counts.len();
-        while let Some(record) = self.state.next(Duration::ZERO)? {
-            self.counts.extend(recovery::pin_of(&record)?);
+        match &mut self.list {
+            List::State(state) => {
+                while let Some(record) = state.next(Duration::ZERO)? {
+                    self.counts.extend(recovery::pin_of(&record)?);
+                }
+            }
+            List::Names { admin, runtime, prefix } => {
+                let now = runtime.block_on(admin.topics_with_prefix(&format!("{prefix}.")))?;
+                for (topic, count) in now.into_iter().filter(|(topic, _)| is_of_a_table(prefix, topic)) {
+                    let known = *self.counts.entry(topic.clone()).or_insert(count);
+                    if known != count {
+                        return Err(repartitioned(&topic, known, count));
+                    }
+                }
+            }
         }
         Ok(self.counts.len() > before)
     }
@@ -69,4 +118,15 @@ impl Topics {
         };
         self.counts.iter().flat_map(of).collect()
     }
+}
+
+/// `<prefix>.<database>.<table>`, and not `<prefix>.transaction`, or one of ours.
+fn is_of_a_table(prefix: &str, topic: &str) -> bool {
+    topic.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.')).is_some_and(|rest| rest.contains('.'))
+}
+
+fn repartitioned(topic: &str, before: i32, now: i32) -> Error {
+    Error::new(Kind::TopicChanged, format!("topic {topic} has {now} partitions, and had {before}")).hint(
+        "a key must keep its partition: let Debezium write under a new topic.prefix, with a new snapshot",
+    )
 }

@@ -58,6 +58,9 @@ pub(super) struct Pulse {
 
 impl Pulse {
     /// From now on.
+    ///
+    /// # Errors
+    /// [`Kind::NothingYet`] where there is no such topic.
     pub fn open(kafka: &kafka::Settings, topics: &OwnTopics) -> Result<Self> {
         let mut cuts = Log::open(kafka, &topics.cuts)?
             .ok_or_else(|| Error::new(Kind::NothingYet, format!("there is no topic {}", topics.cuts)))?;

@@ -139,7 +139,8 @@ impl Office {
 /// Where the change stands in the source's log; `None` where that cannot be read.
 fn source_place(decoder: &mut Decoder, record: &Record) -> Option<SourcePlace> {
     let value = Bytes::from(record.value.clone()?);
-    let (plan, _) = decoder.decode(&value).ok()?;
+    let key = record.key.clone().map(Bytes::from);
+    let (plan, _) = decoder.decode(key.as_ref(), &value).ok()?;
     plan.source_place(&value).ok()
 }
 

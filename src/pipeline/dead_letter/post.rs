@@ -118,7 +118,7 @@ impl Post {
         let value = record.value.clone().map(Bytes::from);
         let value = value.ok_or_else(|| Error::new(Kind::Decode, format!("{place}: it has no value")))?;
         let key = record.key.clone().map(Bytes::from);
-        let decoded = self.decoder.decode(&value);
+        let decoded = self.decoder.decode(key.as_ref(), &value);
         let change =
             decoded.and_then(|(plan, decoded)| change_of(&plan, decoded, key.as_ref(), Origin::default()));
         change.map_err(|e| e.at(place))

@@ -84,7 +84,7 @@ impl Slip {
 
     /// With where the change stands in the source's log.
     pub fn at_source(self, place: Option<SourcePlace>) -> Self {
-        let source = place.map(|SourcePlace { gtid, file, pos }| Source { gtid, file, pos });
+        let source = place.map(|SourcePlace { gtid, file, pos, .. }| Source { gtid, file, pos });
         Self { source, ..self }
     }
 

@@ -4,9 +4,10 @@ INSERT INTO fractions SELECT id DIV 2 + 100,d,du,whole,huge,n,f,f24,f25,f73,dbl,
 INSERT INTO texts SELECT CONCAT(id,'+'),c,c1,v,u,g,tt,t,mt,lt,nc,nv,e,s FROM texts ORDER BY id;
 INSERT INTO binaries VALUES (0x05060708,0x0102,0x00FF00,0xAB,'blob',0xC0DE,REPEAT('x',300),0x616200),('b\0\0\0','','','','','','','');
 INSERT INTO times SELECT id+10,d,t0,t1,t3,t6,dt,dt1,dt3,dt4,dt6,ts,ts2,ts3,ts6,y FROM times ORDER BY id;
+INSERT INTO zero_times SELECT id+10,d,t0,t1,t3,t6,dt,dt1,dt3,dt4,dt6,ts,ts2,ts3,ts6,y FROM zero_times;
 INSERT INTO strict_times SELECT id+10,d,t,dt,dt6,ts,y FROM strict_times ORDER BY id;
 INSERT INTO places SELECT id+10,g,p,p4326,l,po,mp,ml,mpo,gc,v,v2 FROM places ORDER BY id;
-INSERT INTO defaults (id,now_ts,now_nts,now_dt) VALUES (2,'2024-01-01','2024-01-01','2024-01-01');
+INSERT INTO defaults (id,now_ts,now_nts,now_dt,zd,nzd) VALUES (2,'2024-01-01','2024-01-01','2024-01-01','2024-01-01','2024-01-01');
 UPDATE pairs SET c=5 WHERE a=2;
 UPDATE pairs SET b='y' WHERE a=1;
 DELETE FROM pairs WHERE a=2;

@@ -14,7 +14,7 @@ use crate::batch::Applied;
 use crate::fold::{Folded, fold};
 use crate::ledger::{self, Ledger, Registration};
 use crate::session::{Purpose, Refusal, Session};
-use crate::settings::{SchemaMode, Settings};
+use crate::settings::Settings;
 use crate::tables::{Plan, Tables};
 
 /// How often a batch that the destination rolled back (deadlock, lock wait) is tried before that is an error.
@@ -331,7 +331,7 @@ impl KeySink {
             return Ok(plan);
         }
         let others: Vec<&str> = table.secondary_unique_keys().map(|key| key.name.as_str()).collect();
-        if !others.is_empty() && self.settings.schema == SchemaMode::Evolve {
+        if !others.is_empty() && self.settings.schema.changes() {
             return Err(has_unique_keys(&table.name.to_string(), &others));
         }
         let plan = self.tables.plan_in_turn(&self.settings, table).await?;

@@ -89,7 +89,9 @@ fn missing_grants(grants: &Grants, settings: &Settings) -> Vec<Finding> {
         ));
     }
     let needed: &[&str] = match settings.schema {
-        SchemaMode::Evolve => &["SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "INDEX", "DROP"],
+        SchemaMode::Evolve | SchemaMode::Extend => {
+            &["SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "INDEX", "DROP"]
+        }
         SchemaMode::Check | SchemaMode::None => &["SELECT", "INSERT", "UPDATE", "DELETE", "DROP"],
     };
     let databases = routed_databases(settings);

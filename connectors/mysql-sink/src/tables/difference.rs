@@ -84,7 +84,7 @@ impl Difference {
             let fits = fit::holds(actual, column, key.contains(&index));
             let exact = fit::same(actual, column);
             let wanted = match mode {
-                SchemaMode::None => true,
+                SchemaMode::None | SchemaMode::Extend => true,
                 SchemaMode::Check => fits,
                 SchemaMode::Evolve => exact || fits && !fit::differs_in_collation(actual, column),
             };

@@ -110,7 +110,7 @@ impl Tables {
         if difference.is_empty() {
             return Ok((found, changed));
         }
-        if mode != SchemaMode::Evolve || !difference.is_mendable() {
+        if !mode.changes() || !difference.is_mendable() {
             return Err(difference.into_error(table, target));
         }
         let sql = difference.alter(target);
@@ -123,7 +123,7 @@ impl Tables {
 
     async fn create(&mut self, mode: SchemaMode, table: &Table, target: &TableName) -> Result<()> {
         let sql = definition::create_table(table, target);
-        if mode != SchemaMode::Evolve {
+        if !mode.changes() {
             return Err(Error::new(
                 Kind::TableMismatch,
                 format!("table {target} is missing at the destination"),

@@ -17,7 +17,8 @@ fn slip() -> (Slip, Record) {
     let record =
         Record { offset: 7, timestamp_ms: 99, key: Some(vec![0, 1]), value: None, headers: headers.into() };
     let place = Place { topic: "p.shop.orders".into(), partition: 2, offset: 7 };
-    let source = SourcePlace { gtid: Some("u:9".into()), file: "binlog.1".into(), pos: 4 };
+    let source =
+        SourcePlace { gtid: Some("u:9".into()), file: "binlog.1".into(), pos: 4, ..SourcePlace::default() };
     let slip = Slip::new("crm", &letter, &place, &record).unwrap().at_source(Some(source));
     (slip, record)
 }
