@@ -30,6 +30,11 @@ use super::settings::Settings;
 /// One wait of librdkafka at most; between them the line is looked at.
 const WAIT_MAX: Duration = Duration::from_millis(500);
 
+/// How long a request waits at the broker for new records, ms: where a log is followed, and where only its end is
+/// looked for, which the broker tells no sooner.
+const FOLLOW_WAIT_MS: u32 = 50;
+const LOOK_WAIT_MS: u32 = 5;
+
 /// Least number of offsets that a look backwards begins with.
 const STEP_MIN: i64 = 64;
 
@@ -38,6 +43,7 @@ pub struct Log {
     queue: PartitionQueue<Link>,
     consumer: Consumer,
     settings: Settings,
+    wait_ms: u32,
     topic: String,
     partition: i32,
     next: i64,
@@ -59,7 +65,19 @@ impl Log {
     /// [`Kind::TopicChanged`] where it has more than one partition; [`Kind::KafkaUnreachable`],
     /// [`Kind::KafkaRefused`], [`Kind::Settings`].
     pub fn open(settings: &Settings, topic: &str) -> Result<Option<Self>> {
-        let consumer = reader(settings)?;
+        Self::open_with(settings, topic, FOLLOW_WAIT_MS)
+    }
+
+    /// As [`Self::open`], to read what is there and no more: its end is found sooner.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn look(settings: &Settings, topic: &str) -> Result<Option<Self>> {
+        Self::open_with(settings, topic, LOOK_WAIT_MS)
+    }
+
+    fn open_with(settings: &Settings, topic: &str, wait_ms: u32) -> Result<Option<Self>> {
+        let consumer = reader(settings, wait_ms)?;
         match consumer.partition_count(topic)? {
             None => return Ok(None),
             Some(1) => {}
@@ -73,7 +91,8 @@ impl Log {
         }
         let queue = consumer.split(topic, 0)?;
         let (settings, topic) = (settings.clone(), topic.to_owned());
-        let mut log = Self { queue, consumer, settings, topic, partition: 0, next: 0, assigned: false };
+        let mut log =
+            Self { queue, consumer, settings, wait_ms, topic, partition: 0, next: 0, assigned: false };
         log.next = log.beginning()?;
         Ok(Some(log))
     }
@@ -83,10 +102,11 @@ impl Log {
     /// # Errors
     /// [`Kind::BadPosition`] for a negative offset, [`Kind::Settings`].
     pub fn of_partition(settings: &Settings, topic: &str, partition: i32, offset: i64) -> Result<Self> {
-        let consumer = reader(settings)?;
+        let wait_ms = FOLLOW_WAIT_MS;
+        let consumer = reader(settings, wait_ms)?;
         let queue = consumer.split(topic, partition)?;
         let (settings, topic) = (settings.clone(), topic.to_owned());
-        let mut log = Self { queue, consumer, settings, topic, partition, next: 0, assigned: false };
+        let mut log = Self { queue, consumer, settings, wait_ms, topic, partition, next: 0, assigned: false };
         log.seek(offset)?;
         Ok(log)
     }
@@ -104,7 +124,7 @@ impl Log {
     pub fn seek(&mut self, offset: i64) -> Result<()> {
         add(&mut TopicPartitionList::new(), &self.topic, self.partition, Offset::Offset(offset))?;
         if self.assigned {
-            let consumer = reader(&self.settings)?;
+            let consumer = reader(&self.settings, self.wait_ms)?;
             self.queue = consumer.split(&self.topic, self.partition)?;
             self.consumer = consumer;
             self.assigned = false;
@@ -308,13 +328,12 @@ impl Log {
 }
 
 /// A client that reads the partition, not yet assigned to it.
-fn reader(settings: &Settings) -> Result<Consumer> {
+fn reader(settings: &Settings, wait_ms: u32) -> Result<Consumer> {
     Consumer::open(settings, |config| {
+        config.set("fetch.wait.max.ms", wait_ms.to_string());
         for (name, value) in [
             ("group.id", "cdc.log"),
             ("enable.partition.eof", "true"),
-            // A read after a move waits for the fetch before it to return.
-            ("fetch.wait.max.ms", "50"),
             ("fetch.queue.backoff.ms", "5"),
             ("fetch.error.backoff.ms", "100"),
             ("queued.min.messages", "10000"),

@@ -39,7 +39,7 @@ pub use group::{Group, Partition, Protocol, Turn};
 pub use log::Log;
 pub use outbox::Outbox;
 pub use partition::partition;
-pub use publisher::Publisher;
+pub use publisher::{Candidate, Publisher};
 pub use record::Record;
 pub use rest::{Part, with_records};
 pub use settings::{RESERVED, Settings};

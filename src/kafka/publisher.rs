@@ -13,20 +13,19 @@
 //! that alone is larger. librdkafka's own limits are set above that, since they would
 //! refuse a large record for ever.
 
+mod opening;
+
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use cdc_sdk::cut::Place;
 use cdc_sdk::{Error, Kind, Result};
-use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
 use super::fault;
-use super::link::Link;
 use super::receipts::{Receipts, cost_bytes};
-use super::settings::{BATCH_BYTES, Role, Settings};
 use super::topic;
 
 /// Pause between two looks at the delivery reports. rdkafka's own waits go in steps of
@@ -50,6 +49,8 @@ const POLLS_MAX: usize = 64;
 /// Polls that are made though the first ones bring nothing.
 const POLLS_MIN: usize = 3;
 
+pub use opening::Candidate;
+
 /// How a transaction ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -70,46 +71,6 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Opens the id, taking it over from whoever had it.
-    ///
-    /// # Errors
-    /// [`Kind::KafkaUnreachable`] after the settings' patience; [`Kind::KafkaRefused`] where the
-    /// account may not use the id; [`Kind::Settings`] where librdkafka refuses the properties.
-    pub fn open(settings: &Settings, transactional_id: &str, budget_bytes: usize) -> Result<Self> {
-        let mut config = settings.config(Role::Writer)?;
-        configure(&mut config, settings, transactional_id);
-        let receipts = Receipts::new(Link::new(&settings.bootstrap_servers));
-        let producer: BaseProducer<Receipts> =
-            config.create_with_context(receipts).map_err(|cause| settings.refused(&cause))?;
-        let publisher = Self {
-            producer,
-            transactional_id: transactional_id.to_owned(),
-            budget_bytes,
-            patience: settings.patience,
-            slots: HashMap::new(),
-            places: Vec::new(),
-            open: false,
-            since_poll: 0,
-        };
-        publisher.take_over()?;
-        Ok(publisher)
-    }
-
-    fn take_over(&self) -> Result<()> {
-        let deadline = self.deadline();
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.producer.init_transactions(left) {
-                Ok(()) => {
-                    self.receipts().link().answered();
-                    return Ok(());
-                }
-                Err(cause) if is_retriable(&cause) && Instant::now() < deadline => self.poll(),
-                Err(cause) => return Err(self.fault(&cause, "opening")),
-            }
-        }
-    }
-
     /// Begins a transaction.
     ///
     /// # Errors
@@ -431,32 +392,6 @@ impl Publisher {
 
 /// Most partitions of one topic: bounds what a wrong number can allocate.
 const PARTITIONS_MAX: usize = 1 << 20;
-
-fn configure(config: &mut ClientConfig, settings: &Settings, transactional_id: &str) {
-    for (name, value) in [
-        // The user may set these; see librdkafka's CONFIGURATION.md.
-        ("compression.type", "lz4"),
-        // Waits for company. A commit waits for it, too: rdkafka's flush lifts it for a moment that
-        // librdkafka's threads mostly miss. With 50 the delay from commit to commit doubled.
-        ("linger.ms", "5"),
-        ("batch.num.messages", "100000"),
-        // A missing topic is told after this time: a new one may not be known everywhere yet.
-        ("topic.metadata.propagation.max.ms", "10000"),
-    ] {
-        if !settings.options.contains_key(name) {
-            config.set(name, value);
-        }
-    }
-    config
-        .set("transactional.id", transactional_id)
-        .set("enable.idempotence", "true")
-        .set("acks", "all")
-        .set("batch.size", BATCH_BYTES.to_string())
-        // The publisher keeps the budget; these are librdkafka's largest.
-        .set("queue.buffering.max.kbytes", "2147483647")
-        .set("queue.buffering.max.messages", "0")
-        .set("message.max.bytes", "1000000000");
-}
 
 fn owned(headers: &[(&str, &[u8])]) -> OwnedHeaders {
     let empty = OwnedHeaders::new_with_capacity(headers.len());

@@ -109,8 +109,9 @@ impl Settings {
         self.check_reserved()?;
         let mut config = ClientConfig::new();
         config.set("client.id", "cdc").set("log.connection.close", "false");
-        // A broker that comes back is to be noticed soon (librdkafka: up to 10 s).
-        config.set("reconnect.backoff.max.ms", "2000");
+        // A broker that comes back is to be noticed soon (librdkafka: up to 10 s). Half of the first is also the time
+        // that a new client may wait between the broker that it was told of and the same under its own name.
+        config.set("reconnect.backoff.ms", "20").set("reconnect.backoff.max.ms", "2000");
         for (name, value) in &self.options {
             config.set(name, value);
         }

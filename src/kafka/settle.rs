@@ -39,11 +39,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// # Errors
 /// [`cdc_sdk::Kind::KafkaUnreachable`], [`cdc_sdk::Kind::KafkaRefused`], [`cdc_sdk::Kind::Fenced`].
 pub fn settle(settings: &Settings, publisher: &mut Publisher, prefix: &str, logs: &[&str]) -> Result<()> {
-    let reader = Consumer::open(settings, |_| {})?;
-    let present = partitions(&reader, settings, prefix)?;
-    let (of_logs, of_data): (Vec<_>, Vec<_>) = unsettled_by(&reader, settings, &present)?
-        .into_iter()
-        .partition(|(topic, _)| logs.contains(&topic.as_str()));
+    let readers = Readers::open(settings)?;
+    let present = partitions(&readers.of_committed, settings, prefix)?;
+    let (of_logs, of_data): (Vec<_>, Vec<_>) =
+        readers.unsettled(&present)?.into_iter().partition(|(topic, _)| logs.contains(&topic.as_str()));
     let logs: Vec<(String, i32)> =
         logs.iter().map(|log| ((*log).to_owned(), 0)).filter(|log| present.contains(log)).collect();
     let Some(cuts) = logs.first() else { return Ok(()) };
@@ -64,7 +63,10 @@ pub fn settle(settings: &Settings, publisher: &mut Publisher, prefix: &str, logs
     }
     let hanging = if of_logs.contains(cuts) { of_data } else { Vec::new() };
     let behind = publisher.barrier(&[logs, hanging].concat(), Outcome::Abort)?;
-    behind.iter().filter(|place| place.partition == 0).try_for_each(|place| wait_for_end(&reader, place))
+    behind
+        .iter()
+        .filter(|place| place.partition == 0)
+        .try_for_each(|place| wait_for_end(&readers.of_committed, place))
 }
 
 /// Waits until the committed records of a partition end at this place or after it.
@@ -99,21 +101,29 @@ fn partitions(reader: &Consumer, settings: &Settings, prefix: &str) -> Result<Ve
 /// # Errors
 /// As [`settle`].
 pub fn unsettled(settings: &Settings, partitions: &[(String, i32)]) -> Result<Vec<(String, i32)>> {
-    unsettled_by(&Consumer::open(settings, |_| {})?, settings, partitions)
+    Readers::open(settings)?.unsettled(partitions)
 }
 
-fn unsettled_by(
-    reader: &Consumer,
-    settings: &Settings,
-    partitions: &[(String, i32)],
-) -> Result<Vec<(String, i32)>> {
-    let all = || partitions.iter().map(|(topic, partition)| (topic.as_str(), *partition));
-    let committed = reader.offsets(all(), Offset::End)?;
-    let anything = Consumer::open(settings, |config| {
-        config.set("isolation.level", "read_uncommitted");
-    })?;
-    let written = anything.offsets(all(), Offset::End)?;
-    let both = committed.into_iter().zip(written);
-    let open = both.filter(|(committed, written)| committed.offset < written.offset);
-    Ok(open.map(|(place, _)| (place.topic, place.partition)).collect())
+/// Two who see different ends; made at once, since each takes a moment to connect.
+struct Readers {
+    of_committed: Consumer,
+    of_all: Consumer,
+}
+
+impl Readers {
+    fn open(settings: &Settings) -> Result<Self> {
+        let of_all = Consumer::open(settings, |config| {
+            config.set("isolation.level", "read_uncommitted");
+        })?;
+        Ok(Self { of_committed: Consumer::open(settings, |_| {})?, of_all })
+    }
+
+    fn unsettled(&self, partitions: &[(String, i32)]) -> Result<Vec<(String, i32)>> {
+        let all = || partitions.iter().map(|(topic, partition)| (topic.as_str(), *partition));
+        let committed = self.of_committed.offsets(all(), Offset::End)?;
+        let written = self.of_all.offsets(all(), Offset::End)?;
+        let both = committed.into_iter().zip(written);
+        let open = both.filter(|(committed, written)| committed.offset < written.offset);
+        Ok(open.map(|(place, _)| (place.topic, place.partition)).collect())
+    }
 }

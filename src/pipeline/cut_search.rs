@@ -122,7 +122,7 @@ pub fn fit(kafka: &kafka::Settings, topics: &OwnTopics, held: &GtidSet) -> Resul
 }
 
 fn open(kafka: &kafka::Settings, topics: &OwnTopics) -> Result<Log> {
-    Log::open(kafka, &topics.cuts)?.ok_or_else(|| {
+    Log::look(kafka, &topics.cuts)?.ok_or_else(|| {
         Error::new(Kind::NothingYet, format!("there is no topic {}", topics.cuts))
             .hint("compare topic_prefix with the source's name")
     })

@@ -126,7 +126,7 @@ impl Holes {
 
     /// What was gone when this is asked has a later record in the topics as they are now.
     fn look_for_the_end(&mut self) -> Result<()> {
-        let Some(mut log) = Log::open(&self.kafka, &self.cuts_topic)? else { return Ok(()) };
+        let Some(mut log) = Log::look(&self.kafka, &self.cuts_topic)? else { return Ok(()) };
         self.more = false;
         if let Some(record) = log.last(1)?.last() {
             self.until = Some(stored_cut(record)?.cut.id.sequence);

@@ -202,7 +202,7 @@ pub fn check_partitions(config: &SinkConfig, behind: &HashMap<(String, i32), Beh
     let kafka = settings::kafka(&config.kafka);
     let topics = OwnTopics::of(&config.topic_prefix);
     let mut needed: BTreeMap<(String, i32), (CutId, u64)> = BTreeMap::new();
-    let Some(mut log) = Log::open(&kafka, &topics.cuts)? else { return Ok(()) };
+    let Some(mut log) = Log::look(&kafka, &topics.cuts)? else { return Ok(()) };
     log.read_all(|record| {
         let cut = stored_cut(&record)?.cut;
         for Touched { topic, partition, events, .. } in cut.touched {
@@ -270,7 +270,7 @@ fn concerns(config: &SinkConfig, topic: &str) -> bool {
 /// For each partition what the cuts from this offset of their topic on bring to it.
 fn needs(kafka: &kafka::Settings, topics: &OwnTopics, cuts_offset: i64) -> Result<Needs> {
     let mut needs = Needs::new();
-    let Some(mut log) = Log::open(kafka, &topics.cuts)? else { return Ok(needs) };
+    let Some(mut log) = Log::look(kafka, &topics.cuts)? else { return Ok(needs) };
     // What an unfinished transaction brings is read only once it has ended.
     let mut run: Vec<(CutId, i64, Touched)> = Vec::new();
     log.read_from(cuts_offset, |record| {

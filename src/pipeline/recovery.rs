@@ -124,7 +124,7 @@ pub fn recover(
 }
 
 fn last_cuts(kafka: &kafka::Settings, topics: &OwnTopics) -> Result<Vec<StoredCut>> {
-    let Some(mut log) = Log::open(kafka, &topics.cuts)? else { return Ok(Vec::new()) };
+    let Some(mut log) = Log::look(kafka, &topics.cuts)? else { return Ok(Vec::new()) };
     log.last(CUTS_BACK)?.iter().map(stored_cut).collect()
 }
 
@@ -178,7 +178,7 @@ pub fn stored(kafka: &kafka::Settings, topics: &OwnTopics) -> Result<Recovered> 
 }
 
 fn read_state(kafka: &kafka::Settings, topics: &OwnTopics, recovered: &mut Recovered) -> Result<()> {
-    let Some(mut log) = Log::open(kafka, &topics.state)? else { return Ok(()) };
+    let Some(mut log) = Log::look(kafka, &topics.state)? else { return Ok(()) };
     let mut snapshot: BTreeMap<String, TableProgress> = BTreeMap::new();
     log.read_all(|record| {
         let (Some(key), Some(value)) = (&record.key, &record.value) else { return Ok(()) };

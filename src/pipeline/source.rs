@@ -2,6 +2,7 @@
 
 mod commands;
 mod opening;
+mod shore;
 mod transactions;
 
 use std::sync::Arc;
@@ -11,22 +12,22 @@ use cdc_mysql_source::{self as mysql, Chunk, DdlEvent, Event, Leader, Rows, Sour
 use cdc_sdk::change::Origin;
 use cdc_sdk::cut::CutKind;
 use cdc_sdk::{Error, Finding, Kind, Position, Result, RowChange, TableName, fail};
+use shore::Shore;
 use tokio::task::block_in_place;
 use tracing::info;
 
 use super::RunOptions;
 use super::control::{Follower, Taken};
-use super::cut_writer::{CutWriter, DataTopic, OwnTopics, now_us};
+use super::cut_writer::{CutWriter, DataTopic, now_us};
 use super::private::Mark;
 use super::recovery;
 use super::retry;
 use super::settings;
 use super::table_book::{TableBook, TableRoad};
-use crate::avro::records::RecordIds;
-use crate::avro::{Meta, Outgoing, Registry, Scratch, Snapshot};
+use crate::avro::{Meta, Outgoing, Scratch, Snapshot};
 use crate::config::SourceConfig;
 use crate::envelope::Modes;
-use crate::kafka::{self, Admin, Publisher};
+use crate::kafka;
 use crate::observe::{SnapshotProgress, SourceView, State, Stop};
 use transactions::Transactions;
 
@@ -60,12 +61,13 @@ async fn session(
     view: &Arc<SourceView>,
 ) -> Result<()> {
     view.state(State::Starting);
-    refuse_unfit(&mysql::check(settings).await?)?;
+    let fit = async { refuse_unfit(&mysql::check(settings).await?) };
+    let ((), shore) = tokio::try_join!(fit, Shore::reach(config))?;
     let leader = tokio::select! {
         leader = Leader::acquire(settings, |why| view.state(State::Standby(why.to_owned()))) => leader?,
         () = stop.wait() => return Ok(()),
     };
-    let mut road = Road::lay(config, settings, leader, view).await?;
+    let mut road = Road::lay(config, settings, leader, shore, view).await?;
     road.drive(options, stop).await
 }
 
@@ -96,23 +98,17 @@ struct Road<'a> {
 
 impl<'a> Road<'a> {
     /// Opens every part, in the order that makes a zombie harmless: first the
-    /// producer, which fences it; then what it left is read.
+    /// producer takes over, which fences it; then what it left is read.
     async fn lay(
         config: &'a SourceConfig,
         settings: &mysql::Settings,
         leader: Leader,
+        shore: Shore,
         view: &'a Arc<SourceView>,
     ) -> Result<Self> {
-        let kafka = settings::kafka(&config.kafka);
-        let topics = OwnTopics::of(&config.topic_prefix);
-        let registry = Registry::new(settings::registry(&config.registry))?;
-        let admin = Admin::connect(&kafka)?;
-        opening::create_own_topics(&admin, &topics, config.topics.replication_factor).await?;
-        let ids = RecordIds::register(&registry, &topics.cuts, &topics.state, &topics.control).await?;
-        let transactional_id = format!("cdc-source-{}", config.name);
+        let Shore { kafka, topics, admin, registry, ids, publisher } = shore;
         let (publisher, recovered) = block_in_place(|| -> Result<_> {
-            let mut publisher =
-                Publisher::open(&kafka, &transactional_id, settings::producer_bytes(&config.limits))?;
+            let mut publisher = publisher.take_over()?;
             let recovered = recovery::recover(&kafka, &config.topic_prefix, &topics, &mut publisher)?;
             Ok((publisher, recovered))
         })?;

@@ -1,11 +1,10 @@
-//! What a source's session begins with: its own topics, where it goes on, and what it refuses.
+//! Where a source's session goes on, and what it refuses to go on from.
 
 use cdc_mysql_source::Start;
 use cdc_sdk::{Error, Kind, Result};
 
 use crate::config::SourceConfig;
-use crate::kafka::{Admin, BROKERS_TIME, TopicSpec};
-use crate::pipeline::cut_writer::OwnTopics;
+use crate::kafka::Admin;
 use crate::pipeline::recovery::Recovered;
 
 /// Where the stream begins.
@@ -40,19 +39,4 @@ pub(super) async fn refuse_lost_cuts(
     )
     .detail(format!("pinned topics: {}", pinned.join(", ")))
     .hint("restore the topic of cuts, or start under a new topic prefix with a new snapshot"))
-}
-
-/// Makes the topics beside the data where they are missing.
-pub(super) async fn create_own_topics(admin: &Admin, topics: &OwnTopics, replication: i32) -> Result<()> {
-    let spec = |name: &str, config: &[(&str, &str)]| TopicSpec {
-        name: name.to_owned(),
-        partitions: 1,
-        replication,
-        config: config.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
-    };
-    let forever =
-        [("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1"), BROKERS_TIME];
-    admin.create(spec(&topics.cuts, &forever)).await?;
-    admin.create(spec(&topics.control, &forever)).await?;
-    admin.create(spec(&topics.state, &[("cleanup.policy", "compact"), BROKERS_TIME])).await
 }

@@ -1,0 +1,64 @@
+//! Kafka's side of a source before it leads.
+
+use cdc_sdk::{Error, Kind, Result};
+
+use crate::avro::Registry;
+use crate::avro::records::RecordIds;
+use crate::config::SourceConfig;
+use crate::kafka::{self, Admin, BROKERS_TIME, Candidate, Publisher, TopicSpec};
+use crate::pipeline::cut_writer::OwnTopics;
+use crate::pipeline::settings;
+
+/// Kafka's side, as far as it concerns no other source of the name: made ready while MySQL is looked at.
+pub(super) struct Shore {
+    pub(super) kafka: kafka::Settings,
+    pub(super) topics: OwnTopics,
+    pub(super) admin: Admin,
+    pub(super) registry: Registry,
+    pub(super) ids: RecordIds,
+    pub(super) publisher: Candidate,
+}
+
+impl Shore {
+    /// Opens it, its parts side by side.
+    pub(super) async fn reach(config: &SourceConfig) -> Result<Self> {
+        let kafka = settings::kafka(&config.kafka);
+        let topics = OwnTopics::of(&config.topic_prefix);
+        let admin = Admin::connect(&kafka)?;
+        let made = async {
+            create_own_topics(&admin, &topics, config.topics.replication_factor).await?;
+            let (kafka, id) = (kafka.clone(), format!("cdc-source-{}", config.name));
+            let (budget, known) = (settings::producer_bytes(&config.limits), topics.clone());
+            let prepare = move || Publisher::prepare(&kafka, &id, budget, &[&known.cuts, &known.state]);
+            aside(prepare).await
+        };
+        let registered = async {
+            let settings = settings::registry(&config.registry);
+            let registry = aside(|| Registry::new(settings)).await?;
+            let ids = RecordIds::register(&registry, &topics.cuts, &topics.state, &topics.control).await?;
+            Ok((registry, ids))
+        };
+        let (publisher, (registry, ids)) = tokio::try_join!(made, registered)?;
+        Ok(Self { admin, registry, ids, publisher, kafka, topics })
+    }
+}
+
+/// Runs on another thread what blocks, or takes a while.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|e| Err(Error::new(Kind::Bug, "a part of the start ended unexpectedly").caused_by(e)))
+}
+
+async fn create_own_topics(admin: &Admin, topics: &OwnTopics, replication: i32) -> Result<()> {
+    let spec = |name: &str, config: &[(&str, &str)]| TopicSpec {
+        name: name.to_owned(),
+        partitions: 1,
+        replication,
+        config: config.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+    };
+    let forever =
+        [("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1"), BROKERS_TIME];
+    let compacted = [("cleanup.policy", "compact"), BROKERS_TIME];
+    let [cuts, control] = [&topics.cuts, &topics.control].map(|name| spec(name, &forever));
+    admin.create_all(&[cuts, control, spec(&topics.state, &compacted)]).await
+}
