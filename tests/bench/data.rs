@@ -25,15 +25,15 @@ impl Data {
     pub async fn new(size: Size) -> Self {
         let world = Arc::new(World::new("bench").await);
         for table in ["s", "b"] {
-            world.source_sql(&format!("CREATE TABLE {table} {COLUMNS}")).await;
+            world.source_sql(&Self::create(table)).await;
         }
         world.source_sql("CREATE TABLE beat (id BIGINT PRIMARY KEY, pad CHAR(180))").await;
         Self { world, size }
     }
 
-    /// How the backlog's table is made.
-    pub fn create_b() -> String {
-        format!("CREATE TABLE b {COLUMNS}")
+    /// How `s` and `b` are made.
+    pub fn create(table: &str) -> String {
+        format!("CREATE TABLE {table} {COLUMNS}")
     }
 
     pub async fn fill(&self) {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::data::{Data, MARK};
 use super::report::Run;
-use crate::kit::{Options, Process, World};
+use crate::kit::{Options, Process, World, peak_rss};
 
 const RUN_LIMIT: Duration = Duration::from_secs(900);
 
@@ -88,20 +88,25 @@ impl Lane {
 
 /// What a process has used.
 #[derive(Default)]
-struct Used {
-    cpu: f64,
-    peak: u64,
+pub struct Used {
+    pub cpu: f64,
+    pub peak: u64,
 }
 
 impl Used {
     fn look(&mut self, process: &Process) {
-        self.peak = process.peak_rss().unwrap_or(self.peak).max(self.peak);
+        self.look_at(process.id());
+    }
+
+    /// Takes down what the process with that number has used so far.
+    pub fn look_at(&mut self, process: u32) {
+        self.peak = peak_rss(process).unwrap_or(self.peak).max(self.peak);
         self.cpu = cpu_seconds(process).unwrap_or(self.cpu);
     }
 }
 
-fn cpu_seconds(process: &Process) -> Option<f64> {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.id())).ok()?;
+fn cpu_seconds(process: u32) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks: f64 = fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
     (ticks > 0.0).then_some(ticks / TICKS)

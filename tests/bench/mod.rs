@@ -7,12 +7,14 @@
 
 mod chart;
 mod data;
+mod debezium;
 mod delay;
 mod job;
 mod replica;
 mod report;
 
 use data::Data;
+use debezium::Peer;
 use job::Lane;
 use report::Report;
 
@@ -27,6 +29,8 @@ pub struct Size {
     pub updates: u64,
     /// Runs of each job.
     pub runs: usize,
+    /// Runs of each of Debezium's.
+    pub peer_runs: usize,
     /// Seconds of each measurement of delays.
     pub seconds: u64,
 }
@@ -34,11 +38,24 @@ pub struct Size {
 impl Size {
     /// As `QUICK` says.
     fn chosen() -> Self {
-        let full =
-            Self { snapshot_rows: 1_000_000, inserts: 1_000_000, updates: 200_000, runs: 3, seconds: 20 };
+        let full = Self {
+            snapshot_rows: 1_000_000,
+            inserts: 1_000_000,
+            updates: 200_000,
+            runs: 3,
+            peer_runs: 3,
+            seconds: 20,
+        };
         match std::env::var("QUICK").as_deref() {
             Err(_) | Ok("" | "0") => full,
-            Ok(_) => Self { snapshot_rows: 200_000, inserts: 200_000, updates: 40_000, seconds: 5, ..full },
+            Ok(_) => Self {
+                snapshot_rows: 200_000,
+                inserts: 200_000,
+                updates: 40_000,
+                seconds: 5,
+                peer_runs: 1,
+                ..full
+            },
         }
     }
 
@@ -60,6 +77,12 @@ async fn bench_road() {
         report.add("snapshot applied", lane.sink(size.snapshot_rows));
         lane.end(&data, "s").await;
     }
+    for run in 1..=size.peer_runs {
+        let (peer, read) = Peer::new(&data, "s", &format!("dbzs{run}"), size.snapshot_rows).await;
+        report.add("snapshot to Kafka, Debezium", read);
+        report.add("snapshot applied, Debezium's JDBC sink", peer.apply(&data, size.snapshot_rows).await);
+        peer.end().await;
+    }
     backlog(&data, size, &mut report).await;
     for _ in 0..size.runs {
         delay::start_up(&data, &mut report).await;
@@ -71,12 +94,33 @@ async fn bench_road() {
     report.write();
 }
 
+/// The delays alone, printed and not kept.
+#[ignore = "a measurement: cargo test --release … -- --ignored --nocapture delays_alone"]
+#[tokio::test(flavor = "multi_thread")]
+async fn delays_alone() {
+    let size = Size::chosen();
+    let data = Data::new(size).await;
+    let mut report = Report::new(size);
+    for _ in 0..size.runs {
+        delay::start_up(&data, &mut report).await;
+    }
+    for rate in [500, 5000] {
+        delay::steady(&data, rate, size.seconds, &mut report).await;
+    }
+    data.end().await;
+    println!("{}", report.table());
+}
+
 /// The same changes, again and again: to Kafka, from there, all the way, and by MySQL's own replication.
 async fn backlog(data: &Data, size: Size, report: &mut Report) {
     let mut lanes = Vec::new();
     for run in 1..=size.runs {
         let apart = Lane::begun(data, &format!("apart{run}")).await;
         lanes.push((apart, Lane::begun(data, &format!("through{run}")).await));
+    }
+    let mut peers = Vec::new();
+    for run in 1..=size.peer_runs {
+        peers.push(Peer::begun(data, &format!("dbzb{run}")).await);
     }
     let replica = replica::Replica::new(data).await;
     data.make_backlog().await;
@@ -86,6 +130,11 @@ async fn backlog(data: &Data, size: Size, report: &mut Report) {
         apart.end(data, "b").await;
         report.add("backlog, MySQL to MySQL", through.both(size.backlog_rows()).await);
         through.end(data, "b").await;
+    }
+    for mut peer in peers {
+        report.add("backlog to Kafka, Debezium", peer.catch_up(size.backlog_rows()).await);
+        report.add("backlog applied, Debezium's JDBC sink", peer.apply(data, size.backlog_rows()).await);
+        peer.end().await;
     }
     report.add("backlog, MySQL's replication, 4 workers", replica.catch_up(size.backlog_rows()).await);
 }

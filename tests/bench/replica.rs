@@ -38,7 +38,7 @@ impl Replica {
         for sql in [
             format!("CREATE DATABASE `{database}`"),
             format!("USE `{database}`"),
-            Data::create_b(),
+            Data::create("b"),
             "RESET BINARY LOGS AND GTIDS".to_owned(),
             format!("SET GLOBAL gtid_purged = '{before}'"),
             format!(

@@ -17,6 +17,11 @@ pub struct Run {
 }
 
 impl Run {
+    /// The same, of another number of rows.
+    pub fn of(self, rows: u64) -> Self {
+        Self { rows, ..self }
+    }
+
     fn rate(&self) -> f64 {
         self.rows as f64 / self.seconds
     }
@@ -99,7 +104,8 @@ impl Report {
         println!("written: {}", folder.display());
     }
 
-    fn table(&self) -> String {
+    /// As a person reads it.
+    pub fn table(&self) -> String {
         let mut text = String::from(
             "| job | rows/s: median (min to max) | s | CPU s per million rows | peak RSS, MiB |\n|---|---|---|---|---|\n",
         );

@@ -11,6 +11,7 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docker/native/connect
 pub struct Connect {
     name: String,
     url: String,
+    arguments: Vec<String>,
 }
 
 impl Connect {
@@ -20,20 +21,31 @@ impl Connect {
         let name = format!("{test}-{}", std::process::id());
         let folder = format!("{}/connect-{name}", variable("CDC_STACK_DIR"));
         fs::create_dir_all(&folder).unwrap();
-        let mut command = Command::new(SCRIPT);
-        command.args(["start", &name, &format!("kafka={kafka}"), &format!("registry={registry}")]);
+        let mut arguments =
+            vec!["start".to_owned(), name.clone(), format!("kafka={kafka}"), format!("registry={registry}")];
         for (number, properties) in connectors.iter().enumerate() {
             let file = format!("{folder}/connector-{number}.properties");
             let lines: Vec<String> =
                 properties.iter().map(|(name, value)| format!("{name}={value}")).collect();
             fs::write(&file, lines.join("\n")).unwrap();
-            command.arg(file);
+            arguments.push(file);
         }
-        let mut this = Self { name, url: String::new() };
-        let out = command.output().unwrap();
-        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-        String::from_utf8_lossy(&out.stdout).trim().clone_into(&mut this.url);
+        let mut this = Self { name, url: String::new(), arguments };
+        this.again();
         this
+    }
+
+    /// Starts it again, where it was.
+    pub fn again(&mut self) {
+        let out = Command::new(SCRIPT).args(&self.arguments).output().unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8_lossy(&out.stdout).trim().clone_into(&mut self.url);
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        let path = format!("{}/connect-{}/pid", variable("CDC_STACK_DIR"), self.name);
+        fs::read_to_string(path).unwrap().trim().parse().unwrap()
     }
 
     /// Why the connector's task has failed, in a line; `None` while it runs.

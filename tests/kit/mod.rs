@@ -11,7 +11,7 @@ mod world;
 
 pub use compare::differences;
 pub use connect::Connect;
-pub use process::Process;
+pub use process::{Process, peak_rss};
 pub use server::Server;
 pub use world::{Options, World, connect, variable};
 
