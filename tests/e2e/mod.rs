@@ -32,6 +32,7 @@ mod replay_under_a_running_sink;
 mod restart_at_random_points;
 mod retention_passed_the_ledger;
 mod routed_names;
+mod schema_changes;
 mod second_instance_stands_by;
 mod snapshot_during_writes;
 mod snapshot_of_some_rows;
