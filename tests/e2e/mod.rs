@@ -19,6 +19,7 @@ mod destination_restored_from_its_older_dump;
 mod exact_types;
 mod exit_codes;
 mod keyless_tables;
+mod keys_and_constraints;
 mod keys_of_every_type;
 mod large_row_over_a_slow_line;
 mod large_transaction_in_little_memory;
