@@ -403,7 +403,8 @@ impl Sink {
     }
 
     /// TRUNCATE commits by itself, so it goes before the ledger: if the process dies between the two, it is done
-    /// again, which changes nothing.
+    /// again, which changes nothing. It comes before the table is changed to what follows: what its columns held
+    /// may be none of their new types'.
     async fn truncate<R: Row>(&mut self, batch: &Batch<R>) -> Result<Applied> {
         let End::Commit(advance) = &batch.end else {
             return Err(Error::new(Kind::Bug, "TRUNCATE inside a transaction that goes on"));
@@ -417,19 +418,22 @@ impl Sink {
         let truncates = batch.changes.iter().filter(|c| c.op == Op::Truncate);
         let emptied: Vec<_> = truncates.filter(|c| !stays(c)).collect();
         for change in emptied {
-            let plan = self.tables.plan(&self.settings, &change.table).await?;
-            match self.data.command(&format!("TRUNCATE TABLE {}", plan.target.sql())).await {
-                Ok(_) => {}
-                Err(refusal) if refusal.code == TRUNCATE_REFERENCED => referenced.push(plan),
-                Err(refusal) => {
-                    return Err(refusal.into_error(format!("{} could not be truncated", plan.target)));
+            let target = self.settings.target(&change.table.name)?;
+            if self.tables.has(&target).await? {
+                match self.data.command(&format!("TRUNCATE TABLE {}", target.sql())).await {
+                    Ok(_) => {}
+                    Err(refusal) if refusal.code == TRUNCATE_REFERENCED => referenced.push(target),
+                    Err(refusal) => {
+                        return Err(refusal.into_error(format!("{target} could not be truncated")));
+                    }
                 }
             }
+            self.tables.plan(&self.settings, &change.table).await?;
         }
         self.execute("START TRANSACTION").await?;
         let mut applied = Applied::default();
-        for plan in referenced {
-            applied.deletes += self.empty(&plan.target.sql()).await?;
+        for target in referenced {
+            applied.deletes += self.empty(&target.sql()).await?;
         }
         self.release_truncated(batch).await?;
         self.advance(advance).await?;

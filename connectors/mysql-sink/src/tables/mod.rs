@@ -158,6 +158,14 @@ impl Tables {
         Ok(())
     }
 
+    /// Whether the destination has a table of that name.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn has(&mut self, target: &TableName) -> Result<bool> {
+        Ok(self.catalogue(target).await?.is_some())
+    }
+
     async fn catalogue(&mut self, target: &TableName) -> Result<Option<Catalogue>> {
         let read = Catalogue::read(&mut self.session, target).await;
         read.map_err(|r| r.into_error(format!("the catalogue of {target} could not be read")))

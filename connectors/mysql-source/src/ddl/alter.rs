@@ -18,12 +18,12 @@ enum Weight {
 /// What one part does, and what beside.
 struct Part {
     weight: Weight,
-    also: Option<Effect>,
+    also: Vec<Effect>,
 }
 
 impl From<Weight> for Part {
     fn from(weight: Weight) -> Self {
-        Self { weight, also: None }
+        Self { weight, also: Vec::new() }
     }
 }
 
@@ -121,8 +121,8 @@ fn part(parser: &mut Parser<'_, '_>, name: &TableName) -> Part {
     }
     parser.step();
     match first.as_str() {
-        "ADD" => add(parser).into(),
-        "DROP" => drop_part(parser).into(),
+        "ADD" => add(parser, name),
+        "DROP" => drop_part(parser, name),
         "MODIFY" | "CHANGE" => Weight::Rewrite("MODIFY and CHANGE may convert values").into(),
         "ALTER" => alter_part(parser).into(),
         "RENAME" => rename(parser, name),
@@ -150,28 +150,32 @@ fn option(parser: &Parser<'_, '_>) -> Weight {
     }
 }
 
-fn add(parser: &mut Parser<'_, '_>) -> Weight {
+fn add(parser: &mut Parser<'_, '_>, table: &TableName) -> Part {
     match parser.peek().as_str() {
-        "INDEX" | "KEY" | "FULLTEXT" | "SPATIAL" | "FOREIGN" | "CHECK" | "PARTITION" => Weight::Metadata,
+        "INDEX" | "KEY" | "FULLTEXT" | "SPATIAL" | "FOREIGN" | "CHECK" | "PARTITION" => {
+            Weight::Metadata.into()
+        }
         // A row's identity may change, and with it the key of its events.
-        "UNIQUE" | "PRIMARY" => Weight::Reshape,
+        "UNIQUE" | "PRIMARY" => Weight::Reshape.into(),
         "CONSTRAINT" => {
             let identity = parser.rest().iter().any(|t| is_word(t, "PRIMARY") || is_word(t, "UNIQUE"));
-            if identity { Weight::Reshape } else { Weight::Metadata }
+            if identity { Weight::Reshape.into() } else { Weight::Metadata.into() }
         }
-        _ => add_column(parser),
+        _ => add_column(parser, table),
     }
 }
 
 /// `ADD [COLUMN] name …` or `ADD [COLUMN] (name …, name …)`.
-fn add_column(parser: &mut Parser<'_, '_>) -> Weight {
+fn add_column(parser: &mut Parser<'_, '_>, table: &TableName) -> Part {
     parser.accept("COLUMN");
     let tokens = parser.rest();
     let inner = tokens
         .strip_prefix(&[Token::Symbol('(')])
         .map(|t| t.strip_suffix(&[Token::Symbol(')')]).unwrap_or(t));
-    let Some(inner) = inner else { return column(tokens) };
-    parts(inner).into_iter().map(column).max().unwrap_or(Weight::Unknown)
+    let columns = inner.map_or_else(|| vec![tokens], parts);
+    let names = columns.iter().filter_map(|tokens| parser.of(tokens).identifier());
+    let also = names.map(|name| Effect::Column { table: table.clone(), name, dropped: false }).collect();
+    Part { weight: columns.into_iter().map(column).max().unwrap_or(Weight::Unknown), also }
 }
 
 /// What the rows that are there get in a new column.
@@ -207,11 +211,17 @@ fn column(tokens: &[Token<'_>]) -> Weight {
     Weight::Reshape
 }
 
-fn drop_part(parser: &mut Parser<'_, '_>) -> Weight {
+fn drop_part(parser: &mut Parser<'_, '_>, table: &TableName) -> Part {
     match parser.peek().as_str() {
-        "PARTITION" => Weight::Rewrite("DROP PARTITION removes rows"),
-        "INDEX" | "KEY" | "FOREIGN" | "CHECK" | "CONSTRAINT" => Weight::Metadata,
-        _ => Weight::Reshape,
+        "PARTITION" => Weight::Rewrite("DROP PARTITION removes rows").into(),
+        "INDEX" | "KEY" | "FOREIGN" | "CHECK" | "CONSTRAINT" => Weight::Metadata.into(),
+        "PRIMARY" => Weight::Reshape.into(),
+        _ => {
+            parser.accept("COLUMN");
+            let name = parser.identifier();
+            let also = name.map(|name| Effect::Column { table: table.clone(), name, dropped: true });
+            Part { weight: Weight::Reshape, also: also.into_iter().collect() }
+        }
     }
 }
 
@@ -223,7 +233,10 @@ fn alter_part(parser: &mut Parser<'_, '_>) -> Weight {
 
 fn rename(parser: &mut Parser<'_, '_>, name: &TableName) -> Part {
     match parser.peek().as_str() {
-        "COLUMN" => return Weight::Reshape.into(),
+        // To who sees columns by name, one is gone and another is new: with values that no event brings.
+        "COLUMN" => {
+            return Weight::Rewrite("RENAME COLUMN gives existing rows values under another name").into();
+        }
         "INDEX" | "KEY" => return Weight::Metadata.into(),
         _ => {}
     }
@@ -231,7 +244,7 @@ fn rename(parser: &mut Parser<'_, '_>, name: &TableName) -> Part {
         parser.accept("AS");
     }
     match parser.table() {
-        Some(to) => Part { weight: Weight::Metadata, also: Some(Effect::Rename { from: name.clone(), to }) },
+        Some(to) => Part { weight: Weight::Metadata, also: vec![Effect::Rename { from: name.clone(), to }] },
         None => Weight::Unknown.into(),
     }
 }
@@ -253,5 +266,5 @@ fn exchange(parser: &mut Parser<'_, '_>) -> Part {
     }
     let also =
         parser.table().map_or(Effect::Unknown { table: None }, |table| Effect::Rewrite { table, why: WHY });
-    Part { weight: Weight::Rewrite(WHY), also: Some(also) }
+    Part { weight: Weight::Rewrite(WHY), also: vec![also] }
 }

@@ -37,6 +37,15 @@ pub enum Effect {
     /// Its columns changed, and existing rows keep their values or get one that the
     /// declaration tells: the stream goes on with the new shape.
     Reshape(TableName),
+    /// A column of it was dropped, or added: beside what that does to the rows.
+    Column {
+        /// The table.
+        table: TableName,
+        /// The column.
+        name: String,
+        /// Dropped, as opposed to added.
+        dropped: bool,
+    },
     /// Its rows changed without row events.
     Rewrite {
         /// The table.
@@ -63,6 +72,7 @@ impl Effect {
             | Self::Drop(name)
             | Self::Reshape(name)
             | Self::Rewrite { table: name, .. }
+            | Self::Column { table: name, .. }
             | Self::Metadata(name) => vec![name],
             Self::Rename { from, to } => vec![from, to],
             Self::Unknown { table } => table.iter().collect(),

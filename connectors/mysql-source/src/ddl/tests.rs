@@ -3,9 +3,16 @@ use proptest::prelude::*;
 
 use super::{Dialect, Effect, Sense, classify};
 
+/// What it does to rows, without the names of columns.
 fn effects(statement: &str) -> Vec<Effect> {
-    match classify(statement, "shop", Dialect::default()) {
-        Sense::Ddl(effects) => effects,
+    effects_in(statement, Dialect::default())
+}
+
+fn effects_in(statement: &str, dialect: Dialect) -> Vec<Effect> {
+    match classify(statement, "shop", dialect) {
+        Sense::Ddl(effects) => {
+            effects.into_iter().filter(|effect| !matches!(effect, Effect::Column { .. })).collect()
+        }
         other => panic!("{statement}: {other:?}"),
     }
 }
@@ -155,7 +162,6 @@ fn columns_that_tell_their_values_reshape() {
         "ALTER TABLE a ADD COLUMN x INT CHECK (x > 0) COMMENT 'auto_increment'",
         "ALTER TABLE a DROP COLUMN x",
         "ALTER TABLE a DROP x, DROP PRIMARY KEY",
-        "ALTER TABLE a RENAME COLUMN x TO y",
         "ALTER TABLE a ADD PRIMARY KEY (x)",
         "ALTER TABLE a ADD CONSTRAINT u UNIQUE (x)",
         "ALTER TABLE a ALTER COLUMN x SET INVISIBLE",
@@ -166,8 +172,30 @@ fn columns_that_tell_their_values_reshape() {
 }
 
 #[test]
+fn columns_that_come_and_go_are_named() {
+    for (statement, expected) in [
+        ("ALTER TABLE a DROP x, DROP COLUMN `Y z`, DROP PRIMARY KEY", vec![("x", true), ("Y z", true)]),
+        (
+            "ALTER TABLE a ADD x INT, ADD COLUMN (y INT, `z` DECIMAL(3,2))",
+            vec![("x", false), ("y", false), ("z", false)],
+        ),
+        ("ALTER TABLE a ADD KEY (x), DROP INDEX y, RENAME COLUMN x TO y", vec![]),
+    ] {
+        let Sense::Ddl(effects) = classify(statement, "shop", Dialect::default()) else {
+            panic!("{statement}")
+        };
+        let named = effects.iter().filter_map(|effect| match effect {
+            Effect::Column { table, name, dropped } if *table == t("a") => Some((name.as_str(), *dropped)),
+            _ => None,
+        });
+        assert_eq!(named.collect::<Vec<_>>(), expected, "{statement}");
+    }
+}
+
+#[test]
 fn what_changes_rows_is_said() {
     for statement in [
+        "ALTER TABLE a RENAME COLUMN x TO y",
         "ALTER TABLE a ADD COLUMN x INT DEFAULT (RAND() * 10)",
         "ALTER TABLE a ADD COLUMN x DATETIME DEFAULT CURRENT_TIMESTAMP",
         "ALTER TABLE a ADD COLUMN x DATETIME(6) NOT NULL DEFAULT now(6)",
@@ -228,12 +256,10 @@ fn comments_and_quotes_are_no_keywords() {
     assert_eq!(effects(r"ALTER TABLE a ADD x CHAR(9) DEFAULT 'it''s \', MODIFY'"), [Effect::Reshape(t("a"))]);
     let quoted = r#"ALTER TABLE "b"."c" ADD "x" INT"#;
     let ansi = Dialect { ansi_quotes: true, ..Dialect::default() };
-    assert_eq!(classify(quoted, "shop", ansi), Sense::Ddl(vec![Effect::Reshape(t("b.c"))]));
+    assert_eq!(effects_in(quoted, ansi), [Effect::Reshape(t("b.c"))]);
     let plain = Dialect { no_backslash_escapes: true, ..Dialect::default() };
     let ends = r"ALTER TABLE a ADD x CHAR(9) DEFAULT '\', MODIFY y INT";
-    assert!(
-        matches!(classify(ends, "shop", plain), Sense::Ddl(e) if matches!(e[..], [Effect::Rewrite { .. }]))
-    );
+    assert!(matches!(effects_in(ends, plain)[..], [Effect::Rewrite { .. }]));
     let folded = Dialect { fold_names: true, ..Dialect::default() };
     assert_eq!(classify("TRUNCATE Shop.Ä", "x", folded), Sense::Ddl(vec![Effect::Truncate(t("shop.ä"))]));
 }

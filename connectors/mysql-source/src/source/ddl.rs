@@ -54,6 +54,7 @@ impl Source {
             | Effect::Rename { .. }
             | Effect::Reshape(_)
             | Effect::Rewrite { .. }
+            | Effect::Column { .. }
             | Effect::Metadata(_)
             | Effect::Unknown { table: Some(_) } => {
                 let selected = effect.tables().into_iter().any(|name| self.settings.selection.selects(name));
@@ -80,11 +81,23 @@ impl Source {
             }
             Effect::Reshape(table) | Effect::Metadata(table) => self.plan.altered(table),
             Effect::Rewrite { table, why } => self.rewritten(table, why, event)?,
+            Effect::Column { table, name, dropped } => self.column(table, name, *dropped, event)?,
             Effect::Unknown { table: Some(table) } => {
                 self.rewritten(table, "it is not known to leave rows as they are", event)?;
             }
             // Taken apart in `by_table`.
             Effect::Unknown { table: None } | Effect::DropDatabase(_) => {}
+        }
+        Ok(())
+    }
+
+    /// A column that was dropped is still there downstream, with values: should one of its name come, they must go.
+    fn column(&mut self, table: &TableName, name: &str, dropped: bool, event: &mut DdlEvent) -> Result<()> {
+        let column = (table.clone(), name.to_lowercase());
+        if dropped {
+            self.dropped_columns.insert(column);
+        } else if self.dropped_columns.contains(&column) && !event.emptied.contains(table) {
+            self.rewritten(table, "a column has the name of one that was dropped", event)?;
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ mod open;
 mod readers;
 mod request;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -124,6 +124,8 @@ pub struct Source {
     told_complete: bool,
     /// Tables that were captured once and are not now.
     left_out: Vec<TableProgress>,
+    /// Columns that were dropped since the start, in small letters.
+    dropped_columns: HashSet<(TableName, String)>,
 }
 
 impl Source {

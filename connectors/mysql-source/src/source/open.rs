@@ -1,7 +1,7 @@
 //! How a source begins: what is stored is held against the server before a byte
 //! of its binlog is read.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,6 +70,7 @@ impl Source {
             transaction: None,
             told_complete: false,
             left_out,
+            dropped_columns: HashSet::new(),
         })
     }
 }

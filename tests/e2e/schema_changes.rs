@@ -1,0 +1,229 @@
+//! Tables change while they are captured: during the snapshot, while both processes run, and while the source is
+//! down. Rows before and after each statement arrive as they are.
+
+use std::time::{Duration, Instant};
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Row, Value};
+
+use crate::kit::{LIMIT, Options, World, until};
+
+/// A table `T` of some rows, and what becomes of it. Each case has tables of its own, called by its number.
+const CASES: [(&str, &str); 24] = [
+    ("add at the end", "ALTER TABLE T ADD COLUMN x INT;\nINSERT INTO T VALUES (1001,1,'n',1,5)"),
+    (
+        "add in front",
+        "ALTER TABLE T ADD COLUMN x VARCHAR(9) NOT NULL DEFAULT 'd' FIRST;\nINSERT INTO T VALUES ('x',1001,1,'n',1)",
+    ),
+    (
+        "add instantly in the middle",
+        "ALTER TABLE T ADD COLUMN x INT DEFAULT 7 AFTER a, ALGORITHM=INSTANT;\nUPDATE T SET x=8 WHERE id<5",
+    ),
+    (
+        "add with an expression",
+        "ALTER TABLE T ADD COLUMN x INT DEFAULT (a * 2);\nINSERT INTO T (id) VALUES (1001)",
+    ),
+    ("drop", "ALTER TABLE T DROP COLUMN a;\nINSERT INTO T VALUES (1001,'n',1)"),
+    (
+        "drop instantly, and add again",
+        "ALTER TABLE T DROP COLUMN a, ALGORITHM=INSTANT;\nALTER TABLE T ADD COLUMN a INT, ALGORITHM=INSTANT;\nUPDATE T SET a=5 WHERE id=3",
+    ),
+    ("rename a column", "ALTER TABLE T RENAME COLUMN a TO z;\nINSERT INTO T (id,z) VALUES (1001,9)"),
+    (
+        "swap two names",
+        "ALTER TABLE T RENAME COLUMN a TO b, RENAME COLUMN b TO a;\nINSERT INTO T (id,a,b) VALUES (1001,'t',5)",
+    ),
+    ("widen", "ALTER TABLE T MODIFY a BIGINT, MODIFY b TEXT;\nUPDATE T SET a=9223372036854775807 WHERE id=4"),
+    ("narrow", "ALTER TABLE T MODIFY b VARCHAR(3);\nUPDATE T SET b='n' WHERE id=4"),
+    ("another type", "ALTER TABLE T MODIFY a VARCHAR(20);\nUPDATE T SET a='text' WHERE id=4"),
+    (
+        "another character set",
+        "ALTER TABLE T CONVERT TO CHARACTER SET latin1;\nUPDATE T SET b='caf\u{e9}' WHERE id=4",
+    ),
+    (
+        "reorder",
+        "ALTER TABLE T MODIFY c DECIMAL(10,2) AFTER id, MODIFY b VARCHAR(20) FIRST;\nINSERT INTO T (id,c) VALUES (1001,3)",
+    ),
+    (
+        "another key",
+        "ALTER TABLE T DROP PRIMARY KEY, ADD PRIMARY KEY (a,id);\nUPDATE T SET a=a+1 WHERE id<10;\nDELETE FROM T WHERE id=20",
+    ),
+    (
+        "a key of fewer columns",
+        "ALTER TABLE T DROP PRIMARY KEY, ADD PRIMARY KEY (a);\nUPDATE T SET a=-1 WHERE id=2",
+    ),
+    ("a unique key", "ALTER TABLE T ADD UNIQUE KEY u (a);\nUPDATE T SET a=a+1000 WHERE id<10"),
+    ("rename a table", "RENAME TABLE T TO T_new;\nINSERT INTO T_new (id) VALUES (1001)"),
+    (
+        "swap by renames",
+        "CREATE TABLE T_b LIKE T;\nINSERT INTO T_b (id) VALUES (1),(2);\nRENAME TABLE T TO T_x, T_b TO T, T_x TO T_b;\nINSERT INTO T (id) VALUES (1001);\nINSERT INTO T_b (id) VALUES (1002)",
+    ),
+    (
+        "swap by two statements",
+        "CREATE TABLE T_b LIKE T;\nINSERT INTO T_b (id) VALUES (3);\nRENAME TABLE T TO T_old;\nRENAME TABLE T_b TO T;\nUPDATE T SET a=4",
+    ),
+    (
+        "drop and create",
+        "DROP TABLE T;\nCREATE TABLE T (k VARCHAR(9) PRIMARY KEY, a JSON);\nINSERT INTO T VALUES ('k','[1]')",
+    ),
+    (
+        "create from select",
+        "CREATE TABLE T_s (id INT PRIMARY KEY) SELECT id,a FROM T;\nUPDATE T_s SET a=0 WHERE id<9",
+    ),
+    (
+        "partitions",
+        "ALTER TABLE T PARTITION BY RANGE (id) (PARTITION p0 VALUES LESS THAN (50), PARTITION p1 VALUES LESS THAN (2000));\n\
+      INSERT INTO T (id) VALUES (1001);\nALTER TABLE T REORGANIZE PARTITION p1 INTO (PARTITION p2 VALUES LESS THAN (100), PARTITION p3 VALUES LESS THAN (3000));\n\
+      ALTER TABLE T DROP PARTITION p0;\nALTER TABLE T TRUNCATE PARTITION p2;\nUPDATE T SET a=6 WHERE id=150",
+    ),
+    // As gh-ost does it: a ghost filled in chunks while changes go to both, then both renamed at once.
+    (
+        "a ghost table",
+        "CREATE TABLE _T_gho LIKE T;\nALTER TABLE _T_gho ADD COLUMN g INT NOT NULL DEFAULT 1 AFTER id;\n\
+      INSERT IGNORE INTO _T_gho (id,a,b,c) SELECT id,a,b,c FROM T WHERE id<100 LOCK IN SHARE MODE;\nUPDATE T SET a=1 WHERE id=5;\n\
+      REPLACE INTO _T_gho (id,a,b,c) SELECT id,a,b,c FROM T WHERE id=5;\nINSERT IGNORE INTO _T_gho (id,a,b,c) SELECT id,a,b,c FROM T WHERE id>=100;\n\
+      RENAME TABLE T TO _T_del, _T_gho TO T;\nINSERT INTO T (id) VALUES (1001);\nDROP TABLE _T_del",
+    ),
+    // As pt-online-schema-change does it: triggers keep the new table in step while it is filled.
+    (
+        "triggers",
+        "CREATE TABLE _T_new LIKE T;\nALTER TABLE _T_new MODIFY a BIGINT;\n\
+      CREATE TRIGGER T_ins AFTER INSERT ON T FOR EACH ROW REPLACE INTO _T_new VALUES (NEW.id,NEW.a,NEW.b,NEW.c);\n\
+      CREATE TRIGGER T_del AFTER DELETE ON T FOR EACH ROW DELETE IGNORE FROM _T_new WHERE id<=>OLD.id;\n\
+      INSERT LOW_PRIORITY IGNORE INTO _T_new SELECT * FROM T LOCK IN SHARE MODE;\nINSERT INTO T VALUES (1001,1,'t',1);\nDELETE FROM T WHERE id=7;\n\
+      RENAME TABLE T TO _T_old, _T_new TO T;\nDROP TRIGGER T_ins;\nDROP TRIGGER T_del;\nDROP TABLE _T_old;\nUPDATE T SET a=9000000000 WHERE id=8",
+    ),
+];
+
+const ROWS: u32 = 160;
+
+fn table(number: usize) -> String {
+    format!("t{number}")
+}
+
+fn make() -> String {
+    let rows: Vec<String> = (1..=ROWS).map(|id| format!("({id},{id},'r{}',{id}.25)", id % 90)).collect();
+    let rows = rows.join(",");
+    let each = (0..CASES.len()).map(|number| {
+        let table = table(number);
+        format!("CREATE TABLE {table} (id INT PRIMARY KEY, a INT NOT NULL DEFAULT 0, b VARCHAR(20), c DECIMAL(10,2));\nINSERT INTO {table} VALUES {rows}")
+    });
+    each.collect::<Vec<_>>().join(";\n")
+}
+
+fn change(number: usize) -> String {
+    words(CASES[number].1, &table(number))
+}
+
+/// The statements with the table's name for `T`, alone or as a part of a name.
+fn words(statements: &str, table: &str) -> String {
+    let mut out = String::new();
+    for word in statements.split_inclusive(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
+        let (name, rest) =
+            word.split_at(word.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(word.len()));
+        let is_table = name == "T" || name.starts_with("T_") || name.starts_with("_T_");
+        out.push_str(&if is_table { name.replacen('T', table, 1) } else { name.to_owned() });
+        out.push_str(rest);
+    }
+    out
+}
+
+/// All rows of the source's columns at a server, as bytes.
+async fn rows(
+    conn: &mut Conn,
+    database: &str,
+    table: &str,
+    columns: &str,
+) -> Result<Vec<Vec<Value>>, mysql_async::Error> {
+    conn.query_drop("SET NAMES utf8mb4").await?;
+    let found: Vec<Row> =
+        conn.query(format!("SELECT {columns} FROM `{database}`.`{table}` ORDER BY {columns}")).await?;
+    Ok(found.into_iter().map(Row::unwrap).collect())
+}
+
+/// What of the source's tables the destination has otherwise. It may have more columns, which the source dropped.
+async fn differences(world: &World) -> Vec<String> {
+    let (mut source, mut dest) = (world.source_conn().await, world.dest_conn().await);
+    let tables: Vec<String> = source.query("SHOW TABLES").await.unwrap();
+    let mut found = Vec::new();
+    for table in tables {
+        let sql = "SELECT GROUP_CONCAT('`', column_name, '`' ORDER BY ordinal_position) FROM information_schema.columns \
+                   WHERE table_schema=? AND table_name=?";
+        let columns: String = source.exec_first(sql, (&world.name, &table)).await.unwrap().unwrap();
+        let here = rows(&mut source, &world.name, &table, &columns).await.unwrap();
+        match rows(&mut dest, &world.name, &table, &columns).await {
+            Ok(there) if there == here => {}
+            Ok(there) => found.push(format!("{table}: {} and {} rows", here.len(), there.len())),
+            Err(error) => found.push(format!("{table}: {error}")),
+        }
+    }
+    found
+}
+
+async fn assert_kept(world: &World, when: &str) {
+    let found = differences(world).await;
+    let named: Vec<String> = found
+        .into_iter()
+        .map(|line| {
+            let number: String =
+                line.trim_start_matches(['_', 't']).chars().take_while(char::is_ascii_digit).collect();
+            format!("{}: {line}", CASES[number.parse::<usize>().unwrap()].0)
+        })
+        .collect();
+    assert!(named.is_empty(), "{when}: {named:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_change_while_the_source_is_down() {
+    let world = World::new("ddl_down").await;
+    world.source_sql(&make()).await;
+    world.catch_up();
+    for number in 0..CASES.len() {
+        world.source_sql(&change(number)).await;
+    }
+    world.catch_up();
+    assert_kept(&world, "while the source was down").await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_change_while_both_run() {
+    let world = World::new("ddl_live").await;
+    world.source_sql(&make()).await;
+    world.catch_up();
+    let (mut source, mut sink) = (world.start_source(&[]), world.start_sink(&[]));
+    for number in 0..CASES.len() {
+        world.source_sql(&change(number)).await;
+    }
+    // Looked at seldom: each look reads all tables on both sides.
+    let begun = Instant::now();
+    while begun.elapsed() < LIMIT && !differences(&world).await.is_empty() {
+        let ended = source.has_ended() || sink.has_ended();
+        assert!(!ended, "{}\n{}", source.log_tail(), sink.log_tail());
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    source.stop();
+    sink.stop();
+    assert_kept(&world, "while both ran").await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_change_during_the_snapshot() {
+    let capture = "chunk_rows = 40\nrows_per_second = 2500".to_owned();
+    let world = World::with("ddl_snap", &Options { capture, ..Options::default() }).await;
+    world.source_sql(&make()).await;
+    let mut source = world.start_source(&["--until-caught-up"]);
+    until("the snapshot has begun", async || {
+        assert!(!source.has_ended(), "{}", source.log_tail());
+        std::fs::read_to_string(world.file("source.log")).is_ok_and(|log| log.contains("snapshot"))
+    })
+    .await;
+    for number in 0..CASES.len() {
+        world.source_sql(&change(number)).await;
+    }
+    assert_eq!(source.wait(LIMIT).code(), Some(0), "{}", source.log_tail());
+    world.catch_up();
+    assert_kept(&world, "during the snapshot").await;
+    world.end().await;
+}
