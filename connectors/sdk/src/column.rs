@@ -248,6 +248,19 @@ impl ColumnType {
         matches!(self, Char { .. } | Varchar { .. } | Text { .. } | Enum { .. } | Set { .. })
     }
 
+    /// The type as the server's catalogue shows it, which is in utf8mb3: letters of members that are beyond
+    /// that become question marks.
+    pub fn as_catalogued(&self) -> Self {
+        let shown = |members: &[String]| {
+            members.iter().map(|m| m.replace(|letter| letter > '\u{ffff}', "?")).collect::<Vec<_>>()
+        };
+        match self {
+            Self::Enum { members } => Self::Enum { members: shown(members) },
+            Self::Set { members } => Self::Set { members: shown(members) },
+            other => other.clone(),
+        }
+    }
+
     /// The type as SQL declares it, without character set: `decimal(10,2) unsigned`.
     pub fn sql(&self) -> String {
         match self {

@@ -1,13 +1,13 @@
 //! Values as SQL literals that give back the same value, bit for bit.
 //!
-//! The session runs with NO_BACKSLASH_ESCAPES, so a quote is the only byte of a
-//! string that needs care. How each kind travels, and why:
+//! In a string a quote and a backslash are the only bytes that need care; both are
+//! doubled. How each kind travels, and why:
 //!
 //! | kind | literal | because |
 //! |---|---|---|
 //! | FLOAT, DOUBLE | shortest digits of the double, with an exponent | MySQL reads such a number with correct rounding; a FLOAT goes as the double that equals it, since rounding a short decimal twice may end elsewhere |
 //! | ENUM, SET | number | members need no conversion, and duplicates or odd characters do not matter |
-//! | ENUM index 0 | a string of zeros that is no member | strict mode refuses the number 0, but reads digits as an index (`Field_enum::store`) |
+//! | ENUM index 0 | a string of zeros that is no member, in the column's character set where a digit has several bytes | strict mode refuses the number 0, but reads digits as an index, of a string that it has to convert only if the bytes are ASCII's (`Field_enum::store`) |
 //! | YEAR | number | the string '0' means 2000 |
 //! | BIT | number | strings would be taken in the column's character set |
 //! | GEOMETRY | four bytes SRID, then the WKB | that is MySQL's own format of the column |
@@ -32,11 +32,18 @@ pub(crate) struct EnumZero {
     pub digits: &'static str,
     /// Whether '' is a member, so that the text '' means that one.
     pub empty_is_member: bool,
+    /// The column's character set, where that writes a digit with several bytes.
+    pub wide_charset: Option<&'static str>,
+}
+
+/// The character set, if it is one of those that write a digit with several bytes.
+fn wide_charset(charset: Option<&str>) -> Option<&'static str> {
+    ["ucs2", "utf16", "utf16le", "utf32"].into_iter().find(|wide| Some(*wide) == charset)
 }
 
 impl Form {
-    /// The form of an ENUM column with these members.
-    pub fn of_enum(members: &[String]) -> Self {
+    /// The form of an ENUM column with these members in this character set.
+    pub fn of_enum(members: &[String], charset: Option<&str>) -> Self {
         // MySQL compares members by the column's collation, in which other digits than 0 may equal it:
         // so any member that consists of digits of the same count is taken to be in the way.
         let taken = |zeros: &&&str| {
@@ -48,7 +55,8 @@ impl Form {
         let candidates: &[&'static str] = &["0", "00", "000", "0000", "00000"];
         let digits = candidates.iter().find(|c| !taken(c)).copied();
         let empty_is_member = members.iter().any(|m| m.trim_end().is_empty());
-        Self { enum_zero: digits.map(|digits| EnumZero { digits, empty_is_member }) }
+        let wide_charset = wide_charset(charset);
+        Self { enum_zero: digits.map(|digits| EnumZero { digits, empty_is_member, wide_charset }) }
     }
 }
 
@@ -152,7 +160,10 @@ fn enum_zero(out: &mut Vec<u8>, form: &Form) -> Result<()> {
         return Err(Error::new(Kind::RowRefused, "an ENUM's index 0 (its error value '') cannot be written")
             .hint("the destination's column is no ENUM, or has members 0, 00, 000, 0000 and 00000"));
     };
-    quoted(out, zero.digits.as_bytes());
+    match zero.wide_charset {
+        Some(charset) => print(out, format_args!("CONVERT('{}' USING {charset})", zero.digits)),
+        None => quoted(out, zero.digits.as_bytes()),
+    }
     Ok(())
 }
 
@@ -170,14 +181,16 @@ fn quoted(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'\'');
 }
 
-/// Doubles quotes; copies what lies between them in one go.
+/// Doubles quotes and backslashes; copies what lies between them in one go.
 fn escaped(out: &mut Vec<u8>, bytes: &[u8]) {
-    for (index, run) in bytes.split(|b| *b == b'\'').enumerate() {
-        if index > 0 {
-            out.extend_from_slice(b"''");
+    let mut from = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        if matches!(byte, b'\'' | b'\\') {
+            out.extend_from_slice(bytes.get(from..=at).unwrap_or_default());
+            from = at;
         }
-        out.extend_from_slice(run);
     }
+    out.extend_from_slice(bytes.get(from..).unwrap_or_default());
 }
 
 /// Writing into a vector cannot fail, so there is nothing to report.

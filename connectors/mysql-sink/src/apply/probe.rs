@@ -93,7 +93,7 @@ impl<'s> Probe<'s> {
         self.mark().await?;
         let error = match self.session.run(&sql).await {
             Ok(outcomes) if outcomes.iter().all(|o| o.warnings == 0) => return Ok(Tried::Well),
-            Ok(_) => match super::writer::loss(self.session).await? {
+            Ok(_) => match super::writer::loss(self.session, plan).await? {
                 None => return Ok(Tried::Well),
                 Some(warning) => lossy(plan, *first, &warning),
             },

@@ -44,8 +44,13 @@ impl<'s, 'a, R: Row + Sync> Writer<'s, 'a, R> {
         for rows in rows.chunks(ROWS_MAX) {
             let mut rest = rows;
             while !rest.is_empty() {
+                // What a generated column rounds is a warning for each row: only of the last statement of a packet
+                // can be seen that they are nothing else.
+                if !plan.generated.is_empty() {
+                    self.flush().await?;
+                }
                 let (taken, full) = self.fill(plan, manner, rest)?;
-                if full {
+                if full || !plan.generated.is_empty() {
                     self.flush().await?;
                 }
                 rest = rest.get(taken..).unwrap_or_default();
@@ -129,7 +134,10 @@ impl<'s, 'a, R: Row + Sync> Writer<'s, 'a, R> {
                 Step::Remove { .. } => {}
                 Step::Rows { plan, manner, rows } if outcome.warnings > 0 => {
                     let last = number + 1 == steps.len();
-                    self.look_into_warnings(plan, *manner, rows, last).await?;
+                    let known = last && self.draws_no_loss(plan, outcome.warnings).await?;
+                    if !known {
+                        self.look_into_warnings(plan, *manner, rows).await?;
+                    }
                 }
                 Step::Rows { .. } => {}
             }
@@ -139,48 +147,34 @@ impl<'s, 'a, R: Row + Sync> Writer<'s, 'a, R> {
 
     /// The statement drew warnings: strict mode makes errors of most losses, but not of all
     /// (digits behind the point that do not fit are a note). What is a loss is refused.
-    async fn look_into_warnings(
-        &mut self,
-        plan: &'a Plan,
-        manner: Manner,
-        rows: &[&'a R],
-        last: bool,
-    ) -> Result<()> {
-        if last {
-            if let Some(warning) = self.loss().await? {
-                return Err(self.name_the_row(plan, manner, rows, warning).await);
-            }
-            return Ok(());
-        }
-        // The warnings of an earlier statement of the packet are gone: do it again, which changes nothing.
+    async fn look_into_warnings(&mut self, plan: &'a Plan, manner: Manner, rows: &[&'a R]) -> Result<()> {
+        // Of earlier statements of a packet the warnings are gone, and it was not told which row it was: each is
+        // written again by itself, and that undone.
         for row in rows {
+            self.mark("SAVEPOINT cdc_look").await?;
             self.single(plan, manner, *row).await.map_err(|r| refused(plan, *row, r))?;
-            if let Some(warning) = self.loss().await? {
+            let warning = self.loss(plan).await?;
+            self.mark("ROLLBACK TO SAVEPOINT cdc_look").await?;
+            if let Some(warning) = warning {
                 return Err(lossy(plan, *row, &warning));
             }
         }
         Ok(())
     }
 
-    async fn name_the_row(
-        &mut self,
-        plan: &'a Plan,
-        manner: Manner,
-        rows: &[&'a R],
-        warning: String,
-    ) -> Error {
-        for row in rows {
-            if self.single(plan, manner, *row).await.is_ok()
-                && let Ok(Some(warning)) = self.loss().await
-            {
-                return lossy(plan, *row, &warning);
-            }
-        }
-        Error::new(Kind::RowRefused, format!("rows of {} would lose something", plan.target)).detail(warning)
+    async fn mark(&mut self, sql: &str) -> Result<()> {
+        let failed = |refusal: Refusal| refusal.into_error("rows could not be written once more");
+        self.session.command(sql).await.map(drop).map_err(failed)
     }
 
-    async fn loss(&mut self) -> Result<Option<String>> {
-        loss(self.session).await
+    async fn loss(&mut self, plan: &Plan) -> Result<Option<String>> {
+        loss(self.session, plan).await
+    }
+
+    /// Whether all warnings of the last statement can be seen (the server keeps `max_error_count`) and none is a loss.
+    async fn draws_no_loss(&mut self, plan: &Plan, count: u16) -> Result<bool> {
+        let warnings = warnings(self.session).await?;
+        Ok(warnings.len() >= usize::from(count) && first_loss(warnings, plan).is_none())
     }
 
     /// The error of a packet that was refused. For rows it names the one at fault: they are tried one by
@@ -221,12 +215,23 @@ impl<'s, 'a, R: Row + Sync> Writer<'s, 'a, R> {
     }
 }
 
-/// The first warning of the last statement that tells of a value that was changed.
-pub(super) async fn loss(session: &mut Session) -> Result<Option<String>> {
-    let warnings: Vec<(String, u16, String)> =
-        session.rows("SHOW WARNINGS").await.map_err(|r| r.into_error("warnings could not be read"))?;
-    let found = warnings.into_iter().find(|(_, code, _)| LOSSES.contains(code));
-    Ok(found.map(|(level, code, message)| format!("{level} {code}: {message}")))
+/// The first warning of the last statement that tells of a value of ours that was changed.
+pub(super) async fn loss(session: &mut Session, plan: &Plan) -> Result<Option<String>> {
+    Ok(first_loss(warnings(session).await?, plan))
+}
+
+/// Level, code and text.
+type Warning = (String, u16, String);
+
+async fn warnings(session: &mut Session) -> Result<Vec<Warning>> {
+    session.rows("SHOW WARNINGS").await.map_err(|r| r.into_error("warnings could not be read"))
+}
+
+fn first_loss(warnings: Vec<Warning>, plan: &Plan) -> Option<String> {
+    let generated =
+        |message: &str| plan.generated.iter().any(|c| message.contains(&format!("column '{c}' ")));
+    let found = warnings.into_iter().find(|(_, code, text)| LOSSES.contains(code) && !generated(text));
+    found.map(|(level, code, message)| format!("{level} {code}: {message}"))
 }
 
 /// Warnings that tell of a value that was changed on its way in: ER_BAD_NULL_ERROR, out of range, truncated,

@@ -30,7 +30,7 @@ pub(crate) enum Purpose {
     Data,
     /// Rows beside other sessions of the same sink: it gives way to them soon.
     Writer,
-    /// Reading the catalogue and DDL, whose texts escape with backslashes.
+    /// Reading the catalogue and DDL.
     Tables,
     /// Holding the lock. The server drops it early when it has gone silent.
     Lead,
@@ -169,11 +169,12 @@ fn encryption(tls: &Tls) -> Option<SslOpts> {
 
 /// The session's settings, in one statement. Rows must mean the same whatever the server's defaults are:
 /// no conversion of time or character set, no silent truncation, every date and every `0` as it is.
+/// Not NO_BACKSLASH_ESCAPES: with it the server cannot open a table one of whose expressions holds a quote, since
+/// it reads its own text of it in the session's mode (seen on 9.7.4).
 fn settings(purpose: Purpose, version: Version) -> String {
-    let (modes, silence) = match purpose {
-        Purpose::Data | Purpose::Writer => (",NO_BACKSLASH_ESCAPES", 86_400),
-        Purpose::Tables => ("", 86_400),
-        Purpose::Lead => ("", LEAD_SILENCE_SECONDS_MAX),
+    let silence = match purpose {
+        Purpose::Data | Purpose::Writer | Purpose::Tables => 86_400,
+        Purpose::Lead => LEAD_SILENCE_SECONDS_MAX,
     };
     let lock_wait = match purpose {
         Purpose::Writer => WRITER_LOCK_WAIT_SECONDS_MAX,
@@ -181,7 +182,7 @@ fn settings(purpose: Purpose, version: Version) -> String {
     };
     let mut sql = format!(
         "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci, SESSION autocommit = 1, time_zone = '+00:00', \
-         sql_mode = 'STRICT_ALL_TABLES,ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION{modes}', \
+         sql_mode = 'STRICT_ALL_TABLES,ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION', \
          transaction_isolation = 'READ-COMMITTED', foreign_key_checks = 0, unique_checks = 1, \
          innodb_lock_wait_timeout = {lock_wait}, lock_wait_timeout = 300, \
          wait_timeout = {silence}, interactive_timeout = {silence}, net_write_timeout = 600, \

@@ -46,8 +46,19 @@ pub(crate) struct ActualKey {
     pub name: String,
     /// Whether it is unique.
     pub unique: bool,
-    /// Its columns in order; `None` for a part that is an expression or a prefix.
-    pub parts: Vec<Option<String>>,
+    /// Its parts in order.
+    pub parts: Vec<ActualPart>,
+}
+
+/// A part of a key of the destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ActualPart {
+    /// A column.
+    Whole(String),
+    /// The beginning of a column.
+    Prefix(String),
+    /// An expression.
+    Expression,
 }
 
 impl Catalogue {
@@ -70,9 +81,10 @@ impl Catalogue {
         self.columns.iter().find(|c| c.name.eq_ignore_ascii_case(name))
     }
 
-    /// Whether some unique key stands on exactly these columns, whole and in any order.
+    /// Whether some unique key stands on exactly these columns, in any order: whole, or so that it tells
+    /// apart even their beginnings.
     pub fn has_unique_key(&self, columns: &[&str]) -> bool {
-        self.keys.iter().any(|k| k.unique && k.is_on(columns))
+        self.keys.iter().any(|k| k.unique && k.stands_on(columns, ActualPart::column))
     }
 }
 
@@ -88,11 +100,32 @@ impl Actual {
 impl ActualKey {
     /// Whether the key stands on exactly these columns, whole and in any order.
     pub fn is_on(&self, columns: &[&str]) -> bool {
+        self.stands_on(columns, ActualPart::whole)
+    }
+
+    fn stands_on(&self, columns: &[&str], column_of: impl Fn(&ActualPart) -> Option<&str>) -> bool {
         self.parts.len() == columns.len()
-            && self
-                .parts
-                .iter()
-                .all(|p| p.as_ref().is_some_and(|p| columns.iter().any(|c| c.eq_ignore_ascii_case(p))))
+            && self.parts.iter().all(|part| {
+                column_of(part).is_some_and(|p| columns.iter().any(|c| c.eq_ignore_ascii_case(p)))
+            })
+    }
+}
+
+impl ActualPart {
+    /// The column, where the part is all of it.
+    pub fn whole(&self) -> Option<&str> {
+        match self {
+            Self::Whole(column) => Some(column),
+            Self::Prefix(_) | Self::Expression => None,
+        }
+    }
+
+    /// The column, where the part is one or the beginning of one.
+    fn column(&self) -> Option<&str> {
+        match self {
+            Self::Whole(column) | Self::Prefix(column) => Some(column),
+            Self::Expression => None,
+        }
     }
 }
 
@@ -129,12 +162,17 @@ async fn columns(session: &mut Session, place: &str) -> Result<Vec<Actual>, Refu
 
 async fn keys(session: &mut Session, place: &str) -> Result<Vec<ActualKey>, Refusal> {
     let sql = format!(
-        "SELECT INDEX_NAME, NON_UNIQUE = 0, IF(SUB_PART IS NULL, COLUMN_NAME, NULL) \
+        "SELECT INDEX_NAME, NON_UNIQUE = 0, COLUMN_NAME, SUB_PART IS NULL \
          FROM information_schema.STATISTICS WHERE {place} ORDER BY INDEX_NAME, SEQ_IN_INDEX"
     );
-    let rows: Vec<(String, u8, Option<String>)> = session.rows(&sql).await?;
+    let rows: Vec<(String, u8, Option<String>, u8)> = session.rows(&sql).await?;
     let mut keys: Vec<ActualKey> = Vec::new();
-    for (name, unique, part) in rows {
+    for (name, unique, column, whole) in rows {
+        let part = match column {
+            Some(column) if whole != 0 => ActualPart::Whole(column),
+            Some(column) => ActualPart::Prefix(column),
+            None => ActualPart::Expression,
+        };
         match keys.last_mut().filter(|k| k.name == name) {
             Some(key) => key.parts.push(part),
             None => keys.push(ActualKey { name, unique: unique != 0, parts: vec![part] }),

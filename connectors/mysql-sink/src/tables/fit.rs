@@ -7,7 +7,7 @@ use super::catalogue::Actual;
 /// Whether every value of the source's column can be stored in the destination's, and means the same there.
 /// `in_key`: the column says which row is meant, so that its collation matters too.
 pub(crate) fn holds(actual: &Actual, wanted: &Column, in_key: bool) -> bool {
-    actual.ty.as_ref().is_some_and(|ty| holds_type(ty, &wanted.ty))
+    actual.ty.as_ref().is_some_and(|ty| holds_type(ty, &wanted.ty.as_catalogued()))
         && (actual.nullable || !wanted.nullable)
         && holds_charset(actual.charset.as_deref(), wanted.charset.as_deref())
         && (!in_key || tells_apart(actual.collation.as_deref(), wanted.collation.as_deref()))
@@ -16,7 +16,7 @@ pub(crate) fn holds(actual: &Actual, wanted: &Column, in_key: bool) -> bool {
 /// Whether the type is exactly the source's.
 pub(crate) fn same(actual: &Actual, wanted: &Column) -> bool {
     let equal = |a: Option<&str>, b: Option<&str>| b.is_none() || a.map(plain) == b.map(plain);
-    actual.ty.as_ref() == Some(&wanted.ty)
+    actual.ty.as_ref() == Some(&wanted.ty.as_catalogued())
         && actual.nullable == wanted.nullable
         && equal(actual.charset.as_deref(), wanted.charset.as_deref())
         && equal(actual.collation.as_deref(), wanted.collation.as_deref())

@@ -34,6 +34,8 @@ pub(crate) struct Plan {
     pub unique_columns: Vec<usize>,
     /// A unique key stands on what the row image does not show (an expression, a prefix, a generated column).
     pub opaque_unique: bool,
+    /// The destination's generated columns: what the server rounds there is not ours.
+    pub generated: Vec<String>,
     /// The destination has columns of its own, which a delete would lose.
     pub own_columns: bool,
     /// The constant parts of the statements.
@@ -110,10 +112,12 @@ impl Plan {
         let forms: Vec<Option<Form>> = table.columns.iter().map(|c| form(found, &c.name)).collect();
         let key_generated = identity.iter().any(|&i| forms.get(i).is_none_or(Option::is_none));
         let guarded = opaque || !unique_columns.is_empty();
-        let sql = Fragments::new(table, &target, &forms, &identity, guarded, key_generated, version);
+        let guard = if guarded { guard(table, found, &identity, &forms) } else { None };
+        let sql = Fragments::new(table, &target, &forms, &identity, guard, key_generated, version);
         Ok(Self {
             names: table.columns.iter().map(|c| c.name.clone()).collect(),
             comparisons: table.columns.iter().map(|c| comparison(&c.name, &c.ty)).collect(),
+            generated: found.columns.iter().filter(|c| c.generated).map(|c| c.name.clone()).collect(),
             own_columns: found.columns.iter().any(|c| !c.generated && table.column_index(&c.name).is_none()),
             opaque_unique: opaque || key_generated,
             target,
@@ -143,7 +147,7 @@ fn quoted_list(names: &[&str]) -> String {
 fn form(found: &Catalogue, name: &str) -> Option<Form> {
     let actual = found.column(name).filter(|c| !c.generated)?;
     Some(match &actual.ty {
-        Some(ColumnType::Enum { members }) => Form::of_enum(members),
+        Some(ColumnType::Enum { members }) => Form::of_enum(members, actual.charset.as_deref()),
         Some(_) | None => Form::default(),
     })
 }
@@ -161,7 +165,7 @@ fn visible(table: &Table, found: &Catalogue, key: &ActualKey) -> Option<Vec<usiz
     key.parts
         .iter()
         .map(|part| {
-            let name = part.as_deref()?;
+            let name = part.whole()?;
             found.column(name).filter(|c| !c.generated)?;
             table.column_index(name)
         })
@@ -203,7 +207,7 @@ impl Fragments {
         target: &TableName,
         forms: &[Option<Form>],
         identity: &[usize],
-        guarded: bool,
+        guard: Option<Guard<'_>>,
         key_generated: bool,
         version: Version,
     ) -> Self {
@@ -221,7 +225,7 @@ impl Fragments {
         let upsert_tail = match identity.is_empty() || key_generated {
             // Rows that are known to be absent: hitting anything is an error as it is.
             true => String::new(),
-            false => upsert_tail(target, &written, &key, guarded, version),
+            false => upsert_tail(target, &written, &key, guard, version),
         };
         let single_integer = match identity {
             [one] => table.columns.get(*one).is_some_and(|c| matches!(c.ty, ColumnType::Integer { .. })),
@@ -240,6 +244,39 @@ impl Fragments {
     }
 }
 
+/// The assignment that fails where the row hit is not the row meant.
+struct Guard<'t> {
+    column: &'t str,
+    /// What fails where it is worked out.
+    failing: String,
+}
+
+/// The guard stands on a column of the key, or on another where those are ENUMs: between two values to choose from
+/// an ENUM is a string, and as such its index 0 cannot be written. A number in place of text the server would
+/// convert to some character sets (utf16, sjis, swe7 …) before it knows whether it is needed, and fail for every row.
+fn guard<'t>(
+    table: &'t Table,
+    found: &Catalogue,
+    identity: &[usize],
+    forms: &[Option<Form>],
+) -> Option<Guard<'t>> {
+    let unbent = |ty: &ColumnType| {
+        use ColumnType::{Enum, Geometry, Json, Vector};
+        !matches!(ty, Enum { .. } | Json | Geometry { .. } | Vector { .. })
+    };
+    let written = (0..table.columns.len()).filter(|at| forms.get(*at).is_some_and(Option::is_some));
+    let candidates = identity.iter().copied().chain(written);
+    let mut columns = candidates.filter_map(|at| table.columns.get(at));
+    let first = columns.clone().next();
+    let column = columns.find(|column| unbent(&column.ty)).or(first)?;
+    let charset = found.column(&column.name).and_then(|c| c.charset.as_deref());
+    let failing = match charset {
+        Some(set) => format!("(SELECT CONVERT('1' USING {set}) UNION SELECT CONVERT('2' USING {set}))"),
+        None => "(SELECT 1 UNION SELECT 2)".to_owned(),
+    };
+    Some(Guard { column: &column.name, failing })
+}
+
 /// `ON DUPLICATE KEY UPDATE …` over every column, key columns too: of keys that the collation calls
 /// equal the new spelling is stored. The guard makes the statement fail where the row hit is not the row meant;
 /// it stands first, since assignments see those before them.
@@ -247,7 +284,7 @@ fn upsert_tail(
     target: &TableName,
     written: &[&str],
     key: &[&str],
-    guarded: bool,
+    guard: Option<Guard<'_>>,
     version: Version,
 ) -> String {
     let alias = if target.table == "cdc_new" { "cdc_new_row" } else { "cdc_new" };
@@ -259,17 +296,16 @@ fn upsert_tail(
     };
     let old = |column: &str| format!("{}.{}", target.sql(), quoted(column));
     let mut assignments = Vec::with_capacity(written.len());
-    let guard = key.first().filter(|_| guarded);
-    if let Some(first) = guard {
+    if let Some(Guard { column, failing }) = &guard {
         let same: Vec<String> = key.iter().map(|k| format!("{} <=> {}", old(k), new(k))).collect();
         assignments.push(format!(
-            "{} = IF({}, {}, (SELECT 1 UNION SELECT 2))",
-            quoted(first),
+            "{} = IF({}, {}, {failing})",
+            quoted(column),
             same.join(" AND "),
-            new(first)
+            new(column)
         ));
     }
-    let rest = written.iter().filter(|c| guard.is_none_or(|g| g != *c));
+    let rest = written.iter().filter(|c| guard.as_ref().is_none_or(|guard| guard.column != **c));
     assignments.extend(rest.map(|c| format!("{} = {}", quoted(c), new(c))));
     let alias = if with_alias { format!(" AS {alias}") } else { String::new() };
     format!("{alias} ON DUPLICATE KEY UPDATE {}", assignments.join(","))

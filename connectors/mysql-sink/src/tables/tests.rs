@@ -1,7 +1,7 @@
 use cdc_sdk::Column;
 use cdc_sdk::column::{BlobSize, ColumnType as T, Extra, Width};
 
-use super::catalogue::{Actual, ActualKey, Catalogue};
+use super::catalogue::{Actual, ActualKey, ActualPart, Catalogue};
 use super::difference::Difference;
 use super::*;
 
@@ -37,7 +37,8 @@ fn wanted(name: &str, ty: T, nullable: bool) -> Column {
 }
 
 fn key(name: &str, unique: bool, parts: &[Option<&str>]) -> ActualKey {
-    ActualKey { name: name.into(), unique, parts: parts.iter().map(|p| p.map(str::to_owned)).collect() }
+    let part = |p: &Option<&str>| p.map_or(ActualPart::Expression, |name| ActualPart::Whole(name.to_owned()));
+    ActualKey { name: name.into(), unique, parts: parts.iter().map(part).collect() }
 }
 
 fn people() -> Table {

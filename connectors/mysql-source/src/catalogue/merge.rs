@@ -5,8 +5,29 @@ use cdc_sdk::{Column, Table};
 
 /// The catalogue's table where both agree, else the binlog's with what the
 /// catalogue knows of the same columns.
-pub(super) fn merged(from_map: Table, known: Table) -> Table {
+pub(super) fn merged(mut from_map: Table, mut known: Table) -> Table {
+    for (column, shown) in from_map.columns.iter().zip(&mut known.columns) {
+        if column.ty.as_catalogued() == shown.ty {
+            shown.ty.clone_from(&column.ty);
+        }
+    }
+    if names_a_unique_key(&from_map, &known) {
+        from_map.keys.clear();
+    }
     if agree(&from_map, &known) { known } else { extended(from_map, &known) }
+}
+
+/// Whether what the binlog calls the primary key is a unique key: of a table without a primary key it
+/// names the one that the engine takes instead.
+fn names_a_unique_key(from_map: &Table, known: &Table) -> bool {
+    let Some(primary) = from_map.primary_key() else { return false };
+    let is_it = |key: &&Key| key.kind == KeyKind::Unique && names(key, known) == names(primary, from_map);
+    known.primary_key().is_none() && known.keys.iter().any(|key| is_it(&key))
+}
+
+/// The names of a key's columns; `None` if a part is an expression.
+fn names<'t>(key: &Key, table: &'t Table) -> Option<Vec<&'t str>> {
+    key.columns()?.into_iter().map(|column| table.columns.get(column).map(|c| c.name.as_str())).collect()
 }
 
 fn agree(from_map: &Table, known: &Table) -> bool {
@@ -35,13 +56,14 @@ fn extended(mut table: Table, known: &Table) -> Table {
             column.extra = same.extra.clone();
         }
     }
-    let others: Vec<Key> = known
-        .keys
-        .iter()
-        .filter(|key| key.kind != KeyKind::Primary)
-        .filter_map(|key| moved(key, known, &table))
-        .collect();
-    table.keys.extend(others);
+    // The catalogue knows more of the same primary key: prefixes, and what is descending.
+    let same = |key: &Key| table.primary_key().is_some_and(|own| names(own, &table) == names(key, known));
+    let kept = known.keys.iter().filter(|key| key.kind != KeyKind::Primary || same(key));
+    let kept: Vec<Key> = kept.filter_map(|key| moved(key, known, &table)).collect();
+    if kept.iter().any(|key| key.kind == KeyKind::Primary) {
+        table.keys.clear();
+    }
+    table.keys.extend(kept);
     table.collation = table.collation.or_else(|| known.collation.clone());
     table.comment.clone_from(&known.comment);
     table

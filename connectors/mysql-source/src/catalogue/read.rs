@@ -123,6 +123,8 @@ pub(super) fn default_sql(ty: &ColumnType, value: &str, words: &str) -> String {
     }
     match ty {
         ColumnType::Bit { .. } => value.to_owned(),
+        // No bytes at all are printed as `0x`, which is no literal.
+        ColumnType::Binary { .. } | ColumnType::Varbinary { .. } if value == "0x" => "''".to_owned(),
         ColumnType::Binary { .. } | ColumnType::Varbinary { .. } if value.starts_with("0x") => {
             value.to_owned()
         }

@@ -80,3 +80,33 @@ fn defaults_become_sql() {
     assert_eq!(default_sql(&stamp, "CURRENT_TIMESTAMP(3)", "DEFAULT_GENERATED"), "CURRENT_TIMESTAMP(3)");
     assert_eq!(default_sql(&ColumnType::Date, "2020-01-01", ""), "'2020-01-01'");
 }
+
+#[test]
+fn a_unique_key_that_the_engine_takes_for_the_primary_stays_a_unique_key() {
+    // So the binlog names it where a table has no primary key.
+    let map = table(&["a", "b"], vec![key(KeyKind::Primary, "PRIMARY", &[1])]);
+    let unique = vec![key(KeyKind::Unique, "own", &[1])];
+    assert_eq!(merged(map.clone(), table(&["a", "b"], unique.clone())).keys, unique);
+    let altered = merged(map, table(&["a", "b", "later"], unique.clone()));
+    assert_eq!((altered.columns.len(), altered.keys), (2, unique));
+}
+
+#[test]
+fn what_the_binlog_does_not_tell_of_the_primary_key_is_kept() {
+    let map = table(&["a", "b"], vec![key(KeyKind::Primary, "PRIMARY", &[1])]);
+    let mut known = table(&["a", "later", "b"], vec![key(KeyKind::Primary, "PRIMARY", &[2])]);
+    known.keys[0].parts[0].descending = true;
+    let primary = &merged(map, known).keys[0];
+    assert!(primary.parts[0].descending);
+    assert_eq!(primary.columns(), Some(vec![1]));
+}
+
+#[test]
+fn members_that_the_catalogue_cannot_show_are_the_binlogs() {
+    let of = |member: &str| {
+        let mut table = table(&["a"], vec![]);
+        table.columns[0].ty = ColumnType::Enum { members: vec![member.into()] };
+        table
+    };
+    assert_eq!(merged(of("x\u{1d538}"), of("x?")), of("x\u{1d538}"));
+}

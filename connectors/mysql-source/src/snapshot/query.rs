@@ -11,10 +11,29 @@ use super::key::{KeyBound, literal};
 pub(crate) struct Paging {
     /// The identity's columns in key order.
     pub columns: Vec<usize>,
-    /// Which of them the index holds in descending order.
-    descending: Vec<bool>,
+    /// How the index holds each of them.
+    orders: Vec<Order>,
     /// The index that serves the order; `None` where it covers prefixes only.
     index: Option<String>,
+}
+
+/// How an index holds a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Order {
+    descending: bool,
+    /// Only so much of the beginning, by which alone rows are then told apart and sorted: a
+    /// sort by a whole TEXT is refused by the server where that is more than its buffer holds.
+    prefix: Option<u32>,
+}
+
+impl Order {
+    /// The part of a value that the index holds.
+    fn of(self, value: String) -> String {
+        match self.prefix {
+            Some(length) => format!("LEFT({value}, {length})"),
+            None => value,
+        }
+    }
 }
 
 impl Paging {
@@ -25,7 +44,11 @@ impl Paging {
             matches!(key.kind, KeyKind::Primary | KeyKind::Unique) && key.columns().as_ref() == Some(&columns)
         })?;
         Some(Self {
-            descending: key.parts.iter().map(|part| part.descending).collect(),
+            orders: key
+                .parts
+                .iter()
+                .map(|part| Order { descending: part.descending, prefix: part.prefix })
+                .collect(),
             index: (!key.is_partial()).then(|| key.name.clone()),
             columns,
         })
@@ -42,27 +65,44 @@ impl Paging {
 /// # Errors
 /// [`Kind::Snapshot`]: the bound does not fit the key.
 pub(crate) fn chunk(table: &Table, paging: &Paging, after: Option<&KeyBound>, limit: u64) -> Result<String> {
-    let condition = match after {
-        Some(bound) => behind(table, paging, bound)?,
-        None => String::new(),
-    };
-    Ok(format!("{} LIMIT {limit}", select(table, paging, &condition)))
+    let condition = condition_behind(table, paging, after)?;
+    Ok(select(table, paging, &condition, &format!(" LIMIT {limit}")))
 }
 
 /// The rows for which a condition holds (all, where it is empty), in key order.
-fn select(table: &Table, paging: &Paging, condition: &str) -> String {
-    let force =
-        paging.index.as_ref().map(|name| format!(" FORCE INDEX ({})", quoted(name))).unwrap_or_default();
-    let space = if condition.is_empty() { "" } else { " WHERE " };
-    let order: Vec<String> = parts(table, paging)
-        .map(|(column, down)| format!("{}{}", quoted(&column.name), if down { " DESC" } else { "" }))
-        .collect();
+///
+/// Where no index has that order the keys are sorted by themselves, and the rows looked up: a row larger than the
+/// server's sort buffer cannot be sorted.
+fn select(table: &Table, paging: &Paging, condition: &str, limit: &str) -> String {
+    let (name, space) = (table.name.sql(), if condition.is_empty() { "" } else { " WHERE " });
+    let Some(index) = &paging.index else {
+        let keys: Vec<String> = paging.names(table).iter().map(|key| quoted(key)).collect();
+        let same: Vec<String> = keys.iter().map(|key| format!("t.{key} = k.{key}")).collect();
+        return format!(
+            "SELECT {} FROM (SELECT {} FROM {name}{space}{condition} ORDER BY {}{limit}) AS k STRAIGHT_JOIN {name} AS t \
+             ON {} ORDER BY {}",
+            select_list(table, "t."),
+            keys.join(", "),
+            key_order(table, paging, ""),
+            same.join(" AND "),
+            key_order(table, paging, "k.")
+        );
+    };
     format!(
-        "SELECT {} FROM {}{force}{space}{condition} ORDER BY {}",
-        select_list(table),
-        table.name.sql(),
-        order.join(", ")
+        "SELECT {} FROM {name} FORCE INDEX ({}){space}{condition} ORDER BY {}{limit}",
+        select_list(table, ""),
+        quoted(index),
+        key_order(table, paging, "")
     )
+}
+
+/// What stands behind ORDER BY.
+fn key_order(table: &Table, paging: &Paging, source: &str) -> String {
+    let order = parts(table, paging).map(|(column, order)| {
+        let down = if order.descending { " DESC" } else { "" };
+        format!("{}{down}", order.of(format!("{source}{}", quoted(&column.name))))
+    });
+    order.collect::<Vec<_>>().join(", ")
 }
 
 /// The last row of a chunk of so many rows; none where the table ends before.
@@ -75,7 +115,8 @@ pub(crate) fn boundary(
     after: Option<&KeyBound>,
     rows: u64,
 ) -> Result<String> {
-    chunk(table, paging, after, 1).map(|one| format!("{one} OFFSET {}", rows.saturating_sub(1)))
+    let condition = condition_behind(table, paging, after)?;
+    Ok(select(table, paging, &condition, &format!(" LIMIT 1 OFFSET {}", rows.saturating_sub(1))))
 }
 
 /// The rows behind one key and up to another for which a condition holds, in key order.
@@ -97,34 +138,33 @@ pub(crate) fn part(
     }
     // A comment at its end would swallow the bracket.
     conditions.push(format!("(\n{condition}\n)"));
-    Ok(select(table, paging, &conditions.join(" AND ")))
+    Ok(select(table, paging, &conditions.join(" AND "), ""))
 }
 
 /// All rows, in no order.
 pub(crate) fn whole(table: &Table) -> String {
-    format!("SELECT {} FROM {}", select_list(table), table.name.sql())
+    format!("SELECT {} FROM {}", select_list(table, ""), table.name.sql())
 }
 
 /// ENUM and SET go by number, as the binlog has them.
-fn select_list(table: &Table) -> String {
-    table.columns.iter().map(numbered).collect::<Vec<_>>().join(", ")
+fn select_list(table: &Table, source: &str) -> String {
+    table.columns.iter().map(|column| numbered(column, source)).collect::<Vec<_>>().join(", ")
 }
 
-fn numbered(column: &Column) -> String {
+fn numbered(column: &Column, source: &str) -> String {
+    let name = format!("{source}{}", quoted(&column.name));
     match column.ty {
-        ColumnType::Enum { .. } | ColumnType::Set { .. } => {
-            format!("CAST({} AS UNSIGNED)", quoted(&column.name))
-        }
-        _ => quoted(&column.name),
+        ColumnType::Enum { .. } | ColumnType::Set { .. } => format!("CAST({name} AS UNSIGNED)"),
+        _ => name,
     }
 }
 
-fn parts<'a>(table: &'a Table, paging: &'a Paging) -> impl Iterator<Item = (&'a Column, bool)> {
-    paging
-        .columns
-        .iter()
-        .zip(&paging.descending)
-        .filter_map(|(&c, &down)| Some((table.columns.get(c)?, down)))
+fn parts<'a>(table: &'a Table, paging: &'a Paging) -> impl Iterator<Item = (&'a Column, Order)> {
+    paging.columns.iter().zip(&paging.orders).filter_map(|(&c, &order)| Some((table.columns.get(c)?, order)))
+}
+
+fn condition_behind(table: &Table, paging: &Paging, after: Option<&KeyBound>) -> Result<String> {
+    after.map_or_else(|| Ok(String::new()), |bound| behind(table, paging, bound))
 }
 
 /// `(a > 1) OR (a = 1 AND b > 2)`: the form that the optimizer turns into ranges
@@ -142,10 +182,10 @@ fn behind(table: &Table, paging: &Paging, bound: &KeyBound) -> Result<String> {
     }
     let mut equal = String::new();
     let mut alternatives = Vec::new();
-    for ((column, down), value) in parts(table, paging).zip(&bound.values) {
-        let value = literal(value.as_value(), column)?;
-        let name = numbered(column);
-        alternatives.push(format!("({equal}{name} {} {value})", if down { '<' } else { '>' }));
+    for ((column, order), value) in parts(table, paging).zip(&bound.values) {
+        let value = order.of(literal(value.as_value(), column)?);
+        let name = order.of(numbered(column, ""));
+        alternatives.push(format!("({equal}{name} {} {value})", if order.descending { '<' } else { '>' }));
         equal.push_str(&format!("{name} = {value} AND "));
     }
     Ok(alternatives.join(" OR "))

@@ -71,8 +71,14 @@ fn a_key_of_several_columns_becomes_ranges() -> Result<()> {
 }
 
 #[test]
-fn an_index_over_prefixes_is_not_forced() -> Result<()> {
-    assert!(!sql(&orders(&[(2, false)], Some(3)), None)?.contains("FORCE"));
+fn a_key_over_a_prefix_is_paged_by_the_prefix() -> Result<()> {
+    let text = sql(&orders(&[(2, false)], Some(3)), Some(vec![Value::Bytes(b"x")]))?;
+    assert_eq!(
+        text,
+        "SELECT t.`id`, CAST(t.`state` AS UNSIGNED), t.`name` FROM (SELECT `name` FROM `shop`.`or``ders` WHERE \
+         (LEFT(`name`, 3) > LEFT(_latin1 X'78' COLLATE latin1_bin, 3)) ORDER BY LEFT(`name`, 3) LIMIT 100) AS k \
+         STRAIGHT_JOIN `shop`.`or``ders` AS t ON t.`name` = k.`name` ORDER BY LEFT(k.`name`, 3)"
+    );
     Ok(())
 }
 
