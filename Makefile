@@ -51,9 +51,10 @@ extremes: ## What is very large, with the memory it took: 2 GB transaction, 64 M
 	set -a && eval "$$($(STACK) env)" && set +a && cargo test --release -p cdc --test cdc-tests -- --ignored --nocapture --test-threads=1 extremes
 
 # The last line is JSON: faults by kind, commits, checks, seeds.
-soak: ## Larger models, then faults of every kind for CDC_SOAK_MINUTES (20), everything compared
+soak: ## Larger models, random tables, then faults of every kind for CDC_SOAK_MINUTES (20), everything compared
 	$(STACK) up
 	cargo test -p cdc --test cdc-tests -- --ignored --nocapture model::
+	set -a && eval "$$($(STACK) env)" && set +a && cargo test --profile soak -p cdc --test cdc-tests -- --ignored --nocapture values::soak
 	set -a && eval "$$($(STACK) env)" && set +a && cargo test --profile soak -p cdc --test cdc-tests -- --ignored --nocapture faults::soak
 
 clean: ## Remove what was built, and the stack with its data (downloads stay)

@@ -12,6 +12,8 @@ mod kafka;
 #[cfg(test)]
 mod e2e;
 #[cfg(test)]
+mod values;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod faults;

@@ -26,6 +26,7 @@ mod large_transaction_in_little_memory;
 mod late_joiner_is_filled_alone;
 mod many_tables;
 mod memory_stays_bounded;
+mod odd_tables_arrive;
 mod offsets_handed_on;
 mod quarantine_survives_kills;
 mod replay_converges;

@@ -1,64 +1,117 @@
 //! Compares two databases column by column as bytes, without any part of the tool.
 
+use std::collections::BTreeMap;
+
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Row, Value};
+use mysql_async::{Conn, Params, Row, Value};
+
+/// A column or key as the catalogue has it: its name, its type's first word, and all the rest that must be the same.
+type Column = (String, String, String);
 
 /// Everything in which `to` at the destination differs from `from` at the source.
 pub async fn differences(source: &mut Conn, from: &str, dest: &mut Conn, to: &str) -> Vec<String> {
     let (here, there) = (tables(source, from).await, tables(dest, to).await);
-    if here != there {
-        return vec![format!("tables: {here:?} and {there:?}")];
-    }
     let mut found = Vec::new();
-    for table in here {
-        let columns = columns(source, from, &table).await;
-        let theirs = self::columns(dest, to, &table).await;
-        if columns != theirs {
-            found.push(format!("{table}: columns {columns:?} and {theirs:?}"));
+    let more: Vec<_> = there.keys().filter(|t| !here.contains_key(*t)).collect();
+    if !more.is_empty() {
+        found.push(format!("tables: the destination has {more:?} beside"));
+    }
+    let (here_keys, there_keys) = (keys(source, from).await, keys(dest, to).await);
+    for (table, columns) in here {
+        // A table comes with its first row: one that never had any that stayed need not be there.
+        if !there.contains_key(&table) && rows(source, from, &table, &columns).await.is_empty() {
             continue;
         }
-        let (a, b) = (rows(source, from, &table).await, rows(dest, to, &table).await);
+        if Some(&columns) != there.get(&table) {
+            found.push(format!("{table}: columns {columns:?} and {:?}", there.get(&table)));
+            continue;
+        }
+        if here_keys.get(&table) != there_keys.get(&table) {
+            found.push(format!("{table}: keys {:?} and {:?}", here_keys.get(&table), there_keys.get(&table)));
+        }
+        let (a, b) = (rows(source, from, &table, &columns).await, rows(dest, to, &table, &columns).await);
         if a != b {
             let first = a.iter().zip(&b).position(|(a, b)| a != b).unwrap_or(a.len().min(b.len()));
             found.push(format!(
-                "{table}: {} and {} rows; at row {first}: {:?} and {:?}",
+                "{table}: {} and {} rows; at row {first}: {}",
                 a.len(),
                 b.len(),
-                a.get(first),
-                b.get(first)
+                different_columns(&columns, a.get(first), b.get(first))
             ));
         }
     }
     found
 }
 
-async fn tables(conn: &mut Conn, database: &str) -> Vec<String> {
-    let sql = "SELECT table_name FROM information_schema.tables WHERE table_schema=? ORDER BY table_name";
-    conn.exec(sql, (database,)).await.unwrap()
+/// The columns of each table, with name and full type, character set, collation and default.
+async fn tables(conn: &mut Conn, database: &str) -> BTreeMap<String, Vec<Column>> {
+    let sql = "SELECT table_name, column_name, data_type, CONCAT_WS(' ', column_type, is_nullable, character_set_name, \
+               collation_name, extra, generation_expression, srs_id, CONCAT('=', column_default)) \
+               FROM information_schema.tables JOIN information_schema.columns USING (table_schema, table_name) \
+               WHERE table_schema=? ORDER BY table_name, ordinal_position";
+    let rows: Vec<(String, String, String, String)> = conn.exec(sql, (database,)).await.unwrap();
+    let mut tables: BTreeMap<String, Vec<Column>> = BTreeMap::new();
+    for (table, name, ty, rest) in rows {
+        tables.entry(table).or_default().push((name, ty, rest));
+    }
+    tables
 }
 
-/// Name and full type of each column, with its character set, collation and key.
-async fn columns(conn: &mut Conn, database: &str, table: &str) -> Vec<String> {
-    let sql = "SELECT CONCAT_WS(' ', column_name, column_type, is_nullable, character_set_name, collation_name, \
-               column_key, extra) FROM information_schema.columns WHERE table_schema=? AND table_name=? \
-               ORDER BY ordinal_position";
-    conn.exec(sql, (database, table)).await.unwrap()
+/// The keys of each table, whatever their order.
+async fn keys(conn: &mut Conn, database: &str) -> BTreeMap<String, Vec<String>> {
+    let sql = "SELECT table_name, CONCAT_WS(' ', index_name, seq_in_index, non_unique, index_type, column_name, sub_part, \
+               collation, expression, is_visible, index_comment) FROM information_schema.statistics \
+               WHERE table_schema=? ORDER BY table_name, index_name, seq_in_index";
+    let rows: Vec<(String, String)> = conn.exec(sql, (database,)).await.unwrap();
+    let mut keys: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (table, part) in rows {
+        keys.entry(table).or_default().push(part);
+    }
+    keys
 }
 
-/// All rows in order, each column as the bytes that the table holds.
-async fn rows(conn: &mut Conn, database: &str, table: &str) -> Vec<Vec<Value>> {
-    let names: Vec<String> = conn
-        .exec(
-            "SELECT column_name FROM information_schema.columns WHERE table_schema=? AND table_name=? \
-             ORDER BY ordinal_position",
-            (database, table),
-        )
-        .await
-        .unwrap();
-    let columns: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
-    let columns = columns.join(",");
+/// All rows, each column as what the table holds: text as its bytes, numbers bit for bit (which is why
+/// statements are prepared: else a FLOAT came with six digits), ENUM and SET by number. The size of
+/// a JSON value tells apart what prints the same.
+async fn rows(conn: &mut Conn, database: &str, table: &str, columns: &[Column]) -> Vec<Vec<Vec<u8>>> {
+    let quoted = |name: &str| format!("`{}`", name.replace('`', "``"));
+    let expression = |(name, ty, _): &Column| match ty.as_str() {
+        "enum" | "set" => format!("CAST({} AS UNSIGNED)", quoted(name)),
+        "json" => format!("CONCAT({0}, ' ', JSON_STORAGE_SIZE(JSON_ARRAY({0})))", quoted(name)),
+        _ => quoted(name),
+    };
+    let columns: Vec<String> = columns.iter().map(expression).collect();
     conn.query_drop("SET NAMES binary, time_zone='+00:00'").await.unwrap();
-    let found: Vec<Row> =
-        conn.query(format!("SELECT {columns} FROM `{database}`.`{table}` ORDER BY {columns}")).await.unwrap();
-    found.into_iter().map(Row::unwrap).collect()
+    let sql = format!("SELECT {} FROM {}.{}", columns.join(","), quoted(database), quoted(table));
+    let found: Vec<Row> = conn.exec(sql, Params::Empty).await.unwrap();
+    let bytes = |value: Value| match value {
+        Value::NULL => Vec::new(),
+        Value::Bytes(bytes) => [b"'", bytes.as_slice()].concat(),
+        Value::Float(number) => format!("{number:e} {:08x}", number.to_bits()).into_bytes(),
+        Value::Double(number) => format!("{number:e} {:016x}", number.to_bits()).into_bytes(),
+        other => format!("{other:?}").into_bytes(),
+    };
+    let mut rows: Vec<Vec<Vec<u8>>> =
+        found.into_iter().map(|row| row.unwrap().into_iter().map(bytes).collect()).collect();
+    rows.sort();
+    rows
+}
+
+fn different_columns(
+    columns: &[Column],
+    here: Option<&Vec<Vec<u8>>>,
+    there: Option<&Vec<Vec<u8>>>,
+) -> String {
+    let (Some(here), Some(there)) = (here, there) else {
+        return format!("{:?} and {:?}", here.map(|r| shown(r)), there.map(|r| shown(r)));
+    };
+    let pairs = columns.iter().zip(here.iter().zip(there)).filter(|(_, (a, b))| a != b);
+    let each = pairs.map(|((name, _, rest), (a, b))| {
+        format!("{name} ({rest}): {:?} and {:?}", String::from_utf8_lossy(a), String::from_utf8_lossy(b))
+    });
+    each.collect::<Vec<_>>().join("; ")
+}
+
+fn shown(row: &[Vec<u8>]) -> Vec<String> {
+    row.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect()
 }
