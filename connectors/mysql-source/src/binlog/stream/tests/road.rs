@@ -194,6 +194,7 @@ async fn statements_tell_what_they_did() {
         [
             Effect::Create(name("a")),
             Effect::Reshape(name("a")),
+            Effect::Column { table: name("a"), name: "b".to_owned(), dropped: false },
             Effect::Rename { from: name("a"), to: name("c") },
             Effect::Truncate(name("c")),
             Effect::Create(name("s")),
