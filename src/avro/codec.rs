@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use cdc_sdk::{Error, Kind, Op, Result, Row, RowChange, Table};
 
+use super::event::{FRAME, frame};
 use super::form::ColumnPlan;
 use super::schema::{self, Field};
 use super::tail;
@@ -18,9 +19,6 @@ use crate::envelope::{Meta, Modes};
 
 /// Buffers larger than this are given back after their row: few rows are so large.
 const KEPT_BYTES_MAX: usize = 1 << 20;
-
-/// Bytes before a datum: 0 and the schema's id.
-const FRAME: usize = 5;
 
 /// How one table's rows become messages.
 #[derive(Debug)]
@@ -299,11 +297,6 @@ impl TableCodec {
         Error::new(Kind::RowMismatch, format!("a row stands at column {index} of {}", self.columns.len()))
             .hint("the row and the table's metadata are from different times; please report it")
     }
-}
-
-fn frame(id: u32) -> [u8; FRAME] {
-    let [a, b, c, d] = id.to_be_bytes();
-    [0, a, b, c, d]
 }
 
 fn start(buffer: &mut Vec<u8>, frame: &[u8]) {

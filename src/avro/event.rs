@@ -30,6 +30,15 @@ pub struct AvroRow {
     plan: Arc<Plan>,
 }
 
+/// Bytes before a datum: 0 and the schema's id.
+pub(super) const FRAME: usize = 5;
+
+/// What goes before a datum.
+pub(super) fn frame(id: u32) -> [u8; FRAME] {
+    let [a, b, c, d] = id.to_be_bytes();
+    [0, a, b, c, d]
+}
+
 /// The schema id in front of a key or value.
 ///
 /// # Errors
@@ -46,7 +55,7 @@ pub fn frame_id(message: &[u8]) -> Result<u32> {
 /// What follows the frame.
 pub(super) fn unframed(message: &[u8]) -> Result<&[u8]> {
     frame_id(message)?;
-    Ok(message.get(5..).unwrap_or_default())
+    Ok(message.get(FRAME..).unwrap_or_default())
 }
 
 impl Decoded {

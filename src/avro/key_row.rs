@@ -10,9 +10,8 @@ use super::datum::{Input, malformed};
 use super::event::{AvroRow, unframed};
 use super::form::{ColumnPlan, Nulls};
 use super::infer;
-use super::name;
-use super::plan::{Plan, parse_json};
-use super::shape::{ShapeId, Shapes, fields, inner_namespace, refused};
+use super::plan::{Plan, key_columns, parse_json};
+use super::shape::{ShapeId, Shapes, fields, inner_namespace};
 
 /// `null` as the first branch of a union.
 const NULL: &[u8] = &[0];
@@ -38,14 +37,10 @@ impl KeyPlan {
         let mut shapes = Shapes::default();
         shapes.add(&json, "")?;
         let space = inner_namespace(&json, "");
-        let names = name::fields(&table.columns);
         let nullable = |column: &ColumnPlan| ColumnPlan { nulls: Nulls::First, ..column.clone() };
         let mut columns: Vec<ColumnPlan> = values.columns.iter().map(nullable).collect();
         let mut parts = Vec::new();
-        for field in fields(&json)? {
-            let name = field.get("name").and_then(Json::as_str).unwrap_or_default();
-            let at = names.iter().position(|n| n == name).filter(|at| *at < columns.len());
-            let at = at.ok_or_else(|| refused(format!("the key's field '{name}' is no column")))?;
+        for (field, at) in fields(&json)?.iter().zip(key_columns(&json, &table.columns)?) {
             columns[at] = infer::column(field, table.columns.get(at))?.1;
             parts.push((at, shapes.add(field.get("type").unwrap_or(&Json::Null), &space)?));
         }

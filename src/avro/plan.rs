@@ -153,13 +153,7 @@ impl Plan {
     }
 
     fn set_key(&mut self, key: &Json) -> Result<()> {
-        let names = super::name::fields(&self.table.columns);
-        let index = |field: &Json| {
-            let name = field.get("name").and_then(Json::as_str).unwrap_or_default();
-            let found = names.iter().position(|field| field == name);
-            found.ok_or_else(|| refused(format!("the key's field '{name}' is no column")))
-        };
-        let columns: Vec<usize> = fields(key)?.iter().map(index).collect::<Result<_>>()?;
+        let columns = key_columns(key, &self.table.columns)?;
         guess::narrow(&mut Arc::make_mut(&mut self.table).columns, &columns);
         let part =
             |column| KeyPart { on: cdc_sdk::table::KeyOn::Column(column), prefix: None, descending: false };
@@ -332,6 +326,17 @@ fn columns_of(record: &Json, envelope: &Json) -> Result<(Table, Vec<ColumnPlan>,
     let plans = row.iter().zip(&table.columns).map(plan).collect::<Result<_>>();
     let plans = plans.map_err(|e| e.at(format!("table {}", table.name)))?;
     Ok((table, plans, true))
+}
+
+/// Which columns the fields of a key are.
+pub(super) fn key_columns(key: &Json, columns: &[cdc_sdk::Column]) -> Result<Vec<usize>> {
+    let names = super::name::fields(columns);
+    let index = |field: &Json| {
+        let name = field.get("name").and_then(Json::as_str).unwrap_or_default();
+        let found = names.iter().position(|field| field == name);
+        found.ok_or_else(|| refused(format!("the key's field '{name}' is no column")))
+    };
+    fields(key)?.iter().map(index).collect()
 }
 
 fn carried_table(json: &Json) -> Result<Table> {

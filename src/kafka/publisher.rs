@@ -28,6 +28,8 @@ use super::fault;
 use super::receipts::{Receipts, cost_bytes};
 use super::topic;
 
+pub use opening::Candidate;
+
 /// Pause between two looks at the delivery reports. rdkafka's own waits go in steps of
 /// 100 ms, and below 1 ms they spin.
 const LOOK_AGAIN: Duration = Duration::from_micros(200);
@@ -48,8 +50,6 @@ const POLLS_MAX: usize = 64;
 
 /// Polls that are made though the first ones bring nothing.
 const POLLS_MIN: usize = 3;
-
-pub use opening::Candidate;
 
 /// How a transaction ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use cdc_sdk::temporal::{Date, DateTime};
 
 /// Microseconds since 1970 by this machine's clock.
-pub(super) fn now_us() -> i64 {
+pub fn now_us() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }

@@ -19,7 +19,7 @@ mod stop;
 mod view;
 mod watch;
 
-pub use clock::{parse_time, rfc3339};
+pub use clock::{now_us, parse_time, rfc3339};
 pub use http::Listener;
 pub use log::{LogFormat, init as init_logs};
 pub use memory::Memory;

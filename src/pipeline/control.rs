@@ -22,6 +22,7 @@ use crate::avro::Registry;
 use crate::avro::records::{self, ControlIds};
 use crate::config::{KafkaConfig, RegistryConfig};
 use crate::kafka::{self, Admin, Log, Publisher, Record};
+use crate::observe::now_us;
 
 /// Commands that wait between the follower and the source.
 const COMMANDS_WAITING: usize = 4;
@@ -283,12 +284,12 @@ impl Desk<'_> {
 /// left open, the next one ends.
 fn send(kafka: &kafka::Settings, prefix: &str, topic: &str, ids: ControlIds, json: &str) -> Result<String> {
     let mut publisher = Publisher::open(kafka, &format!("cdc-control-{prefix}"), COMMAND_BYTES_MAX)?;
-    let now_us = super::cut_writer::now_us();
-    let id = format!("{now_us}-{}", std::process::id());
+    let asked_us = now_us();
+    let id = format!("{asked_us}-{}", std::process::id());
     let key = records::encode_key(&format!("{COMMAND_KEY}{id}"), ids.key);
     let value = records::encode_control_value(json, ids.value)?;
     publisher.begin()?;
-    publisher.send(topic, 0, Some(&key), Some(&value), &[], now_us / 1000)?;
+    publisher.send(topic, 0, Some(&key), Some(&value), &[], asked_us / 1000)?;
     publisher.commit()?;
     Ok(id)
 }

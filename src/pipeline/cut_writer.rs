@@ -19,6 +19,7 @@ use crate::avro::KeyNote;
 use crate::avro::Outgoing;
 use crate::avro::records::{self, GtidsOf, RecordIds};
 use crate::kafka::{Publisher, Stamp};
+use crate::observe::now_us;
 
 /// A cut carries the whole GTID set this often; those between carry what is new.
 const FULL_SET_EVERY: u64 = 64;
@@ -56,7 +57,7 @@ pub struct OwnTopics {
 
 impl OwnTopics {
     /// Whether a topic is one of them.
-    fn contains(&self, topic: &str) -> bool {
+    pub fn contains(&self, topic: &str) -> bool {
         [&self.cuts, &self.state, &self.control, &self.transaction].iter().any(|own| *own == topic)
     }
 
@@ -339,12 +340,6 @@ impl OpenCut {
 
 fn place(((topic, partition), offset): (&(String, i32), &i64)) -> Place {
     Place { topic: topic.clone(), partition: *partition, offset: *offset }
-}
-
-/// Microseconds since 1970 by this machine's clock.
-pub fn now_us() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 fn now_ms() -> i64 {

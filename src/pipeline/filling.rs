@@ -20,7 +20,7 @@ use super::private::{self, Mark};
 use crate::envelope;
 
 /// What stands for the partition in a row of the ledger that is no place.
-const NO_PARTITION: i32 = -1;
+pub(super) const NO_PARTITION: i32 = -1;
 
 const NOT_YET: i64 = 0;
 const SINCE_THEN: i64 = 1;

@@ -19,12 +19,10 @@ use cdc_sdk::{CutId, Error, Kind, Result};
 use tokio::runtime::Handle;
 use tracing::{info, warn};
 
-use super::cut_writer::now_us;
+use super::filling::NO_PARTITION;
 use super::recovery::stored_cut;
 use crate::kafka::{Admin, Log, Settings};
-
-/// What stands for the partition in a row of the ledger that is no place.
-const NO_PARTITION: i32 = -1;
+use crate::observe::now_us;
 
 /// What the ledger says where no hole is open.
 const CLOSED: i64 = -1;

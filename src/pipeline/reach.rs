@@ -19,6 +19,7 @@ use cdc_sdk::{CutId, Error, Kind, Result};
 
 use super::cut_search::Map;
 use super::cut_writer::OwnTopics;
+use super::dead_letter;
 use super::filling;
 use super::holes;
 use super::private;
@@ -249,10 +250,10 @@ fn needs_of(last: Option<(CutId, u64)>, cut: CutId, events: u64) -> Option<(CutI
 /// subscribes by the map must not miss them.
 pub async fn complete(config: &SinkConfig, map: &mut Map) -> Result<()> {
     let admin = Admin::connect(&settings::kafka(&config.kafka))?;
-    let OwnTopics { cuts, state, control, transaction } = OwnTopics::of(&config.topic_prefix);
+    let own = OwnTopics::of(&config.topic_prefix);
     let there = admin.topics_with_prefix(&format!("{}.", config.topic_prefix)).await?;
-    let is_data =
-        |topic: &String| ![&cuts, &state, &control, &transaction].contains(&topic) && concerns(config, topic);
+    let letters = dead_letter::topic(&config.topic_prefix);
+    let is_data = |topic: &str| !own.contains(topic) && topic != letters && concerns(config, topic);
     let data = there.into_iter().filter(|(topic, _)| is_data(topic));
     let all = data.flat_map(|(topic, count)| (0..count).map(move |partition| (topic.clone(), partition)));
     let missing = all.filter(|key| !map.contains_key(key)).collect();

@@ -18,7 +18,7 @@ use tracing::info;
 
 use super::RunOptions;
 use super::control::{Follower, Taken};
-use super::cut_writer::{CutWriter, DataTopic, now_us};
+use super::cut_writer::{CutWriter, DataTopic};
 use super::private::Mark;
 use super::recovery;
 use super::retry;
@@ -28,7 +28,7 @@ use crate::avro::{Meta, Outgoing, Scratch, Snapshot};
 use crate::config::SourceConfig;
 use crate::envelope::Modes;
 use crate::kafka;
-use crate::observe::{SnapshotProgress, SourceView, State, Stop};
+use crate::observe::{SnapshotProgress, SourceView, State, Stop, now_us};
 use transactions::Transactions;
 
 /// How often MySQL is asked to show that it lives. A line silent for twice as long is given up.

@@ -244,12 +244,15 @@ impl Writer {
         usize::try_from(self.dice.below(self.tables.len() as u64)).unwrap()
     }
 
-    /// Without strict mode, so that what MySQL can hold gets in; what changes how statements are read, too.
+    /// Without strict mode, so that what MySQL can hold gets in; what changes how statements are read and
+    /// logged, too.
     async fn choose_mode(&mut self, modes: &[&str]) {
         let mode = *self.dice.pick(modes);
         let zone = *self.dice.pick(&["+00:00", "+14:00", "-09:30"]);
+        let json = if self.counts.transactions.is_multiple_of(2) { "" } else { "PARTIAL_JSON" };
         let sql = format!(
-            "SET sql_mode = 'ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO,{mode}', time_zone = '{zone}'"
+            "SET sql_mode = 'ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO,{mode}', time_zone = '{zone}', \
+             binlog_row_value_options = '{json}'"
         );
         self.conn.query_drop(sql).await.unwrap();
     }

@@ -20,7 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::datum::Input;
-use super::event::{frame_id, unframed};
+use super::event::{frame, frame_id, unframed};
 
 pub use cut::{GtidsOf, StoredCut, decode_cut, encode_cut};
 pub use ids::{ControlIds, RecordIds};
@@ -82,8 +82,7 @@ impl Form {
         let value = to_value(record).and_then(|v| v.resolve(schema)).map_err(|e| self.bug(e))?;
         let writer = GenericDatumWriter::builder(schema).build().map_err(|e| self.bug(e))?;
         let datum = writer.write_value_to_vec(value).map_err(|e| self.bug(e))?;
-        let mut message = vec![0];
-        message.extend_from_slice(&id.to_be_bytes());
+        let mut message = frame(id).to_vec();
         message.extend_from_slice(&datum);
         Ok(message)
     }

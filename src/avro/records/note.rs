@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{CONTROL_SCHEMA, Form, STATE_SCHEMA};
 use crate::avro::datum::{Input, malformed, put_bytes};
-use crate::avro::event::unframed;
+use crate::avro::event::{frame, unframed};
 
 static STATE: Form = Form::new(STATE_SCHEMA, "record of the state topic", 1);
 static CONTROL: Form = Form::new(CONTROL_SCHEMA, "record of the control topic", 1);
@@ -67,8 +67,7 @@ pub fn decode_state_key(message: &[u8]) -> Result<String> {
 /// Writes the text key of an internal record, framed with the id of
 /// [`super::INTERNAL_KEY_SCHEMA`].
 pub fn encode_key(key: &str, id: u32) -> Vec<u8> {
-    let mut message = vec![0];
-    message.extend_from_slice(&id.to_be_bytes());
+    let mut message = frame(id).to_vec();
     put_bytes(&mut message, key.as_bytes());
     message
 }

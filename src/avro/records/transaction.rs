@@ -7,6 +7,7 @@ use cdc_sdk::Result;
 use super::{TRANSACTION_KEY_SCHEMA, TRANSACTION_VALUE_SCHEMA};
 use crate::avro::Registry;
 use crate::avro::datum::{put_bytes, put_length, put_long};
+use crate::avro::event::frame;
 
 /// What the registry numbered their schemas.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,14 +30,14 @@ impl TransactionIds {
 
     /// The key of both records of a transaction.
     pub fn key(&self, transaction: &str) -> Vec<u8> {
-        let mut out = framed(self.key);
+        let mut out = frame(self.key).to_vec();
         put_bytes(&mut out, transaction.as_bytes());
         out
     }
 
     /// It begins.
     pub fn begin(&self, transaction: &str, ts_ms: i64) -> Vec<u8> {
-        let mut out = framed(self.value);
+        let mut out = frame(self.value).to_vec();
         put_bytes(&mut out, b"BEGIN");
         put_bytes(&mut out, transaction.as_bytes());
         out.extend_from_slice(&[0, 0]);
@@ -46,7 +47,7 @@ impl TransactionIds {
 
     /// It ends, with so many events of each table.
     pub fn end(&self, transaction: &str, events: &BTreeMap<String, u64>, ts_ms: i64) -> Vec<u8> {
-        let mut out = framed(self.value);
+        let mut out = frame(self.value).to_vec();
         put_bytes(&mut out, b"END");
         put_bytes(&mut out, transaction.as_bytes());
         out.push(2);
@@ -62,10 +63,4 @@ impl TransactionIds {
         put_long(&mut out, ts_ms);
         out
     }
-}
-
-fn framed(id: u32) -> Vec<u8> {
-    let mut out = vec![0];
-    out.extend_from_slice(&id.to_be_bytes());
-    out
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::avro::SourcePlace;
 use crate::kafka::{Record, Stamp};
+use crate::observe::now_us;
 
 /// Name of the header.
 pub const HEADER: &str = "cdc.dead-letter";
@@ -78,7 +79,7 @@ impl Slip {
             source: None,
             error_code: letter.why.code.clone(),
             error: letter.why.text.clone(),
-            at_ms: now_ms(),
+            at_ms: now_us() / 1000,
         })
     }
 
@@ -134,11 +135,6 @@ impl fmt::Display for Slip {
 
 fn id(place: &Place) -> String {
     format!("{}-{}-{}", place.topic, place.partition, place.offset)
-}
-
-fn now_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -6,8 +6,6 @@
 //!
 //! A restart inside a transaction goes on with the counts stored beside its GTID.
 
-use std::collections::BTreeMap;
-
 use cdc_sdk::change::Origin;
 use cdc_sdk::{Result, TableName};
 
@@ -24,7 +22,7 @@ pub(super) struct Transactions {
     /// What it is called: its GTID, or its place.
     id: String,
     /// Its events so far, by table.
-    events: BTreeMap<String, u64>,
+    events: Counts,
     /// What a run of cuts had brought of the transaction that the last session ended inside of.
     before: Option<(String, Counts)>,
 }
@@ -42,7 +40,7 @@ impl Transactions {
         let config = vec![(key.to_owned(), value.to_owned())];
         admin.create(TopicSpec { name: topic.to_owned(), partitions: 1, replication, config }).await?;
         let ids = TransactionIds::register(registry, topic).await?;
-        Ok(Self { ids, id: String::new(), events: BTreeMap::new(), before })
+        Ok(Self { ids, id: String::new(), events: Counts::new(), before })
     }
 
     /// A transaction begins.

@@ -27,6 +27,7 @@ pub(crate) mod frame;
 pub(crate) mod event;
 
 mod assemble;
+mod partial_json;
 mod place;
 mod rows;
 mod shape;

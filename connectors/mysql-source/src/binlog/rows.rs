@@ -8,11 +8,12 @@ use cdc_sdk::{Error, Kind, Op, Result, RowChange, Table};
 use super::event::rows::RowsHead;
 use super::event::table_map::bit;
 use super::frame::Frame;
+use super::partial_json;
 use super::reader::{Malformed, Reader};
 use super::shape::Shape;
 use super::shapes::Mapped;
 use super::tally::{self, Tally};
-use crate::decode::{RowImage, skip_full_image, skip_image};
+use crate::decode::{Codec, RowImage, skip_full_image, skip_image};
 use crate::shape::ShapeId;
 
 /// Some changed rows of one captured table.
@@ -51,6 +52,9 @@ struct RowsEvent {
     pos: u64,
     /// Where the rows start in the event's body.
     first: usize,
+    /// The after images of the rows to deliver, where those in the body hold differences of JSON
+    /// values in place of the values.
+    whole_after: Option<Vec<u8>>,
 }
 
 /// A place among the rows of an event.
@@ -58,6 +62,8 @@ struct RowsEvent {
 struct Walk {
     /// Offset in the event's body.
     at: usize,
+    /// Offset in the after images that were made whole.
+    whole_at: usize,
     /// Rows passed, those delivered before a restart not counted.
     passed: u64,
 }
@@ -98,17 +104,16 @@ pub(crate) fn read(
     let before = tally.seen;
     let counted = count(frame.body(), head, mapped, tally)?;
     let Some(shape) = &mapped.shape else { return Ok(Found::Nothing) };
-    if head.partial_json {
-        return Err(Error::new(Kind::BinlogUnsupported, format!("the log holds a partial update of a JSON value of {}", mapped.name))
-            .hint("SET GLOBAL binlog_row_value_options = ''; and in sessions that set it; then take a new snapshot of the table"));
-    }
     if !Images::of(frame.body(), head).full {
         return Err(mismatch(mapped, "it lacks columns").hint("SET GLOBAL binlog_row_image = FULL; and in sessions that set it; then take a new snapshot of the table"));
     }
     if counted.total == counted.skipped {
         return Ok(Found::Nothing);
     }
-    let start = Walk { at: counted.next, passed: 0 };
+    let start = Walk { at: counted.next, whole_at: 0, passed: 0 };
+    let rows = frame.body().get(counted.next..).unwrap_or_default();
+    let whole_after = head.partial_json.then(|| partial_json::whole_after_images(rows, &shape.layouts));
+    let whole_after = whole_after.transpose().map_err(|why| corrupt(mapped, why))?;
     let event = RowsEvent {
         frame,
         shape: shape.clone(),
@@ -116,6 +121,7 @@ pub(crate) fn read(
         file: origin.0.clone(),
         pos: origin.1,
         first: head.rows,
+        whole_after,
     };
     Ok(Found::Rows(Box::new(Rows {
         table: shape.table.clone(),
@@ -178,10 +184,10 @@ impl<'a> Images<'a> {
         let left = reader.len();
         for (index, present) in self.present.iter().flatten().enumerate() {
             if self.partial_json && index == 1 {
-                skip_json_bits(mapped.json, &mut reader)?;
+                partial_json::read_bits(mapped.json, &mut reader)?;
             }
             if self.full {
-                skip_full_image(&mapped.extents, &mut reader)?;
+                skip_full_image(mapped.extents.iter().copied(), &mut reader)?;
             } else {
                 skip_image(&mapped.extents, present, &mut reader)?;
             }
@@ -192,15 +198,6 @@ impl<'a> Images<'a> {
             length => Ok(length),
         }
     }
-}
-
-/// Before an after image of PARTIAL_UPDATE_ROWS: which JSON columns hold differences.
-fn skip_json_bits(json: usize, reader: &mut Reader<'_>) -> Result<(), Malformed> {
-    const PARTIAL_JSON: u64 = 1;
-    if reader.packed()? & PARTIAL_JSON != 0 {
-        reader.take(json.div_ceil(8))?;
-    }
-    Ok(())
 }
 
 impl Rows {
@@ -240,11 +237,11 @@ impl Rows {
     pub fn partial(&self) -> Result<Partial> {
         let body = self.event.frame.body();
         let mut partial = self.before;
-        let mut walk = Walk { at: self.event.first, passed: 0 };
-        while walk.passed < self.skipped + self.walk.passed {
-            let from = walk.at;
-            self.event.step(&mut walk)?;
-            partial = tally::add(partial, body.get(from..walk.at).unwrap_or_default());
+        let mut at = self.event.first;
+        for _ in 0..self.skipped + self.walk.passed {
+            let from = at;
+            at = self.event.row_end(from).map_err(|why| self.event.corrupt(why))?;
+            partial = tally::add(partial, body.get(from..at).unwrap_or_default());
         }
         Ok(partial)
     }
@@ -267,20 +264,66 @@ impl RowsEvent {
             return Ok(None);
         }
         let mut reader = Reader::new(rest);
-        let change = self.change(&mut reader).map_err(|why| self.corrupt(why))?;
-        *walk = Walk { at: walk.at + (rest.len() - reader.len()), passed: walk.passed + 1 };
+        let mut whole =
+            Reader::new(self.whole_after.as_deref().and_then(|b| b.get(walk.whole_at..)).unwrap_or_default());
+        let whole_len = whole.len();
+        let change = self.change(&mut reader, &mut whole).map_err(|why| self.corrupt(why))?;
+        *walk = Walk {
+            at: walk.at + (rest.len() - reader.len()),
+            whole_at: walk.whole_at + (whole_len - whole.len()),
+            passed: walk.passed + 1,
+        };
         Ok(Some(change))
     }
 
-    fn change<'a>(&'a self, reader: &mut Reader<'a>) -> Result<RowChange<RowImage<'a>>, Malformed> {
-        let mut image =
-            || RowImage::read(&self.shape.table, &self.shape.layouts, (&self.file, self.pos), reader);
+    fn change<'a>(
+        &'a self,
+        reader: &mut Reader<'a>,
+        whole: &mut Reader<'a>,
+    ) -> Result<RowChange<RowImage<'a>>, Malformed> {
+        let image = |reader: &mut Reader<'a>| {
+            RowImage::read(&self.shape.table, &self.shape.layouts, (&self.file, self.pos), reader)
+        };
         let (before, after) = match self.op {
-            Op::Update => (Some(image()?), Some(image()?)),
-            Op::Delete => (Some(image()?), None),
-            Op::Create | Op::Read | Op::Truncate => (None, Some(image()?)),
+            Op::Update => {
+                let before = image(reader)?;
+                let after = match &self.whole_after {
+                    None => image(reader)?,
+                    Some(_) => {
+                        self.skip_differences(reader)?;
+                        image(whole)?
+                    }
+                };
+                (Some(before), Some(after))
+            }
+            Op::Delete => (Some(image(reader)?), None),
+            Op::Create | Op::Read | Op::Truncate => (None, Some(image(reader)?)),
         };
         Ok(RowChange { op: self.op, before, after })
+    }
+
+    fn skip_differences(&self, reader: &mut Reader<'_>) -> Result<(), Malformed> {
+        let json = self.shape.layouts.iter().filter(|layout| layout.codec == Codec::Json).count();
+        partial_json::read_bits(json, reader)?;
+        self.skip_image(reader)
+    }
+
+    fn skip_image(&self, reader: &mut Reader<'_>) -> Result<(), Malformed> {
+        skip_full_image(self.shape.layouts.iter().map(|layout| layout.extent), reader)
+    }
+
+    /// Where the row that starts at a place of the body ends.
+    fn row_end(&self, at: usize) -> Result<usize, Malformed> {
+        let body = self.frame.body();
+        let mut reader = Reader::new(body.get(at..).unwrap_or_default());
+        self.skip_image(&mut reader)?;
+        if self.op == Op::Update {
+            match &self.whole_after {
+                None => self.skip_image(&mut reader)?,
+                Some(_) => self.skip_differences(&mut reader)?,
+            }
+        }
+        Ok(body.len() - reader.len())
     }
 
     fn corrupt(&self, why: Malformed) -> Error {

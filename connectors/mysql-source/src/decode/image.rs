@@ -111,9 +111,12 @@ impl Row for RowImage<'_> {
 
 /// Moves over an image of which all columns are there.
 #[inline]
-pub(crate) fn skip_full_image(extents: &[Extent], reader: &mut Reader<'_>) -> Result<(), Malformed> {
+pub(crate) fn skip_full_image(
+    extents: impl ExactSizeIterator<Item = Extent>,
+    reader: &mut Reader<'_>,
+) -> Result<(), Malformed> {
     let nulls = reader.take(extents.len().div_ceil(8))?;
-    for (index, extent) in extents.iter().enumerate() {
+    for (index, extent) in extents.enumerate() {
         if !bit(nulls, index) {
             extent.take(reader)?;
         }

@@ -20,4 +20,5 @@ pub(crate) use column::{Codec, Extent, Layout};
 pub(crate) use decimal::size as decimal_size;
 pub use image::RowImage;
 pub(crate) use image::{skip_full_image, skip_image};
+pub(crate) use json::patched;
 pub(crate) use temporal::fraction_len;

@@ -3,8 +3,8 @@
 
 use std::io::Write;
 
+use super::container::kind;
 use super::double;
-use super::print::kind;
 use crate::binlog::reader::{Malformed, Reader};
 use crate::decode::{decimal, temporal};
 
@@ -37,6 +37,26 @@ pub(super) fn print(kind: u8, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Mal
         _ => return Err(Malformed("a JSON value has an unknown type")),
     }
     Ok(())
+}
+
+/// The bytes that a value without others takes.
+pub(super) fn bytes_of(kind: u8, bytes: &[u8]) -> Result<&[u8], Malformed> {
+    let mut reader = Reader::new(bytes);
+    match kind {
+        kind::LITERAL => reader.take(1)?,
+        kind::INT16 | kind::UINT16 => reader.take(2)?,
+        kind::INT32 | kind::UINT32 => reader.take(4)?,
+        kind::INT64 | kind::UINT64 | kind::DOUBLE => reader.take(8)?,
+        kind::STRING | kind::OPAQUE => {
+            if kind == kind::OPAQUE {
+                reader.u8()?;
+            }
+            let length = length(&mut reader)?;
+            reader.take(length)?
+        }
+        _ => return Err(Malformed("a JSON value has an unknown type")),
+    };
+    Ok(bytes.get(..bytes.len() - reader.len()).unwrap_or_default())
 }
 
 fn literal(byte: u8) -> Result<&'static [u8], Malformed> {

@@ -6,7 +6,10 @@ use proptest::prelude::*;
 use super::replay::{assembler, file, frames, start, step, told};
 use crate::binlog::frame::{Frame, Header};
 
-const FILES: [&str; 3] = ["every_kind", "no_checksum", "no_gtids"];
+const FILES: [&str; 4] = ["every_kind", "no_checksum", "no_gtids", "partial_json"];
+
+/// Those that are read by GTID.
+const WITH_GTIDS: [&str; 2] = ["every_kind.binlog", "partial_json.binlog"];
 
 /// `UPDATE_GOLDEN=1` writes what is said now.
 #[test]
@@ -43,8 +46,8 @@ fn any_flipped_bit_is_seen() {
 }
 
 /// As in the log, for a body that is damaged behind the checksum's back.
-fn damaged(at_event: usize, body: Vec<u8>) -> cdc_sdk::Result<()> {
-    let whole = file("every_kind.binlog");
+fn damaged(name: &str, at_event: usize, body: Vec<u8>) -> cdc_sdk::Result<()> {
+    let whole = file(name);
     let mut assembler = assembler(start());
     let mut body = Some(body);
     for (index, frame) in frames(&whole).unwrap().into_iter().enumerate() {
@@ -71,11 +74,13 @@ fn damaged(at_event: usize, body: Vec<u8>) -> cdc_sdk::Result<()> {
 
 #[test]
 fn an_event_cut_short_is_an_error_and_no_panic() {
-    let whole = frames(&file("every_kind.binlog")).unwrap();
-    for (index, frame) in whole.iter().enumerate() {
-        let body = frame.body();
-        for length in (0..body.len()).rev().take(400) {
-            let _ = damaged(index, body[..length].to_vec());
+    for name in WITH_GTIDS {
+        let whole = frames(&file(name)).unwrap();
+        for (index, frame) in whole.iter().enumerate() {
+            let body = frame.body();
+            for length in (0..body.len()).rev().take(400) {
+                let _ = damaged(name, index, body[..length].to_vec());
+            }
         }
     }
 }
@@ -84,14 +89,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn damage_behind_the_checksum_never_panics(event in 0usize..120, at in any::<prop::sample::Index>(), value in any::<u8>()) {
-        let whole = frames(&file("every_kind.binlog")).unwrap();
+    fn damage_behind_the_checksum_never_panics(name in prop::sample::select(&WITH_GTIDS), event in 0usize..120, at in any::<prop::sample::Index>(), value in any::<u8>()) {
+        let whole = frames(&file(name)).unwrap();
         let index = event % whole.len();
         let mut body = whole[index].body().to_vec();
         prop_assume!(!body.is_empty());
         let at = at.index(body.len());
         body[at] = value;
-        let _ = damaged(index, body);
+        let _ = damaged(name, index, body);
     }
 }
 

@@ -213,11 +213,11 @@ async fn what_cannot_be_read_stops_with_a_hint() {
     let cases: [(&[&str], Kind); 4] = [
         (
             &[
-                "SET binlog_row_value_options = PARTIAL_JSON",
+                "SET binlog_row_value_options = PARTIAL_JSON, binlog_row_image = MINIMAL",
                 "UPDATE t SET j = JSON_SET(j, '$.a', 'b')",
-                "SET binlog_row_value_options = ''",
+                "SET binlog_row_value_options = '', binlog_row_image = FULL",
             ],
-            Kind::BinlogUnsupported,
+            Kind::RowMismatch,
         ),
         (
             &["SET binlog_format = STATEMENT", "INSERT INTO t VALUES (3, NULL)", "SET binlog_format = ROW"],
