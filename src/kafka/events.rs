@@ -16,7 +16,8 @@
 //! any of them has committed records, so a new record comes at once. A partition that
 //! becomes live waits for the request under way, at most [`FETCH_WAIT_MS`]; so partitions
 //! become live when they are asked for, not when they are read, as long as there is room.
-//! One whose queue was full waits likewise, so a queue holds what a sink applies in that time.
+//! One whose queue was full waits likewise, so a queue holds what a sink applies in that time. Who leads a
+//! topic that the client meets for the first time librdkafka asks once a second: so before the first read it is asked at once.
 //! An idle reader costs a broker 100 small requests a second, some hundredths of a core.
 
 use std::time::{Duration, Instant};
@@ -53,6 +54,12 @@ const EBB: Duration = Duration::from_secs(2);
 
 /// Bytes of the smallest queue.
 const QUEUE_BYTES_MIN: usize = 64 << 10;
+
+/// Topics that are asked for one by one; of more, librdkafka's question once a second is quicker.
+const MET_MAX: u32 = 64;
+
+/// How long an answer may take; without one it is as if nobody had asked.
+const MEET_WAIT: Duration = Duration::from_secs(2);
 
 /// Most records taken from such a queue in one go.
 const EBB_POLLS_MAX: u32 = 100_000;
@@ -93,6 +100,8 @@ pub struct Events {
     budget_bytes: usize,
     /// How large a record is to be expected.
     record_bytes: usize,
+    /// Topics met since a record was last asked for.
+    met_in_a_row: u32,
     tended: Instant,
     ebbed: Instant,
 }
@@ -166,6 +175,7 @@ impl Events {
             share,
             budget_bytes,
             record_bytes: 0,
+            met_in_a_row: 0,
             tended: now,
             ebbed: now,
         })
@@ -187,8 +197,12 @@ impl Events {
         if self.lanes.live_count() == self.share.live_max {
             self.narrow_down()?;
         }
+        let is_new = self.lanes.is_new(topic);
         let id = self.lanes.insert(topic, partition, from);
         if self.lanes.live_count() < self.live_max() {
+            if is_new {
+                self.meet(topic);
+            }
             self.make_live(&[id])?;
         }
         Ok(())
@@ -232,6 +246,7 @@ impl Events {
             Error::new(Kind::Bug, format!("{topic}/{partition} is read but was never asked for"))
         })?;
         self.lanes.touch(id);
+        self.met_in_a_row = 0;
         self.stay_live(id)?;
         if self.tended.elapsed() >= TEND_EVERY {
             self.tend()?;
@@ -291,6 +306,16 @@ impl Events {
     /// Partitions held, and of them those that are fetched.
     pub fn held(&self) -> (usize, usize) {
         (self.lanes.count(), self.lanes.live_count())
+    }
+
+    /// Asks who leads a topic whose first partition is about to be assigned: afterwards it would be too late, as
+    /// librdkafka looks up the beginning at once, and where it does not know whom to ask, again after 500 ms.
+    fn meet(&mut self, topic: &str) {
+        if self.met_in_a_row < MET_MAX {
+            let answer = self.consumer.inner().fetch_metadata(Some(topic), MEET_WAIT);
+            // Why there is none who reads it will be told.
+            self.met_in_a_row = if answer.is_ok() { self.met_in_a_row + 1 } else { MET_MAX };
+        }
     }
 
     fn poll(&mut self, id: usize, wait: Duration) -> Result<Option<Event>> {

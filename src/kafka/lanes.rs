@@ -56,6 +56,11 @@ impl<Q> Lanes<Q> {
         self.index.get(topic)?.get(&partition).copied()
     }
 
+    /// Whether no partition of a topic has a lane.
+    pub fn is_new(&self, topic: &str) -> bool {
+        !self.index.contains_key(topic)
+    }
+
     /// A new lane; its id is not reused.
     pub fn insert(&mut self, topic: &str, partition: i32, from: From) -> usize {
         let topic: Arc<str> = Arc::from(topic);

@@ -34,6 +34,28 @@ async fn a_full_partition_does_not_hold_up_another() {
     broker.sweep().await;
 }
 
+/// By itself librdkafka asks once a second who leads a topic that it has just met.
+#[tokio::test(flavor = "multi_thread")]
+async fn topics_met_one_after_the_other_are_read_at_once() {
+    const TOPICS: u32 = 8;
+    let broker = Broker::new("met");
+    let mut publisher = broker.publisher();
+    let mut topics = Vec::new();
+    for number in 0..TOPICS {
+        let topic = broker.create(&format!("t{number}"), 1).await;
+        publish(&mut publisher, &topic, 0, &["first"]);
+        topics.push(topic);
+    }
+    let mut events = broker.events();
+    let begun = Instant::now();
+    for topic in &topics {
+        events.ensure(topic, 0, From::Earliest).unwrap();
+        assert_eq!(text(arrives(&mut events, topic, 0).value), "first");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    broker.sweep().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn more_partitions_than_the_budget_carries_are_read_in_turns() {
     const PARTITIONS: i32 = 60;
