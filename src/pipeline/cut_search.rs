@@ -241,7 +241,8 @@ fn not_covered(topics: &OwnTopics, held: &GtidSet, newest: &GtidSet) -> Error {
             .detail(detail)
             .hint(
                 "use a backup of the server that this prefix follows (compare topic_prefix, and the set with \
-                 the source's gtid_executed); if that server took over only now, let the source catch up first",
+                 the source's gtid_executed); if that server took over only now, let the source catch up first; what \
+                 XA transactions have prepared is in a cut once they are decided (XA RECOVER lists them)",
             )
     }
 }

@@ -44,4 +44,5 @@ mod snapshot_paused_and_stopped;
 mod table_added_to_capture;
 mod tls_with_client_certificates;
 mod unique_values_swapped;
+mod xa_transactions;
 mod what_cannot_be_applied_waits;

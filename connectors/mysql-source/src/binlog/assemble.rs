@@ -15,7 +15,6 @@ use super::event::kind;
 use super::event::query::Query;
 use super::event::rotate::Rotate;
 use super::event::rows::RowsHead;
-use super::event::xa::XaPrepare;
 use super::frame::{Frame, Header};
 use super::place::LogPlace;
 use super::rows::{self, Found};
@@ -24,9 +23,11 @@ use super::statement::{Statement, captured};
 use super::tally::Tally;
 use super::{Begin, BinlogEvent, Commit, Ddl};
 use crate::ddl::{Effect, Sense};
-use refusal::{contradiction, corrupt, refused, xa_unsupported};
+use refusal::{contradiction, corrupt, refused};
+use xa::{Held, Opening, Undecided};
 
 mod refusal;
+mod xa;
 
 /// What does not change while a stream runs.
 #[derive(Clone, Debug)]
@@ -46,11 +47,13 @@ enum State {
     Announced(Announcement),
     /// In it.
     Inside(Box<Transaction>),
+    /// In an XA transaction that nobody knows the end of.
+    Holding(Box<Held>),
     /// In one that was delivered before. `begun`: a BEGIN was seen.
     Skipping { begun: bool },
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 struct Announcement {
     gtid: Option<Gtid>,
     committed_us: Option<i64>,
@@ -64,13 +67,15 @@ struct Transaction {
     tally: Tally,
     /// Rows of captured tables were handed out.
     captured: bool,
+    /// The GTID under which it was prepared.
+    prepared: Option<Gtid>,
 }
 
 /// What is to be handed out.
 #[derive(Debug)]
 enum Queued {
     Event(BinlogEvent),
-    Commit { gtid: Option<Gtid>, committed_us: i64, file: Arc<str>, pos: u64 },
+    Commit { gtids: [Option<Gtid>; 2], committed_us: i64, file: Arc<str>, pos: u64 },
 }
 
 /// Puts events together to transactions.
@@ -93,12 +98,12 @@ pub(crate) struct Assembler {
     payload_at: u64,
     /// Its events are being taken.
     in_payload: bool,
-    /// XA transactions prepared without captured rows, the oldest first.
-    empty_xa: VecDeque<String>,
+    /// XA transactions.
+    undecided: Undecided,
 }
 
-/// Prepared XA transactions that are kept in mind.
-const EMPTY_XA_MAX: usize = 10_000;
+/// Where a file's first event is.
+const FILE_START: u64 = 4;
 
 impl Assembler {
     /// Starts at a position. `reads_from` is where the server was asked to start.
@@ -120,7 +125,7 @@ impl Assembler {
             described: false,
             payload_at: 0,
             in_payload: false,
-            empty_xa: VecDeque::new(),
+            undecided: Undecided::default(),
         }
     }
 
@@ -148,9 +153,9 @@ impl Assembler {
         self.settle();
         match queued {
             Queued::Event(event) => Some(event),
-            Queued::Commit { gtid, committed_us, file, pos } => {
-                if let (Some(set), Some(gtid)) = (&mut self.position.gtids, &gtid) {
-                    set.insert(gtid);
+            Queued::Commit { gtids, committed_us, file, pos } => {
+                if let Some(set) = &mut self.position.gtids {
+                    gtids.iter().flatten().for_each(|gtid| set.insert(gtid));
                 }
                 if *self.position.file != *file {
                     self.position.file = file.to_string();
@@ -213,6 +218,7 @@ impl Assembler {
         let header = frame.header;
         self.described(&header)?;
         match header.kind {
+            kind::TABLE_MAP if matches!(self.state, State::Holding(_)) => self.hold(frame)?,
             kind::TABLE_MAP => return self.table_map(&frame),
             kind::WRITE_ROWS
             | kind::UPDATE_ROWS
@@ -224,7 +230,7 @@ impl Assembler {
             kind::GTID | kind::ANONYMOUS_GTID | kind::GTID_TAGGED => self.announced(&frame, pos)?,
             kind::QUERY => self.query(&frame, pos)?,
             kind::XID => self.commit()?,
-            kind::XA_PREPARE => self.xa_prepare(&frame)?,
+            kind::XA_PREPARE => self.xa_prepare(&frame, pos)?,
             kind::ROTATE => self.rotate(&frame)?,
             kind::HEARTBEAT => {
                 self.place.heartbeat(header.log_pos);
@@ -257,7 +263,7 @@ impl Assembler {
         self.in_payload = true;
         match self.state {
             State::Announced(_) | State::Skipping { .. } => Ok(()),
-            State::Between | State::Inside(_) => {
+            State::Between | State::Inside(_) | State::Holding(_) => {
                 Err(contradiction("a compressed transaction inside another"))
             }
         }
@@ -287,7 +293,7 @@ impl Assembler {
             _ => Announced::read(frame.body(), anonymous),
         };
         let announced = announced.map_err(corrupt)?;
-        if let State::Announced(_) | State::Inside(_) = self.state {
+        if let State::Announced(_) | State::Inside(_) | State::Holding(_) = self.state {
             return Err(contradiction("a transaction starts inside another"));
         }
         let known = self.position.gtids.as_ref().zip(announced.gtid.as_ref());
@@ -309,7 +315,8 @@ impl Assembler {
         }
         let thread = u64::from(statement.thread);
         match &statement.sense {
-            Sense::Begin | Sense::XaStart => self.begin(&frame.header, micros, thread, pos),
+            Sense::Begin => self.begin(&frame.header, micros, thread, pos),
+            Sense::XaStart => self.xa_start(&frame.header, micros, thread, pos),
             Sense::Commit => self.commit(),
             Sense::Rollback => {
                 self.no_rows_yet(&statement)?;
@@ -317,7 +324,14 @@ impl Assembler {
             }
             Sense::RollbackTo => self.no_rows_yet(&statement),
             Sense::Savepoint | Sense::XaEnd => Ok(()),
-            Sense::Xa { xid } => self.xa_end(&statement, xid, &frame.header, micros, pos),
+            Sense::XaCommit { xid } => {
+                let opening = self.opening(frame.header, micros, thread, pos)?;
+                self.xa_commit(&statement, xid, opening)
+            }
+            Sense::XaRollback { xid } => {
+                let opening = self.opening(frame.header, micros, thread, pos)?;
+                self.xa_rollback(xid, opening)
+            }
             Sense::Dml => self.dml(&statement, &frame.header, micros, pos),
             Sense::Ddl(_) => self.ddl(statement, &frame.header, micros, pos),
         }
@@ -331,7 +345,7 @@ impl Assembler {
             }
             Sense::Commit | Sense::Rollback => true,
             Sense::Savepoint | Sense::RollbackTo | Sense::XaEnd => false,
-            Sense::Ddl(_) | Sense::Dml | Sense::Xa { .. } => !begun,
+            Sense::Ddl(_) | Sense::Dml | Sense::XaCommit { .. } | Sense::XaRollback { .. } => !begun,
         };
         if ends {
             self.state = State::Between;
@@ -342,13 +356,7 @@ impl Assembler {
 
     fn begin(&mut self, header: &Header, micros: u32, thread: u64, pos: u64) -> Result<()> {
         let started_us = i64::from(header.timestamp) * 1_000_000 + i64::from(micros);
-        let announcement = match std::mem::replace(&mut self.state, State::Between) {
-            State::Between => Announcement { gtid: None, committed_us: None, pos },
-            State::Announced(announcement) => announcement,
-            State::Inside(_) | State::Skipping { .. } => {
-                return Err(contradiction("a transaction starts inside another"));
-            }
-        };
+        let announcement = self.announcement(pos)?;
         let origin = Origin {
             ts_us: announcement.committed_us.filter(|us| *us > 0).unwrap_or(started_us),
             server_id: header.server_id,
@@ -359,9 +367,25 @@ impl Assembler {
         };
         self.ready.push_back(Queued::Event(BinlogEvent::Begin(Begin { origin: origin.clone() })));
         let tally = Tally::begin(self.position.partial);
-        self.state =
-            State::Inside(Box::new(Transaction { gtid: announcement.gtid, origin, tally, captured: false }));
+        let gtid = announcement.gtid;
+        let transaction = Transaction { gtid, origin, tally, captured: false, prepared: None };
+        self.state = State::Inside(Box::new(transaction));
         Ok(())
+    }
+
+    /// Takes what was announced of the transaction that starts here.
+    fn announcement(&mut self, pos: u64) -> Result<Announcement> {
+        match std::mem::replace(&mut self.state, State::Between) {
+            State::Between => Ok(Announcement { gtid: None, committed_us: None, pos }),
+            State::Announced(announcement) => Ok(announcement),
+            State::Inside(_) | State::Holding(_) | State::Skipping { .. } => {
+                Err(contradiction("a transaction starts inside another"))
+            }
+        }
+    }
+
+    fn opening(&mut self, header: Header, micros: u32, thread: u64, pos: u64) -> Result<Opening> {
+        Ok(Opening { announcement: self.announcement(pos)?, header, micros, thread })
     }
 
     fn commit(&mut self) -> Result<()> {
@@ -370,7 +394,7 @@ impl Assembler {
             State::Inside(transaction) => {
                 transaction.tally.finish()?;
                 self.ready.push_back(Queued::Commit {
-                    gtid: transaction.gtid,
+                    gtids: [transaction.gtid, transaction.prepared],
                     committed_us: transaction.origin.ts_us,
                     file: self.place.file().clone(),
                     pos: self.place.end(),
@@ -381,7 +405,7 @@ impl Assembler {
                 self.idle();
                 Ok(())
             }
-            State::Between | State::Announced(_) => {
+            State::Between | State::Announced(_) | State::Holding(_) => {
                 Err(contradiction("a transaction ends that has not started"))
             }
         }
@@ -394,46 +418,20 @@ impl Assembler {
             State::Inside(transaction) if transaction.tally.seen.rows > 0 => {
                 Err(refusal::rolled_back_in_part(&statement.excerpt()))
             }
-            State::Inside(_) | State::Between | State::Announced(_) | State::Skipping { .. } => Ok(()),
+            State::Holding(held) if held.has_rows() => {
+                Err(refusal::rolled_back_in_part(&statement.excerpt()))
+            }
+            State::Inside(_)
+            | State::Holding(_)
+            | State::Between
+            | State::Announced(_)
+            | State::Skipping { .. } => Ok(()),
         }
-    }
-
-    /// What was prepared without captured rows does not matter whatever becomes of it.
-    fn xa_prepare(&mut self, frame: &Frame) -> Result<()> {
-        let prepare = XaPrepare::read(frame.body()).map_err(corrupt)?;
-        let matters = matches!(&self.state, State::Inside(transaction) if transaction.captured);
-        if prepare.one_phase {
-            return self.commit();
-        }
-        if matters {
-            return Err(xa_unsupported(&format!("XA PREPARE {}", prepare.xid)));
-        }
-        if self.empty_xa.len() >= EMPTY_XA_MAX {
-            self.empty_xa.pop_front();
-        }
-        self.empty_xa.push_back(prepare.xid);
-        self.commit()
-    }
-
-    /// `XA COMMIT` or `XA ROLLBACK` of what was prepared before.
-    fn xa_end(
-        &mut self,
-        statement: &Statement,
-        xid: &str,
-        header: &Header,
-        micros: u32,
-        pos: u64,
-    ) -> Result<()> {
-        let known = self.empty_xa.iter().position(|empty| empty == xid);
-        let known = known.ok_or_else(|| xa_unsupported(&statement.excerpt()))?;
-        self.empty_xa.remove(known);
-        self.begin(header, micros, u64::from(statement.thread), pos)?;
-        self.commit()
     }
 
     fn dml(&mut self, statement: &Statement, header: &Header, micros: u32, pos: u64) -> Result<()> {
         statement.refuse_dml(&self.setting.selection)?;
-        if matches!(self.state, State::Inside(_)) {
+        if matches!(self.state, State::Inside(_) | State::Holding(_)) {
             return Ok(());
         }
         self.begin(header, micros, u64::from(statement.thread), pos)?;
@@ -464,13 +462,16 @@ impl Assembler {
                 self.shapes.map(frame.body(), &self.setting.selection, &self.setting.collations)
             }
             State::Skipping { .. } => Ok(None),
-            State::Between | State::Announced(_) => Err(contradiction("rows outside of a transaction")),
+            State::Between | State::Announced(_) | State::Holding(_) => {
+                Err(contradiction("rows outside of a transaction"))
+            }
         }
     }
 
     fn rows(&mut self, frame: Frame, pos: u64) -> Result<()> {
         let transaction = match &mut self.state {
             State::Inside(transaction) => transaction,
+            State::Holding(_) => return self.hold(frame),
             State::Skipping { .. } => return Ok(()),
             State::Between | State::Announced(_) => {
                 return Err(contradiction("rows outside of a transaction"));

@@ -5,19 +5,23 @@ use std::pin::Pin;
 
 use cdc_sdk::pattern::Selection;
 use cdc_sdk::{Position, Result, Table, TableName};
-use mysql_async::Conn;
+use mysql_async::{Conn, Opts};
 
 use super::assemble::{Assembler, Setting};
 use super::collations::Collations;
 use super::shapes::Unknown;
-use super::transport::Transport;
+use super::transport::{Transport, same_server};
 use super::{BinlogEvent, Enrich, Request};
+use crate::session;
 
 /// The server's log from a position on.
 ///
 /// After an error it is done: open another one at the last position committed.
 pub struct Stream {
     transport: Transport,
+    /// How the server is reached once more.
+    options: Opts,
+    request: Request,
     assembler: Assembler,
     catalogue: Box<dyn Catalogue>,
     /// A table that the catalogue is still to be asked about.
@@ -40,11 +44,13 @@ impl Stream {
         collations: Collations,
         catalogue: impl Enrich,
     ) -> Result<Self> {
+        let options = conn.opts().clone();
         let (transport, server, reads_from) = Transport::open(conn, &request).await?;
         let setting = Setting { selection, collations, fold_names: server.fold_names };
-        let start = Position { server_uuid: server.uuid, ..request.start };
+        let start = Position { server_uuid: server.uuid, ..request.start.clone() };
         let assembler = Assembler::new(setting, start, reads_from);
-        Ok(Self { transport, assembler, catalogue: Box::new(catalogue), unknown: None })
+        let catalogue = Box::new(catalogue);
+        Ok(Self { transport, options, request, assembler, catalogue, unknown: None })
     }
 
     /// The next event. May be dropped while it waits: nothing is lost.
@@ -67,9 +73,27 @@ impl Stream {
                     self.assembler.learn(unknown, answer);
                 }
             }
+            if let Some(unknown) = self.assembler.take_released()? {
+                self.unknown = unknown;
+                continue;
+            }
+            if self.assembler.must_reread() {
+                self.reread().await?;
+            }
             let frame = self.transport.next().await?;
             self.unknown = self.assembler.take(frame)?;
         }
+    }
+
+    /// Asks once more for all behind the position. May be dropped while it waits: then it is asked again.
+    async fn reread(&mut self) -> Result<()> {
+        let conn = session::connect_as(self.options.clone()).await?;
+        let request = Request { start: self.assembler.position().clone(), ..self.request.clone() };
+        let (transport, server, _) = Transport::open(conn, &request).await?;
+        same_server(self.assembler.position(), &server)?;
+        self.transport = transport;
+        self.assembler.reread();
+        Ok(())
     }
 
     /// After the last whole transaction that was handed out.

@@ -186,7 +186,7 @@ async fn identify(conn: &mut Conn) -> Result<Server> {
     Ok(Server { uuid, fold_names: folding != 0 })
 }
 
-fn same_server(start: &Position, server: &Server) -> Result<()> {
+pub(super) fn same_server(start: &Position, server: &Server) -> Result<()> {
     if start.server_uuid.is_empty() || start.server_uuid == server.uuid {
         return Ok(());
     }

@@ -23,8 +23,13 @@ pub enum Sense {
     XaStart,
     /// `XA END`.
     XaEnd,
-    /// `XA PREPARE`, `XA COMMIT` or `XA ROLLBACK`.
-    Xa {
+    /// `XA COMMIT` of one that is prepared.
+    XaCommit {
+        /// The transaction's identifier as the statement writes it.
+        xid: String,
+    },
+    /// `XA ROLLBACK` of one that is prepared.
+    XaRollback {
         /// The transaction's identifier as the statement writes it.
         xid: String,
     },
@@ -47,7 +52,8 @@ pub fn classify(statement: &str, database: &str, dialect: Dialect) -> Sense {
     }
     let tokens = tokens(statement, dialect);
     match Parser::new(&tokens, database, dialect).statement() {
-        Sense::Xa { .. } => Sense::Xa { xid: xid(statement) },
+        Sense::XaCommit { .. } => Sense::XaCommit { xid: xid(statement) },
+        Sense::XaRollback { .. } => Sense::XaRollback { xid: xid(statement) },
         sense => sense,
     }
 }
@@ -190,7 +196,9 @@ impl<'a, 't> Parser<'a, 't> {
         match second.as_str() {
             "START" | "BEGIN" => Sense::XaStart,
             "END" => Sense::XaEnd,
-            _ => Sense::Xa { xid: String::new() },
+            "COMMIT" => Sense::XaCommit { xid: String::new() },
+            "ROLLBACK" => Sense::XaRollback { xid: String::new() },
+            _ => Sense::Ddl(vec![Effect::Unknown { table: None }]),
         }
     }
 

@@ -38,7 +38,8 @@ fn transactions() {
     assert_eq!(sense("SAVEPOINT `x`"), Sense::Savepoint);
     assert_eq!(sense("XA START X'78',X'',1"), Sense::XaStart);
     assert_eq!(sense("XA END X'78',X'',1"), Sense::XaEnd);
-    assert_eq!(sense("XA COMMIT X'78',X'',1"), Sense::Xa { xid: "X'78',X'',1".into() });
+    assert_eq!(sense("XA COMMIT X'78',X'',1"), Sense::XaCommit { xid: "X'78',X'',1".into() });
+    assert_eq!(sense("XA ROLLBACK X'78',X'',1"), Sense::XaRollback { xid: "X'78',X'',1".into() });
 }
 
 #[test]

@@ -62,6 +62,17 @@ pub(crate) async fn connect(endpoint: &Endpoint) -> Result<Conn> {
     Ok(conn)
 }
 
+/// Opens one more connection as one that was opened.
+///
+/// # Errors
+/// Those of [`connect`].
+pub(crate) async fn connect_as(options: Opts) -> Result<Conn> {
+    let doing = "connecting once more";
+    let mut conn = open(options).await.map_err(|e| server_error(e, doing))?;
+    prepare(&mut conn).await.map_err(|e| server_error(e, doing))?;
+    Ok(conn)
+}
+
 async fn open(options: Opts) -> Result<Conn, mysql_async::Error> {
     match tokio::time::timeout(CONNECT_TIMEOUT, Conn::new(options)).await {
         Ok(opened) => opened,

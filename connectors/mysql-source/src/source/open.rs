@@ -160,7 +160,7 @@ async fn verify_gtids(conn: &mut Conn, server: &Server, gtids: &GtidSet) -> Resu
     let missing = server.purged.minus(gtids);
     if !missing.is_empty() {
         return Err(Error::new(Kind::Purged, "the binlog after the source's position is no longer on the server")
-            .detail(format!("the source stands at {gtids}; purged and not delivered: {missing}"))
+            .detail(format!("the source stands at {gtids}; purged and not delivered: {missing} (where others with higher numbers were delivered, it may be an XA transaction that was prepared there and not decided since)"))
             .hint("connect to a server that still has it; or read everything anew: [capture] snapshot = \"when_needed\""));
     }
     // The binlog is ahead of what the engine shows: what was delivered may be about to show.

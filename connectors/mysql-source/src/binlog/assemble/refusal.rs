@@ -23,11 +23,16 @@ pub(super) fn refused(header: &Header) -> Result<()> {
 }
 
 pub(super) fn xa_unsupported(what: &str) -> Error {
-    Error::new(Kind::BinlogUnsupported, "the log holds an XA transaction, which is not supported yet")
+    Error::new(Kind::BinlogUnsupported, "the log holds an XA transaction, which needs gtid_mode = ON")
         .detail(what.to_owned())
         .hint(
-            "let the application commit without XA, and take a new snapshot of what the transaction changed",
+            "SET PERSIST gtid_mode = ON, step by step; or let the application commit without XA; then start anew under another name, with a new snapshot",
         )
+}
+
+pub(super) fn too_many_prepared(most: usize) -> Error {
+    Error::new(Kind::BinlogUnsupported, format!("more than {most} XA transactions are prepared and not decided"))
+        .hint("XA RECOVER lists them; end those that nobody will end with XA COMMIT or XA ROLLBACK, then start the source again")
 }
 
 pub(super) fn contradiction(why: &str) -> Error {

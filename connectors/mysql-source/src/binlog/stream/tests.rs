@@ -4,3 +4,4 @@ mod lab;
 mod partial_json;
 mod road;
 mod types;
+mod xa;

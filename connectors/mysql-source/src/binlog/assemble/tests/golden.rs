@@ -6,10 +6,10 @@ use proptest::prelude::*;
 use super::replay::{assembler, file, frames, start, step, told};
 use crate::binlog::frame::{Frame, Header};
 
-const FILES: [&str; 4] = ["every_kind", "no_checksum", "no_gtids", "partial_json"];
+const FILES: [&str; 5] = ["every_kind", "no_checksum", "no_gtids", "partial_json", "xa"];
 
 /// Those that are read by GTID.
-const WITH_GTIDS: [&str; 2] = ["every_kind.binlog", "partial_json.binlog"];
+const WITH_GTIDS: [&str; 3] = ["every_kind.binlog", "partial_json.binlog", "xa.binlog"];
 
 /// `UPDATE_GOLDEN=1` writes what is said now.
 #[test]
@@ -110,4 +110,12 @@ fn an_unknown_event_stops_unless_it_may_be_ignored() {
     let error = assembler.take(Frame::made(header(0), vec![1, 2, 3, 4])).unwrap_err();
     assert_eq!(error.kind(), Kind::BinlogUnsupported);
     assert!(error.what().starts_with("binlog.1:"), "{error}");
+}
+
+#[test]
+fn without_gtids_what_is_prepared_is_refused() {
+    let by_place = cdc_sdk::Position { gtids: None, ..start() };
+    let error = told(frames(&file("xa.binlog")).unwrap(), by_place).unwrap_err();
+    assert_eq!(error.kind(), Kind::BinlogUnsupported);
+    assert!(error.hint_text().is_some_and(|hint| hint.contains("gtid_mode")), "{error}");
 }

@@ -63,17 +63,23 @@ pub fn step(
     frame: Frame,
     mut f: impl FnMut(&Assembler, BinlogEvent) -> Result<()>,
 ) -> Result<()> {
-    if let Some(unknown) = assembler.take(frame)? {
-        let answer = unknown.table.clone();
-        assembler.learn(unknown, answer);
-    }
-    while let Some(event) = assembler.pop() {
-        if let BinlogEvent::Ddl(ddl) = &event {
-            assembler.forget(&ddl.effects);
+    let mut unknown = assembler.take(frame)?;
+    loop {
+        if let Some(unknown) = unknown.take() {
+            let answer = unknown.table.clone();
+            assembler.learn(unknown, answer);
         }
-        f(assembler, event)?;
+        while let Some(event) = assembler.pop() {
+            if let BinlogEvent::Ddl(ddl) = &event {
+                assembler.forget(&ddl.effects);
+            }
+            f(assembler, event)?;
+        }
+        match assembler.take_released()? {
+            Some(more) => unknown = more,
+            None => return Ok(()),
+        }
     }
-    Ok(())
 }
 
 /// All that a file says, a line for each thing.

@@ -210,7 +210,7 @@ async fn what_cannot_be_read_stops_with_a_hint() {
     let Some(mut lab) = Lab::open_alone("refuse").await else { return };
     lab.run("CREATE TABLE t (id INT PRIMARY KEY, j JSON)").await;
     lab.run("INSERT INTO t VALUES (0, '{\"a\": \"some text that is long enough to be worth it\"}')").await;
-    let cases: [(&[&str], Kind); 4] = [
+    let cases: [(&[&str], Kind); 3] = [
         (
             &[
                 "SET binlog_row_value_options = PARTIAL_JSON, binlog_row_image = MINIMAL",
@@ -230,16 +230,6 @@ async fn what_cannot_be_read_stops_with_a_hint() {
                 "SET binlog_row_image = FULL",
             ],
             Kind::RowMismatch,
-        ),
-        (
-            &[
-                "XA START 'x'",
-                "INSERT INTO t VALUES (5, NULL)",
-                "XA END 'x'",
-                "XA PREPARE 'x'",
-                "XA ROLLBACK 'x'",
-            ],
-            Kind::BinlogUnsupported,
         ),
     ];
     for (statements, kind) in cases {
