@@ -4,11 +4,11 @@
 //! whatever transaction a predecessor had open: what is visible then is all that
 //! there will ever be of it, once [`kafka::settle()`] has ended what a broker left hanging.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use cdc_mysql_source::TableProgress;
+use cdc_mysql_source::{DroppedColumns, TableProgress};
 use cdc_sdk::cut::{CutKind, Place};
-use cdc_sdk::{Cut, CutId, Error, Gtid, Kind, Position, Result};
+use cdc_sdk::{Cut, CutId, Error, Gtid, Kind, Position, Result, TableName};
 use serde::{Deserialize, Serialize};
 
 use super::control::Taken;
@@ -25,6 +25,7 @@ const CUTS_BACK: usize = 200;
 const SNAPSHOT_KEY: &str = "snapshot/";
 const PARTITIONS_KEY: &str = "partitions/";
 const VERSIONS_KEY: &str = "versions/";
+const DROPPED_KEY: &str = "dropped/";
 /// What was taken of the control topic.
 pub const CONTROL_KEY: &str = "control";
 /// The transaction that the last cut which continues is inside of.
@@ -41,6 +42,8 @@ pub struct Recovered {
     pub pins: HashMap<String, i32>,
     /// Tables that go on in another topic, by their first one.
     pub versions: HashMap<String, Versions>,
+    /// Columns that are gone.
+    pub dropped: DroppedColumns,
     /// What was taken of the control topic.
     pub taken: Taken,
     /// The transaction that the last run of cuts was inside of. It may be through by now.
@@ -80,6 +83,33 @@ impl Inside {
     fn read(json: &str) -> Result<Self> {
         let known = serde_json::from_str::<Self>(json).ok().filter(|i| i.version == Self::VERSION);
         known.ok_or_else(|| unknown_state(INSIDE_KEY, json))
+    }
+}
+
+/// The columns that a table has lost, as they are stored: should one of that name come again, what
+/// is downstream under it must go, also after a restart.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Dropped {
+    version: u32,
+    table: TableName,
+    columns: BTreeSet<String>,
+}
+
+impl Dropped {
+    const VERSION: u32 = 1;
+
+    /// Key and value of its record.
+    pub fn record(table: &TableName, columns: &BTreeSet<String>) -> Result<(String, String)> {
+        let dropped = Self { version: Self::VERSION, table: table.clone(), columns: columns.clone() };
+        let json = serde_json::to_string(&dropped).map_err(|e| {
+            Error::new(Kind::Bug, "the columns that a table has lost cannot be written").caused_by(e)
+        })?;
+        Ok((format!("{DROPPED_KEY}{table}"), json))
+    }
+
+    fn read(key: &str, json: &str) -> Result<Self> {
+        let known = serde_json::from_str::<Self>(json).ok().filter(|d| d.version == Self::VERSION);
+        known.ok_or_else(|| unknown_state(key, json))
     }
 }
 
@@ -200,6 +230,9 @@ fn read_state(kafka: &kafka::Settings, topics: &OwnTopics, recovered: &mut Recov
             let inside = Inside::read(&json)?;
             recovered.inside = Some(inside.gtid.parse()?);
             recovered.counts = Some((inside.gtid, inside.counts));
+        } else if key.starts_with(DROPPED_KEY) {
+            let dropped = Dropped::read(&key, &json)?;
+            recovered.dropped.insert(dropped.table, dropped.columns);
         } else if let Some(base) = key.strip_prefix(VERSIONS_KEY) {
             let versions = Versions::from_json(&json).ok_or_else(|| unknown_state(&key, &json))?;
             recovered.versions.insert(base.to_owned(), versions);

@@ -344,6 +344,10 @@ impl<'a> Road<'a> {
         for progress in &ddl.progress {
             self.writer.state(&recovery::snapshot_key(progress), &progress.to_json())?;
         }
+        for (table, columns) in &ddl.dropped {
+            let (key, json) = recovery::Dropped::record(table, columns)?;
+            self.writer.state(&key, &json)?;
+        }
         Ok(())
     }
 

@@ -15,6 +15,7 @@ pub(super) fn start_from(recovered: &Recovered) -> Start {
             position: last.position.clone(),
             snapshot: recovered.snapshot.clone(),
             inside: recovered.inside.clone(),
+            dropped: recovered.dropped.clone(),
         },
     }
 }

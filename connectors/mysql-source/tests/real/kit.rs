@@ -216,7 +216,7 @@ impl Model {
 
     pub fn resume(&self) -> Start {
         let snapshot = self.progress.values().cloned().collect();
-        Start::Resume { position: self.position.clone(), snapshot, inside: None }
+        Start::Resume { position: self.position.clone(), snapshot, inside: None, dropped: Default::default() }
     }
 
     /// Opens a source where this model stands, and notes what it says at its start.

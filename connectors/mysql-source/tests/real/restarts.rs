@@ -75,7 +75,7 @@ async fn no_data_means_none() -> Outcome {
 }
 
 async fn refusal(settings: &Settings, position: Position) -> Outcome<cdc_sdk::Error> {
-    let start = Start::Resume { position, snapshot: Vec::new(), inside: None };
+    let start = Start::Resume { position, snapshot: Vec::new(), inside: None, dropped: Default::default() };
     match Source::open(settings.clone(), start).await {
         Ok(_) => Err("the position was taken".into()),
         Err(error) => Ok(error),
