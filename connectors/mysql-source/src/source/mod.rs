@@ -45,16 +45,20 @@ pub enum Start {
     /// At the first start: from now on, with a snapshot by the settings.
     Fresh,
     /// After what was delivered.
-    Resume {
-        /// The position of the last cut.
-        position: Position,
-        /// What was stored of the tables.
-        snapshot: Vec<TableProgress>,
-        /// The transaction that the position lies inside of, where that is known.
-        inside: Option<Gtid>,
-        /// What was stored of columns that are gone.
-        dropped: DroppedColumns,
-    },
+    Resume(Box<Resume>),
+}
+
+/// What was delivered, as it was stored.
+#[derive(Clone, Debug)]
+pub struct Resume {
+    /// The position of the last cut.
+    pub position: Position,
+    /// How far the snapshot of each table is.
+    pub snapshot: Vec<TableProgress>,
+    /// The transaction that the position lies inside of, where that is known.
+    pub inside: Option<Gtid>,
+    /// Columns that are gone.
+    pub dropped: DroppedColumns,
 }
 
 /// What comes next. A transaction is `Begin`, any number of `Rows` and `Ddl`, `Commit`.

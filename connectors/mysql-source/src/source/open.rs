@@ -87,7 +87,7 @@ async fn begin(conn: &mut Conn, server: &Server, settings: &Settings, start: Sta
                 anew: false,
             });
         }
-        Start::Resume { position, snapshot, inside, dropped } => (position, snapshot, inside, dropped),
+        Start::Resume(resume) => (resume.position, resume.snapshot, resume.inside, resume.dropped),
     };
     match verify(conn, server, &position).await {
         Ok(()) => {
