@@ -16,6 +16,9 @@ use schema_registry_converter::schema_registry_common::{SchemaType, SubjectNameS
 /// How long a request may take in all.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
+/// The registry's status where a compatibility rule forbids a schema.
+const CONFLICT: u16 = 409;
+
 /// How the registry is reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RegistrySettings {
@@ -35,7 +38,17 @@ pub struct Registry {
     /// For errors: without an account that may stand in it.
     url: String,
     settings: SrSettings,
+    /// For what the client above has no call for.
+    line: Line,
     schemas: Mutex<HashMap<u32, Arc<str>>>,
+}
+
+/// A plain HTTP client for the registry.
+#[derive(Debug)]
+struct Line {
+    url: String,
+    client: reqwest::Client,
+    account: Option<(String, Secret)>,
 }
 
 impl Registry {
@@ -48,38 +61,60 @@ impl Registry {
         if !url.starts_with("http://") && !url.starts_with("https://") {
             return Err(wrong(format!("registry.url '{}' is no http address", without_account(&url))));
         }
-        let mut client = reqwest::Client::builder().connect_timeout(TIMEOUT);
-        if let Some(path) = &settings.ca {
-            let place = || format!("registry.ca '{}'", path.display());
-            let pem = std::fs::read(path).map_err(|e| wrong(place()).caused_by(e))?;
-            for certificate in
-                reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| wrong(place()).caused_by(e))?
-            {
-                client = client.add_root_certificate(certificate);
-            }
-        }
+        let certificates = certificates(&settings)?;
+        let client = || {
+            let plain = reqwest::Client::builder().connect_timeout(TIMEOUT);
+            certificates.iter().cloned().fold(plain, reqwest::ClientBuilder::add_root_certificate)
+        };
         let mut builder = SrSettings::new_builder(url.clone());
         builder.set_timeout(TIMEOUT);
         if let Some(user) = &settings.user {
             let password = Some(settings.password.0.as_str()).filter(|password| !password.is_empty());
             builder.set_basic_authorization(user, password);
         }
-        let settings = builder.build_with(client).map_err(|e| wrong("registry").caused_by(e))?;
-        Ok(Self { url: without_account(&url), settings, schemas: Mutex::default() })
+        let line = Line {
+            url: url.clone(),
+            client: client().timeout(TIMEOUT).build().map_err(|e| wrong("registry").caused_by(e))?,
+            account: settings.user.map(|user| (user, settings.password)),
+        };
+        let settings = builder.build_with(client()).map_err(|e| wrong("registry").caused_by(e))?;
+        Ok(Self { url: without_account(&url), settings, line, schemas: Mutex::default() })
     }
 
     /// Registers a schema and returns its id; the id that it has if it is registered.
     /// The text is sent byte for byte; a registry may take white space out (Apicurio does).
     ///
     /// # Errors
-    /// [`Kind::SchemaRefused`] if the subject's compatibility rule forbids it,
-    /// [`Kind::RegistryUnreachable`] if there is no answer.
+    /// [`Kind::SchemaIncompatible`] if the subject's compatibility rule forbids it, [`Kind::SchemaRefused`] if
+    /// the registry does not take it for another reason, [`Kind::RegistryUnreachable`] if there is no answer.
     pub async fn register(&self, subject: &str, schema: &str) -> Result<u32> {
         let supplied = SuppliedSchema::new(None, SchemaType::Avro, schema.to_owned());
         let registered = post_schema(&self.settings, subject.to_owned(), supplied).await;
-        let id = registered.map_err(|e| self.failed(&format!("schema for {subject}"), e))?.id;
+        let id = match registered {
+            Err(refused) if status(&refused.error) == Some(CONFLICT) => {
+                return Err(self.incompatible(subject, &refused).await);
+            }
+            registered => registered.map_err(|e| self.failed(&format!("schema for {subject}"), e))?.id,
+        };
         self.remember(id, schema);
         Ok(id)
+    }
+
+    async fn incompatible(&self, subject: &str, refused: &SRCError) -> Error {
+        let rule = self.line.compatibility(subject).await;
+        let rule =
+            rule.map_or_else(|| "compatibility rule".to_owned(), |rule| format!("compatibility rule {rule}"));
+        let reason = refused.cause.as_deref().unwrap_or(&refused.error);
+        Error::new(
+            Kind::SchemaIncompatible,
+            format!("the registry's {rule} forbids the new schema of subject {subject}"),
+        )
+        .detail(format!("{reason} (at {})", self.url))
+        .hint(format!(
+            "let the table go on in a new topic ([topics] on_incompatible = \"new_topic\"); or relax the rule of this \
+             subject: PUT {}/config/{subject} {{\"compatibility\": \"NONE\"}}; or begin under another topic prefix",
+            self.url
+        ))
     }
 
     /// The text of a schema; asked once for each id.
@@ -148,6 +183,29 @@ impl Registry {
     }
 }
 
+impl Line {
+    /// The rule of a subject, its own or the registry's; `None` where that cannot be had.
+    async fn compatibility(&self, subject: &str) -> Option<String> {
+        let url = format!("{}/config/{subject}?defaultToGlobal=true", self.url);
+        let request = self.client.get(url);
+        let request = match &self.account {
+            Some((user, password)) => request.basic_auth(user, Some(&password.0)),
+            None => request,
+        };
+        let answer = request.send().await.ok()?.bytes().await.ok()?;
+        let json: serde_json::Value = serde_json::from_slice(&answer).ok()?;
+        json.get("compatibilityLevel")?.as_str().map(str::to_owned)
+    }
+}
+
+/// The authorities that may have signed the registry's certificate.
+fn certificates(settings: &RegistrySettings) -> Result<Vec<reqwest::Certificate>> {
+    let Some(path) = &settings.ca else { return Ok(Vec::new()) };
+    let place = || format!("registry.ca '{}'", path.display());
+    let pem = std::fs::read(path).map_err(|e| wrong(place()).caused_by(e))?;
+    reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| wrong(place()).caused_by(e))
+}
+
 /// The HTTP status in the client's error, which has it as text only.
 fn status(error: &str) -> Option<u16> {
     let (_, rest) = error.split_once("failed with status ")?;
@@ -165,10 +223,6 @@ fn remedy(status: u16) -> &'static str {
         }
         404 => {
             "registry.url may lack its path, or this is not the registry that the messages were written with"
-        }
-        409 => {
-            "the subject's compatibility rule forbids the change: relax it for this subject, \
-             or let the table go on in a new topic"
         }
         _ => "the registry's answer says what it wants",
     }

@@ -28,7 +28,8 @@ pub use sink::{
     SinkLimits, TwoWay, WrittenBy,
 };
 pub use source::{
-    CaptureConfig, CleanupPolicy, OnUnsafeDdl, SnapshotMode, SourceConfig, SourceLimits, TopicsConfig,
+    CaptureConfig, CleanupPolicy, OnIncompatible, OnUnsafeDdl, SnapshotMode, SourceConfig, SourceLimits,
+    TopicsConfig,
 };
 
 use document::{Document, Surroundings};

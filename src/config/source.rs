@@ -99,6 +99,18 @@ pub struct TopicsConfig {
     pub retention_ms: Option<i64>,
     /// What happens to old events.
     pub cleanup_policy: CleanupPolicy,
+    /// What happens where the registry forbids a table's new schema.
+    pub on_incompatible: OnIncompatible,
+}
+
+/// What happens where the registry's compatibility rule forbids a table's new schema.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnIncompatible {
+    /// The source stops.
+    #[default]
+    Stop,
+    /// The table goes on in a new topic.
+    NewTopic,
 }
 
 /// What happens to old events of a data topic.
@@ -217,6 +229,7 @@ fn patterns(section: &mut Section<'_, '_>, key: &'static str) -> Option<Vec<Patt
 
 fn topics(document: &mut Document<'_>) -> TopicsConfig {
     let policies = [("delete", CleanupPolicy::Delete), ("compact", CleanupPolicy::Compact)];
+    let incompatible = [("stop", OnIncompatible::Stop), ("new_topic", OnIncompatible::NewTopic)];
     let mut root = document.root();
     let mut section = root.section("topics");
     let prefix = section.text("prefix");
@@ -233,6 +246,7 @@ fn topics(document: &mut Document<'_>) -> TopicsConfig {
         prefix,
         retention_ms: section.number("retention_ms", -1..=i64::MAX),
         cleanup_policy: section.choice("cleanup_policy", &policies).unwrap_or_default(),
+        on_incompatible: section.choice("on_incompatible", &incompatible).unwrap_or_default(),
     };
     section.close();
     config

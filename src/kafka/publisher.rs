@@ -13,6 +13,7 @@
 //! that alone is larger. librdkafka's own limits are set above that, since they would
 //! refuse a large record for ever.
 
+mod linger;
 mod opening;
 
 use std::collections::HashMap;
@@ -34,9 +35,11 @@ pub use opening::Candidate;
 /// 100 ms, and below 1 ms they spin.
 const LOOK_AGAIN: Duration = Duration::from_micros(200);
 
-/// While no receipt comes, senders are woken this often: a partition new to the transaction
-/// may be sent to without one.
-const WAKE_AGAIN: Duration = Duration::from_millis(2);
+/// A step of a flush, after which receipts are taken in. Whole ms, as librdkafka counts.
+const LIFT_STEP: Duration = Duration::from_millis(1);
+
+/// Without a receipt for this long, whoever waits for room has records sent that wait for company.
+const STANDSTILL: Duration = Duration::from_millis(10);
 
 /// One attempt to abort: it waits for records in flight whose reports only a poll
 /// between attempts takes in.
@@ -157,16 +160,26 @@ impl Publisher {
             return Ok(());
         }
         let deadline = self.deadline();
+        let (mut left, mut moved) = (self.in_flight(), Instant::now());
         loop {
             self.poll();
             self.check_receipts()?;
             if self.fits(cost) {
                 return Ok(());
             }
-            if Instant::now() >= deadline {
+            let now = Instant::now();
+            if now >= deadline {
                 return Err(self.fault_of(Code::QueueFull, "waiting for the brokers to take records in"));
             }
-            std::thread::sleep(LOOK_AGAIN);
+            if self.in_flight() < left {
+                (left, moved) = (self.in_flight(), now);
+            }
+            // Nothing under way: what there is of each partition is less than a batch.
+            if now.duration_since(moved) >= STANDSTILL {
+                linger::lift(&self.producer, LIFT_STEP);
+            } else {
+                std::thread::sleep(LOOK_AGAIN);
+            }
         }
     }
 
@@ -209,25 +222,16 @@ impl Publisher {
     /// As [`Self::send`].
     pub fn flush(&self) -> Result<()> {
         let deadline = self.deadline();
-        let mut waiting = usize::MAX;
-        let mut woken = Instant::now();
         loop {
             self.poll();
             self.check_receipts()?;
-            let left = self.in_flight();
-            if left == 0 {
+            if self.in_flight() == 0 {
                 return Ok(());
-            }
-            // Wakes librdkafka's threads, which costs them: only where a receipt has made room for
-            // the next request of a partition. That records are still under way is what the loop is for.
-            if left < waiting || woken.elapsed() >= WAKE_AGAIN {
-                let _ = self.producer.flush(Duration::ZERO);
-                (waiting, woken) = (left, Instant::now());
             }
             if Instant::now() >= deadline {
                 return Err(self.fault_of(Code::OperationTimedOut, "waiting for the brokers' receipts"));
             }
-            std::thread::sleep(LOOK_AGAIN);
+            linger::lift(&self.producer, LIFT_STEP);
         }
     }
 

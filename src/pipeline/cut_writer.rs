@@ -7,7 +7,7 @@
 //!
 //! **Invariant:** no event is sent outside of a cut, and no cut is without its record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -96,6 +96,8 @@ pub struct CutWriter {
     previous_ends: Vec<Place>,
     slice_from: usize,
     snapshot_complete: bool,
+    /// Topics that got copies: cuts name none of their events.
+    copied: BTreeSet<Arc<str>>,
     open: OpenCut,
 }
 
@@ -128,6 +130,7 @@ impl CutWriter {
             previous_ends: Vec::new(),
             slice_from: 0,
             snapshot_complete: from.snapshot_complete,
+            copied: BTreeSet::new(),
             open: OpenCut::default(),
         }
     }
@@ -174,8 +177,7 @@ impl CutWriter {
     pub fn event(&mut self, topic: &DataTopic, partition: i32, event: &Outgoing<'_>) -> Result<()> {
         self.begin()?;
         let time_ms = self.open.time_ms;
-        let bytes = event.key.map_or(0, <[u8]>::len) + event.value.map_or(0, <[u8]>::len);
-        let ordinal = self.open.count(topic, partition, bytes as u64);
+        let ordinal = self.open.count(topic, partition, bytes_of(event));
         let stamp = Stamp { cut: self.id, ordinal }.encode();
         let [cut, ordinal] = stamp.headers();
         match &event.key_note {
@@ -183,14 +185,22 @@ impl CutWriter {
                 self.publisher.send(&topic.name, partition, event.key, event.value, &[cut, ordinal], time_ms)
             }
             Some(note) => {
-                let note = match note {
-                    KeyNote::NewKey(key) => (NEW_KEY_HEADER, *key),
-                    KeyNote::OldKey(key) => (OLD_KEY_HEADER, *key),
-                };
-                let headers = [cut, ordinal, note];
+                let headers = [cut, ordinal, note_header(note)];
                 self.publisher.send(&topic.name, partition, event.key, event.value, &headers, time_ms)
             }
         }
+    }
+
+    /// Sends a copy to a topic that the table has left (`versions.rs`): the cut does not name it.
+    pub fn copy(&mut self, topic: &Arc<str>, partition: i32, event: &Outgoing<'_>) -> Result<()> {
+        self.begin()?;
+        self.open.bytes += bytes_of(event);
+        if !self.copied.contains(topic) {
+            self.copied.insert(topic.clone());
+        }
+        let note = event.key_note.as_ref().map(note_header);
+        let time_ms = self.open.time_ms;
+        self.publisher.send(topic, partition, event.key, event.value, note.as_slice(), time_ms)
     }
 
     /// Sends a mark to the topic of one sink.
@@ -290,7 +300,8 @@ impl CutWriter {
     }
 
     fn ends_are(&mut self, committed: Vec<Place>) {
-        self.previous_ends = committed.into_iter().filter(|p| !self.topics.contains(&p.topic)).collect();
+        let is_named = |topic: &str| !self.topics.contains(topic) && !self.copied.contains(topic);
+        self.previous_ends = committed.into_iter().filter(|p| is_named(&p.topic)).collect();
         for place in &self.previous_ends {
             self.ends.insert((place.topic.clone(), place.partition), place.offset);
         }
@@ -335,6 +346,17 @@ impl OpenCut {
         self.transactions = 0;
         self.committed_us = 0;
         self.bytes = 0;
+    }
+}
+
+fn bytes_of(event: &Outgoing<'_>) -> u64 {
+    (event.key.map_or(0, <[u8]>::len) + event.value.map_or(0, <[u8]>::len)) as u64
+}
+
+fn note_header<'n>(note: &KeyNote<'n>) -> (&'static str, &'n [u8]) {
+    match note {
+        KeyNote::NewKey(key) => (NEW_KEY_HEADER, key),
+        KeyNote::OldKey(key) => (OLD_KEY_HEADER, key),
     }
 }
 

@@ -12,6 +12,7 @@ use cdc_sdk::{Error, Kind, Op, Result, Table, TableName};
 use tokio::runtime::Handle;
 
 use super::settings;
+use super::versions;
 use crate::avro::{self, AvroRow, Decoded, KeyPlan, Plan, Registry};
 use crate::config::RegistryConfig;
 use crate::envelope;
@@ -73,8 +74,7 @@ impl Decoder {
         if let Some(plan) = self.key_plans.get(&of) {
             return Ok(plan.clone());
         }
-        let seen =
-            self.plans.iter().filter(|(_, plan)| envelope::topic_name(prefix, &plan.table().name) == topic);
+        let seen = self.plans.iter().filter(|(_, plan)| is_topic_of(prefix, &plan.table().name, topic));
         let values = match seen.max_by_key(|(id, _)| **id) {
             Some((_, plan)) => plan.clone(),
             None => self.latest(topic)?,
@@ -98,7 +98,7 @@ impl Decoder {
     /// The table of a topic, as far as its schemas have been seen.
     pub fn table_of(&self, prefix: &str, topic: &str) -> Option<TableName> {
         let names = self.plans.values().chain(self.guessed.values()).map(|plan| &plan.table().name);
-        names.into_iter().find(|name| envelope::topic_name(prefix, name) == topic).cloned()
+        names.into_iter().find(|name| is_topic_of(prefix, name, topic)).cloned()
     }
 
     fn guess(&mut self, plan: &Plan, ids: (Option<u32>, u32), value: &Bytes) -> Result<Arc<Plan>> {
@@ -169,6 +169,10 @@ pub fn unreadable(name: TableName, error: Error, event: &Event, origin: Origin) 
         origin,
         unreadable: Some(Arc::new(error)),
     }
+}
+
+fn is_topic_of(prefix: &str, table: &TableName, topic: &str) -> bool {
+    versions::is_of(&envelope::topic_name(prefix, table), topic)
 }
 
 /// The table of a topic that has letters only which topics may have.

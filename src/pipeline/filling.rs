@@ -76,14 +76,15 @@ impl Filling {
         if !self.open {
             return true;
         }
+        // Not the topic that it lies on: a table may have gone on in another one.
+        let of_table = envelope::topic_name(&self.prefix, table);
         if op == Op::Truncate {
-            let of_table = envelope::topic_name(&self.prefix, table);
             if self.tables.insert(of_table.clone(), false) == Some(true) {
                 self.moved.push(((of_table, NO_PARTITION), SINCE_THEN));
             }
             return true;
         }
-        self.is_own(topic) || self.tables.get(topic) != Some(&true)
+        self.is_own(topic) || self.tables.get(&of_table) != Some(&true)
     }
 
     /// A mark on the sink's own topic. One of an earlier request, which a replay meets, says nothing new.

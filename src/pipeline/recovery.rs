@@ -4,15 +4,16 @@
 //! whatever transaction a predecessor had open: what is visible then is all that
 //! there will ever be of it, once [`kafka::settle()`] has ended what a broker left hanging.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use cdc_mysql_source::TableProgress;
+use cdc_mysql_source::{DroppedColumns, TableProgress};
 use cdc_sdk::cut::{CutKind, Place};
-use cdc_sdk::{Cut, CutId, Error, Gtid, Kind, Position, Result};
+use cdc_sdk::{Cut, CutId, Error, Gtid, Kind, Position, Result, TableName};
 use serde::{Deserialize, Serialize};
 
 use super::control::Taken;
 use super::cut_writer::{Continuation, OwnTopics};
+use super::versions::Versions;
 use crate::avro::records::{self, StoredCut};
 use crate::kafka::{self, Log, Publisher, Record};
 
@@ -23,6 +24,8 @@ const CUTS_BACK: usize = 200;
 /// Keys of `prefix.state`.
 const SNAPSHOT_KEY: &str = "snapshot/";
 const PARTITIONS_KEY: &str = "partitions/";
+const VERSIONS_KEY: &str = "versions/";
+const DROPPED_KEY: &str = "dropped/";
 /// What was taken of the control topic.
 pub const CONTROL_KEY: &str = "control";
 /// The transaction that the last cut which continues is inside of.
@@ -37,6 +40,10 @@ pub struct Recovered {
     pub snapshot: Vec<TableProgress>,
     /// Partition counts by topic.
     pub pins: HashMap<String, i32>,
+    /// Tables that go on in another topic, by their first one.
+    pub versions: HashMap<String, Versions>,
+    /// Columns that are gone.
+    pub dropped: DroppedColumns,
     /// What was taken of the control topic.
     pub taken: Taken,
     /// The transaction that the last run of cuts was inside of. It may be through by now.
@@ -79,6 +86,33 @@ impl Inside {
     }
 }
 
+/// The columns that a table has lost, as they are stored: should one of that name come again, what
+/// is downstream under it must go, also after a restart.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Dropped {
+    version: u32,
+    table: TableName,
+    columns: BTreeSet<String>,
+}
+
+impl Dropped {
+    const VERSION: u32 = 1;
+
+    /// Key and value of its record.
+    pub fn record(table: &TableName, columns: &BTreeSet<String>) -> Result<(String, String)> {
+        let dropped = Self { version: Self::VERSION, table: table.clone(), columns: columns.clone() };
+        let json = serde_json::to_string(&dropped).map_err(|e| {
+            Error::new(Kind::Bug, "the columns that a table has lost cannot be written").caused_by(e)
+        })?;
+        Ok((format!("{DROPPED_KEY}{table}"), json))
+    }
+
+    fn read(key: &str, json: &str) -> Result<Self> {
+        let known = serde_json::from_str::<Self>(json).ok().filter(|d| d.version == Self::VERSION);
+        known.ok_or_else(|| unknown_state(key, json))
+    }
+}
+
 /// The last cut and the position after it, with the whole GTID set.
 pub struct LastCut {
     /// What it ended.
@@ -95,6 +129,11 @@ pub fn snapshot_key(progress: &TableProgress) -> String {
 /// The key under which a topic's partition count is stored.
 pub fn partitions_key(topic: &str) -> String {
     format!("{PARTITIONS_KEY}{topic}")
+}
+
+/// The key under which the topics of a table are stored; `base` is its first.
+pub fn versions_key(base: &str) -> String {
+    format!("{VERSIONS_KEY}{base}")
 }
 
 /// Reads the last cuts and all state.
@@ -191,6 +230,12 @@ fn read_state(kafka: &kafka::Settings, topics: &OwnTopics, recovered: &mut Recov
             let inside = Inside::read(&json)?;
             recovered.inside = Some(inside.gtid.parse()?);
             recovered.counts = Some((inside.gtid, inside.counts));
+        } else if key.starts_with(DROPPED_KEY) {
+            let dropped = Dropped::read(&key, &json)?;
+            recovered.dropped.insert(dropped.table, dropped.columns);
+        } else if let Some(base) = key.strip_prefix(VERSIONS_KEY) {
+            let versions = Versions::from_json(&json).ok_or_else(|| unknown_state(&key, &json))?;
+            recovered.versions.insert(base.to_owned(), versions);
         } else if let Some(topic) = key.strip_prefix(PARTITIONS_KEY) {
             recovered.pins.insert(topic.to_owned(), json.parse().map_err(|_| unknown_state(&key, &json))?);
         } else {
@@ -210,6 +255,19 @@ pub fn pin_of(record: &Record) -> Result<Option<(String, i32)>> {
     let json = records::decode_state_value(value)?;
     let count = json.parse().map_err(|_| unknown_state(&key, &json))?;
     Ok(Some((topic.to_owned(), count)))
+}
+
+/// Refuses a record that says that a table has gone on in another topic: partitions are applied each by itself, and
+/// nothing would hold the new ones back until the old ones are through.
+pub fn refuse_versions(record: &Record) -> Result<()> {
+    let (Some(key), Some(value)) = (&record.key, &record.value) else { return Ok(()) };
+    let key = records::decode_state_key(key)?;
+    let Some(base) = key.strip_prefix(VERSIONS_KEY) else { return Ok(()) };
+    let json = records::decode_state_value(value)?;
+    let versions = Versions::from_json(&json).ok_or_else(|| unknown_state(&key, &json))?;
+    Err(Error::new(Kind::NotByKey, format!("a table of topic {base} goes on in {}", versions.topic))
+        .detail("with consistency = \"key\" partitions are applied each by itself: a row's later change could overtake an earlier one on the old topic")
+        .hint("use consistency = \"transaction\""))
 }
 
 fn unknown_state(key: &str, json: &str) -> Error {

@@ -2,6 +2,7 @@
 
 mod commands;
 mod opening;
+mod publishing;
 mod shore;
 mod transactions;
 
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 use cdc_mysql_source::{self as mysql, Chunk, DdlEvent, Event, Leader, Rows, Source};
 use cdc_sdk::change::Origin;
 use cdc_sdk::cut::CutKind;
-use cdc_sdk::{Error, Finding, Kind, Position, Result, RowChange, TableName, fail};
+use cdc_sdk::{Error, Finding, Kind, Position, Result, RowChange, fail};
 use shore::Shore;
 use tokio::task::block_in_place;
 use tracing::info;
@@ -23,11 +24,10 @@ use super::private::Mark;
 use super::recovery;
 use super::retry;
 use super::settings;
-use super::table_book::{TableBook, TableRoad};
-use crate::avro::{Meta, Outgoing, Scratch, Snapshot};
+use super::table_book::TableBook;
+use crate::avro::{Meta, Scratch, Snapshot};
 use crate::config::SourceConfig;
 use crate::envelope::Modes;
-use crate::kafka;
 use crate::observe::{SnapshotProgress, SourceView, State, Stop, now_us};
 use transactions::Transactions;
 
@@ -139,6 +139,7 @@ impl<'a> Road<'a> {
             config.topic_prefix.clone(),
             config.topics.clone(),
             recovered.pins,
+            recovered.versions,
         );
         let position = source.position().clone();
         let writer = CutWriter::new(publisher, topics, ids, recovered.continuation);
@@ -172,8 +173,8 @@ impl<'a> Road<'a> {
                 tables.extend(self.source.shape_of(&progress.table).await?);
             }
         }
-        for pin in self.book.prepare(&tables).await? {
-            self.writer.state(&recovery::partitions_key(&pin.topic), &pin.partitions.to_string())?;
+        for stored in self.book.prepare(&tables).await? {
+            self.writer.state(&stored.key, &stored.json)?;
         }
         Ok(())
     }
@@ -343,69 +344,11 @@ impl<'a> Road<'a> {
         for progress in &ddl.progress {
             self.writer.state(&recovery::snapshot_key(progress), &progress.to_json())?;
         }
-        Ok(())
-    }
-
-    async fn truncate(
-        &mut self,
-        name: &TableName,
-        ddl: &DdlEvent,
-        private: Option<&DataTopic>,
-    ) -> Result<()> {
-        let Some(road) = self.road_of(name).await? else { return Ok(()) };
-        let writer = &mut self.writer;
-        let meta = meta(&self.config.topic_prefix, &ddl.origin, 0, Snapshot::False);
-        road.codec.encode_truncate(&meta, &mut self.scratch, &mut |out: Outgoing<'_>| {
-            writer.event(private.unwrap_or(&road.topic), 0, &out)
-        })
-    }
-
-    /// The road of a table that may be gone from the server; `None` if no event of it was ever written.
-    async fn road_of(&mut self, name: &TableName) -> Result<Option<Arc<TableRoad>>> {
-        if let Some((shape, table)) = self.source.shape_of(name).await? {
-            return self.road(shape, &table).await.map(Some);
-        }
-        match self.book.last_written(name).await? {
-            Some(table) => {
-                let (shape, table) = mysql::shape::intern((*table).clone());
-                self.road(shape, &table).await.map(Some)
-            }
-            None => Ok(None),
-        }
-    }
-
-    fn publish_to<R: cdc_sdk::Row>(
-        &mut self,
-        topic: &DataTopic,
-        road: &TableRoad,
-        change: &RowChange<R>,
-        (origin, row, snapshot): (&Origin, u32, Snapshot),
-    ) -> Result<()> {
-        let writer = &mut self.writer;
-        let mut meta = meta(&self.config.topic_prefix, origin, row, snapshot);
-        let told = self.told.as_mut().filter(|_| snapshot == Snapshot::False);
-        meta.transaction = told.as_deref().map(|told| told.next(&road.codec.table().name));
-        let mut events = 0;
-        road.codec.encode(change, &meta, &mut self.scratch, &mut |out: Outgoing<'_>| {
-            events += u64::from(out.value.is_some());
-            let partition = kafka::partition(out.key_datum, topic.partitions);
-            writer.event(topic, partition, &out)
-        })?;
-        if let Some(told) = told {
-            told.count(&road.codec.table().name, events);
+        for (table, columns) in &ddl.dropped {
+            let (key, json) = recovery::Dropped::record(table, columns)?;
+            self.writer.state(&key, &json)?;
         }
         Ok(())
-    }
-
-    async fn road(&mut self, shape: mysql::ShapeId, table: &Arc<cdc_sdk::Table>) -> Result<Arc<TableRoad>> {
-        if let Some(road) = self.book.known(shape) {
-            return Ok(road);
-        }
-        let (road, pin) = self.book.open(shape, table).await?;
-        if let Some(pin) = pin {
-            self.writer.state(&recovery::partitions_key(&pin.topic), &pin.partitions.to_string())?;
-        }
-        Ok(road)
     }
 
     async fn idle_cut(&mut self) -> Result<()> {

@@ -14,13 +14,18 @@ use futures_util::future::try_join_all;
 
 use super::cut_writer::DataTopic;
 use super::private;
+use super::recovery;
+use super::versions::{Copies, Fed, Versions};
 use crate::avro::{Plan, Registry, TableCodec};
-use crate::config::TopicsConfig;
+use crate::config::{OnIncompatible, TopicsConfig};
 use crate::envelope::{self, Modes};
 use crate::kafka::{Admin, BROKERS_TIME, TopicSpec};
 
 /// Tables whose schemas are registered side by side.
 const REGISTERED_AT_ONCE: usize = 8;
+
+/// New topics that one schema may ask for: the subjects of earlier ones may be there, from other times.
+const REFUSALS_MAX: u32 = 100;
 
 /// A table's way to Kafka.
 pub struct TableRoad {
@@ -28,6 +33,8 @@ pub struct TableRoad {
     pub topic: DataTopic,
     /// How they are written.
     pub codec: TableCodec,
+    /// Older topics of the table that get copies.
+    pub copies: Vec<Copies>,
 }
 
 /// All tables met in this run.
@@ -38,18 +45,19 @@ pub struct TableBook {
     prefix: String,
     settings: TopicsConfig,
     pins: HashMap<String, i32>,
+    versions: HashMap<String, Versions>,
     topics: HashMap<String, (TableName, DataTopic)>,
     roads: HashMap<ShapeId, Arc<TableRoad>>,
     /// Partition counts of the topics that were there at the start.
     present: BTreeMap<String, i32>,
 }
 
-/// A partition count that is to be stored with the next cut.
-pub struct NewPin {
-    /// The topic.
-    pub topic: String,
-    /// Its partition count.
-    pub partitions: i32,
+/// A record of `prefix.state` that is to be stored with the next cut.
+pub struct Stored {
+    /// Its key.
+    pub key: String,
+    /// What it says.
+    pub json: String,
 }
 
 impl TableBook {
@@ -61,9 +69,10 @@ impl TableBook {
         prefix: String,
         settings: TopicsConfig,
         pins: HashMap<String, i32>,
+        versions: HashMap<String, Versions>,
     ) -> Self {
         let (topics, roads, present) = Default::default();
-        Self { admin, registry, modes, prefix, settings, pins, topics, roads, present }
+        Self { admin, registry, modes, prefix, settings, pins, versions, topics, roads, present }
     }
 
     /// The road of a shape met before.
@@ -73,7 +82,10 @@ impl TableBook {
 
     /// Makes the roads of many tables at once: their topics in one request, their
     /// schemas several at a time.
-    pub async fn prepare(&mut self, tables: &[(ShapeId, Arc<Table>)]) -> Result<Vec<NewPin>> {
+    pub async fn prepare(&mut self, tables: &[(ShapeId, Arc<Table>)]) -> Result<Vec<Stored>> {
+        // What goes on in another topic is opened when its turn comes, and so is what is about to.
+        let tables: Vec<_> =
+            tables.iter().filter(|(_, table)| !self.versions.contains_key(&self.base(&table.name))).collect();
         self.present = self.admin.topics_with_prefix(&format!("{}.", self.prefix)).await?;
         let missing: Vec<TopicSpec> = tables
             .iter()
@@ -82,19 +94,26 @@ impl TableBook {
             .collect();
         self.admin.create_all(&missing).await?;
         self.present.extend(missing.into_iter().map(|spec| (spec.name, spec.partitions)));
-        let mut pins = Vec::new();
+        let mut stored = Vec::new();
         for some in tables.chunks(REGISTERED_AT_ONCE) {
             let mut topics = Vec::new();
             for (_, table) in some {
                 let (topic, pin) = self.topic(table).await?;
                 topics.push(topic);
-                pins.extend(pin);
+                stored.extend(pin);
             }
-            let roads = some.iter().zip(topics).map(|((_, table), topic)| self.road(table, topic));
+            let roads = some.iter().zip(topics).map(|((_, table), topic)| async {
+                match self.codec(table, &topic.name).await {
+                    Err(refused) if self.takes_new_topic(&refused) => Ok(None),
+                    made => made.map(|codec| Some(TableRoad { topic, codec, copies: Vec::new() })),
+                }
+            });
             let roads = try_join_all(roads).await?;
-            self.roads.extend(some.iter().zip(roads).map(|((shape, _), road)| (*shape, Arc::new(road))));
+            let roads =
+                some.iter().zip(roads).filter_map(|((shape, _), road)| Some((*shape, Arc::new(road?))));
+            self.roads.extend(roads);
         }
-        Ok(pins)
+        Ok(stored)
     }
 
     /// Makes the road of a new shape.
@@ -102,11 +121,86 @@ impl TableBook {
         &mut self,
         shape: ShapeId,
         table: &Arc<Table>,
-    ) -> Result<(Arc<TableRoad>, Option<NewPin>)> {
-        let (topic, pin) = self.topic(table).await?;
-        let road = Arc::new(self.road(table, topic).await?);
+    ) -> Result<(Arc<TableRoad>, Vec<Stored>)> {
+        let mut stored = Vec::new();
+        let mut refusals = 0..REFUSALS_MAX;
+        let before = self.versions.get(&self.base(&table.name)).cloned();
+        let (topic, codec) = loop {
+            let (topic, pin) = self.topic(table).await?;
+            stored.extend(pin);
+            match self.codec(table, &topic.name).await {
+                Err(refused) if self.takes_new_topic(&refused) && refusals.next().is_some() => {
+                    self.go_on(table, &topic.name, &refused).await?;
+                }
+                made => break (topic, made?),
+            }
+        };
+        let copies = self.copies(table).await?;
+        if self.versions.get(&self.base(&table.name)) != before.as_ref() {
+            stored.extend(self.stored_versions(&table.name)?);
+        }
+        let road = Arc::new(TableRoad { topic, codec, copies });
         self.roads.insert(shape, road.clone());
-        Ok((road, pin))
+        Ok((road, stored))
+    }
+
+    fn base(&self, name: &TableName) -> String {
+        envelope::topic_name(&self.prefix, name)
+    }
+
+    fn takes_new_topic(&self, refused: &Error) -> bool {
+        refused.kind() == Kind::SchemaIncompatible
+            && self.settings.on_incompatible == OnIncompatible::NewTopic
+    }
+
+    /// The table's next topic. Roads of its earlier shapes lead to the old one: they are no more.
+    async fn go_on(&mut self, table: &Table, topic: &str, refused: &Error) -> Result<()> {
+        let base = self.base(&table.name);
+        let before = self.last_written(&table.name).await?;
+        let mut versions = self.versions.remove(&base).unwrap_or_else(|| Versions::first(topic));
+        versions.go_on(&base, before.map(|table| (*table).clone()), |name| self.pins.contains_key(name));
+        let why = refused.detail_text().unwrap_or_default();
+        tracing::warn!(table = %table.name, from = topic, to = versions.topic, why, "the table goes on in a new topic");
+        self.versions.insert(base, versions);
+        self.roads.retain(|_, road| road.codec.table().name != table.name);
+        Ok(())
+    }
+
+    /// How the older topics get copies; those that cannot get any are left out for good.
+    async fn copies(&mut self, table: &Arc<Table>) -> Result<Vec<Copies>> {
+        let base = self.base(&table.name);
+        let fed = self.versions.get(&base).map(|versions| versions.fed.clone()).unwrap_or_default();
+        let mut copies = Vec::new();
+        for Fed { topic, table: old } in fed {
+            let codec = match self.codec(&Arc::new(old), &topic).await {
+                Err(refused) if refused.kind() == Kind::SchemaIncompatible => None,
+                made => Some(made?),
+            };
+            let there = self.admin.partitions(&topic).await?;
+            let made =
+                codec.zip(there).and_then(|(codec, partitions)| Copies::of(table, codec, &topic, partitions));
+            match made {
+                Some(made) => copies.push(made),
+                None => self.leave(&table.name, &topic, "its columns cannot be had from the table's"),
+            }
+        }
+        Ok(copies)
+    }
+
+    /// An older topic of a table gets no more copies.
+    pub fn leave(&mut self, table: &TableName, topic: &str, why: &str) {
+        tracing::warn!(%table, topic, why, "the older topic gets no more of the table's rows");
+        let base = self.base(table);
+        if let Some(versions) = self.versions.get_mut(&base) {
+            versions.fed.retain(|fed| fed.topic != topic);
+        }
+    }
+
+    /// Where a table's events go, to be stored, if not to its first topic.
+    pub fn stored_versions(&self, table: &TableName) -> Result<Option<Stored>> {
+        let base = self.base(table);
+        let Some(versions) = self.versions.get(&base) else { return Ok(None) };
+        Ok(Some(Stored { key: recovery::versions_key(&base), json: versions.to_json()? }))
     }
 
     /// The topic with what is read for one sink alone: one partition, since one reader follows it; never
@@ -128,29 +222,34 @@ impl TableBook {
     /// The shape that a table had when it was last written, by an earlier run too;
     /// `None` if it never was.
     pub async fn last_written(&self, name: &TableName) -> Result<Option<Arc<Table>>> {
-        let topic = envelope::topic_name(&self.prefix, name);
-        let Some(schema) = self.registry.latest_of(&topic).await? else { return Ok(None) };
+        let Some(schema) = self.registry.latest_of(&self.newest(name)).await? else { return Ok(None) };
         Ok(Some(Plan::parse(&schema)?.table().clone()))
     }
 
+    /// The topic that a table's events take now.
+    fn newest(&self, name: &TableName) -> String {
+        let base = self.base(name);
+        self.versions.get(&base).map_or(base, |versions| versions.topic.clone())
+    }
+
     /// Registers the schemas of a table.
-    async fn road(&self, table: &Arc<Table>, topic: DataTopic) -> Result<TableRoad> {
-        let mut codec = TableCodec::new(table, &self.modes, &topic.name)?;
+    async fn codec(&self, table: &Arc<Table>, topic: &str) -> Result<TableCodec> {
+        let mut codec = TableCodec::new(table, &self.modes, topic)?;
         let key_id = match codec.key_schema() {
-            Some(schema) => Some(self.registry.register(&format!("{}-key", topic.name), schema).await?),
+            Some(schema) => Some(self.registry.register(&format!("{topic}-key"), schema).await?),
             None => None,
         };
-        let value_id = self.registry.register(&format!("{}-value", topic.name), codec.value_schema()).await?;
+        let value_id = self.registry.register(&format!("{topic}-value"), codec.value_schema()).await?;
         codec.set_ids(key_id, value_id);
-        Ok(TableRoad { topic, codec })
+        Ok(codec)
     }
 
     fn wanted(&self, table: &Table) -> i32 {
         if table.identity().is_some() { self.settings.partitions } else { 1 }
     }
 
-    async fn topic(&mut self, table: &Table) -> Result<(DataTopic, Option<NewPin>)> {
-        let name = envelope::topic_name(&self.prefix, &table.name);
+    async fn topic(&mut self, table: &Table) -> Result<(DataTopic, Option<Stored>)> {
+        let name = self.newest(&table.name);
         if let Some((owner, topic)) = self.topics.get(&name) {
             if *owner != table.name {
                 return Err(Error::new(
@@ -169,7 +268,7 @@ impl TableBook {
 
     /// The topic's partition count: the pinned one, or that of a topic that is
     /// there, or a new topic's.
-    async fn pinned(&mut self, name: &str, wanted: i32) -> Result<(i32, Option<NewPin>)> {
+    async fn pinned(&mut self, name: &str, wanted: i32) -> Result<(i32, Option<Stored>)> {
         let present = match self.present.get(name) {
             Some(present) => Some(*present),
             None => self.admin.partitions(name).await?,
@@ -187,7 +286,8 @@ impl TableBook {
             }
         };
         self.pins.insert(name.to_owned(), partitions);
-        Ok((partitions, Some(NewPin { topic: name.to_owned(), partitions })))
+        let (key, json) = (recovery::partitions_key(name), partitions.to_string());
+        Ok((partitions, Some(Stored { key, json })))
     }
 
     fn spec(&self, name: &str, partitions: i32) -> TopicSpec {

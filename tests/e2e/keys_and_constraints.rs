@@ -92,27 +92,3 @@ async fn keys_and_constraints() {
     }
     world.end().await;
 }
-
-/// A registry whose rule forbids a change of type stops the source, which names the subject.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_change_that_the_registry_forbids_stops_the_source() {
-    let world = World::new("forbidden").await;
-    world.source_sql("CREATE TABLE t (id INT PRIMARY KEY, a INT);\nINSERT INTO t VALUES (1,1)").await;
-    world.catch_up();
-    let subject = format!("{0}.{0}.t-value", world.name);
-    let out = std::process::Command::new("curl")
-        .args(["-fsS", "--noproxy", "*", "-X", "PUT", "-H", "Content-Type: application/json"])
-        .args(["-d", "{\"compatibility\":\"BACKWARD\"}", &format!("{}/config/{subject}", world.registry)])
-        .output()
-        .unwrap();
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-    world.source_sql("ALTER TABLE t ADD COLUMN b INT;\nINSERT INTO t VALUES (2,2,2)").await;
-    world.catch_up();
-    world.assert_equal().await;
-    world.source_sql("ALTER TABLE t MODIFY a VARCHAR(9);\nINSERT INTO t VALUES (3,'x',3)").await;
-    let mut source = world.start_source(&["--until-caught-up"]);
-    assert_eq!(source.wait(crate::kit::LIMIT).code(), Some(3), "{}", source.log_tail());
-    let log = source.log_tail();
-    assert!(log.contains("error[E041]") && log.contains(&subject), "{log}");
-    world.end().await;
-}

@@ -18,6 +18,7 @@ mod deletes_key_changes_truncate;
 mod destination_restored_from_its_older_dump;
 mod exact_types;
 mod exit_codes;
+mod incompatible_schemas;
 mod keyless_tables;
 mod keys_and_constraints;
 mod keys_of_every_type;

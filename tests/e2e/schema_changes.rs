@@ -186,6 +186,20 @@ async fn tables_change_while_the_source_is_down() {
     world.end().await;
 }
 
+/// At the destination the first column is still there, with its values, when the second one of that name comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_is_dropped_before_a_restart_and_added_after_it() {
+    let world = World::new("ddl_apart").await;
+    world.source_sql("CREATE TABLE t (id INT PRIMARY KEY, a INT);\nINSERT INTO t VALUES (1,1),(2,2)").await;
+    world.catch_up();
+    world.source_sql("ALTER TABLE t DROP COLUMN a;\nINSERT INTO t VALUES (3)").await;
+    world.catch_up();
+    world.source_sql("ALTER TABLE t ADD COLUMN A INT;\nINSERT INTO t VALUES (4,4)").await;
+    world.catch_up();
+    assert_eq!(differences(&world).await, Vec::<String>::new());
+    world.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_change_while_both_run() {
     let world = World::new("ddl_live").await;

@@ -30,4 +30,4 @@ pub use session::{Leader, check};
 pub use settings::{OnUnsafeDdl, Settings, SnapshotMode};
 pub use shape::ShapeId;
 pub use snapshot::{Again, Chunk, ChunkRow, SnapshotProgress, TableProgress, TableState};
-pub use source::{DdlEvent, Event, Request, Source, Start, Stopped, Taken, Target};
+pub use source::{DdlEvent, DroppedColumns, Event, Request, Resume, Source, Start, Stopped, Taken, Target};

@@ -109,12 +109,16 @@ kinds! {
 
     /// The schema registry could not be reached. It is tried again.
     RegistryUnreachable = "E040", Retry;
-    /// The schema registry refused a schema: its compatibility rule forbids the change.
+    /// The schema registry refused a request: the account, the address, or a schema that it does not take.
     SchemaRefused = "E041", Halt;
     /// A value could not be written as its schema says.
     Encode = "E042", Halt;
     /// A message could not be read with its schema.
     Decode = "E043", Quarantine;
+    /// A table's new schema is one that its subject's compatibility rule in the registry forbids beside the old
+    /// one. Relax the rule for this subject; or let such tables go on in a new topic (`source.toml`: `[topics]
+    /// on_incompatible = "new_topic"`), beside which the old one gets copies while the rows fit it.
+    SchemaIncompatible = "E044", Halt;
 
     /// The destination refused a row.
     RowRefused = "E050", Quarantine;

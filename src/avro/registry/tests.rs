@@ -82,7 +82,7 @@ async fn the_text_is_kept_byte_for_byte_and_asked_once() {
 #[tokio::test]
 async fn a_refusal_is_told_from_a_registry_in_trouble() {
     for (status, kind) in [
-        ("409 Conflict", Kind::SchemaRefused),
+        ("409 Conflict", Kind::SchemaIncompatible),
         ("422 Unprocessable Entity", Kind::SchemaRefused),
         ("401 Unauthorized", Kind::SchemaRefused),
         ("500 Internal Server Error", Kind::RegistryUnreachable),

@@ -101,9 +101,8 @@ fn configure(config: &mut ClientConfig, settings: &Settings, transactional_id: &
     for (name, value) in [
         // The user may set these; see librdkafka's CONFIGURATION.md.
         ("compression.type", "lz4"),
-        // Waits for company. A commit waits for it, too: rdkafka's flush lifts it for a moment that
-        // librdkafka's threads mostly miss. With 50 the delay from commit to commit doubled.
-        ("linger.ms", "5"),
+        // Waits for company, until a commit lifts it: see `linger`.
+        ("linger.ms", "500"),
         ("batch.num.messages", "100000"),
         // A missing topic is told after this time: a new one may not be known everywhere yet.
         ("topic.metadata.propagation.max.ms", "10000"),

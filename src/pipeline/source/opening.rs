@@ -1,6 +1,6 @@
 //! Where a source's session goes on, and what it refuses to go on from.
 
-use cdc_mysql_source::Start;
+use cdc_mysql_source::{Resume, Start};
 use cdc_sdk::{Error, Kind, Result};
 
 use crate::config::SourceConfig;
@@ -11,11 +11,12 @@ use crate::pipeline::recovery::Recovered;
 pub(super) fn start_from(recovered: &Recovered) -> Start {
     match &recovered.last {
         None => Start::Fresh,
-        Some(last) => Start::Resume {
+        Some(last) => Start::Resume(Box::new(Resume {
             position: last.position.clone(),
             snapshot: recovered.snapshot.clone(),
             inside: recovered.inside.clone(),
-        },
+            dropped: recovered.dropped.clone(),
+        })),
     }
 }
 

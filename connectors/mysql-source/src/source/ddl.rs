@@ -2,7 +2,7 @@
 
 use cdc_sdk::{Error, Kind, Result, TableName};
 
-use super::{DdlEvent, Source, pending};
+use super::{DdlEvent, DroppedColumns, Source, pending};
 use crate::binlog::Ddl;
 use crate::ddl::Effect;
 use crate::settings::OnUnsafeDdl;
@@ -19,6 +19,7 @@ impl Source {
             effects,
             emptied: Vec::new(),
             progress: Vec::new(),
+            dropped: DroppedColumns::new(),
             addressee: None,
             unfinished: false,
             origin: ddl.origin,
@@ -93,10 +94,14 @@ impl Source {
 
     /// A column that was dropped is still there downstream, with values: should one of its name come, they must go.
     fn column(&mut self, table: &TableName, name: &str, dropped: bool, event: &mut DdlEvent) -> Result<()> {
-        let column = (table.clone(), name.to_lowercase());
+        let name = name.to_lowercase();
         if dropped {
-            self.dropped_columns.insert(column);
-        } else if self.dropped_columns.contains(&column) && !event.emptied.contains(table) {
+            let all = self.dropped.entry(table.clone()).or_default();
+            all.insert(name);
+            event.dropped.insert(table.clone(), all.clone());
+        } else if self.dropped.get(table).is_some_and(|all| all.contains(&name))
+            && !event.emptied.contains(table)
+        {
             self.rewritten(table, "a column has the name of one that was dropped", event)?;
         }
         Ok(())

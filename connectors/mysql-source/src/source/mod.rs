@@ -14,7 +14,7 @@ mod open;
 mod readers;
 mod request;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,20 +36,29 @@ pub use request::{Request, Stopped, Taken};
 /// Pause before a view that was touched is opened again.
 const VIEW_PAUSE: Duration = Duration::from_millis(50);
 
+/// Columns that were dropped, by table, in small letters. Downstream they are still there, with values.
+pub type DroppedColumns = BTreeMap<TableName, BTreeSet<String>>;
+
 /// From where to begin.
 #[derive(Clone, Debug)]
 pub enum Start {
     /// At the first start: from now on, with a snapshot by the settings.
     Fresh,
     /// After what was delivered.
-    Resume {
-        /// The position of the last cut.
-        position: Position,
-        /// What was stored of the tables.
-        snapshot: Vec<TableProgress>,
-        /// The transaction that the position lies inside of, where that is known.
-        inside: Option<Gtid>,
-    },
+    Resume(Box<Resume>),
+}
+
+/// What was delivered, as it was stored.
+#[derive(Clone, Debug)]
+pub struct Resume {
+    /// The position of the last cut.
+    pub position: Position,
+    /// How far the snapshot of each table is.
+    pub snapshot: Vec<TableProgress>,
+    /// The transaction that the position lies inside of, where that is known.
+    pub inside: Option<Gtid>,
+    /// Columns that are gone.
+    pub dropped: DroppedColumns,
 }
 
 /// What comes next. A transaction is `Begin`, any number of `Rows` and `Ddl`, `Commit`.
@@ -89,6 +98,8 @@ pub struct DdlEvent {
     pub emptied: Vec<TableName>,
     /// What is to be stored of the tables, in the same Kafka transaction.
     pub progress: Vec<TableProgress>,
+    /// Tables that lost columns, with all that they ever lost, to be stored likewise.
+    pub dropped: DroppedColumns,
     /// The one consumer that is meant; `None`: all.
     pub addressee: Option<String>,
     /// What was being read for the addressee will not come to its end.
@@ -124,8 +135,7 @@ pub struct Source {
     told_complete: bool,
     /// Tables that were captured once and are not now.
     left_out: Vec<TableProgress>,
-    /// Columns that were dropped since the start, in small letters.
-    dropped_columns: HashSet<(TableName, String)>,
+    dropped: DroppedColumns,
 }
 
 impl Source {
@@ -218,6 +228,7 @@ impl Source {
             effects: emptied.iter().cloned().map(Effect::Truncate).collect(),
             emptied,
             progress: of.progress,
+            dropped: DroppedColumns::new(),
             addressee: of.addressee,
             unfinished,
             origin,

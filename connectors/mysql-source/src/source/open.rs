@@ -1,7 +1,7 @@
 //! How a source begins: what is stored is held against the server before a byte
 //! of its binlog is read.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
 use super::readers::Readers;
-use super::{Source, Start};
+use super::{DroppedColumns, Source, Start};
 use crate::binlog::{Collation, Collations, Request, Stream};
 use crate::catalogue::{Catalogue, list};
 use crate::session::{Server, connect, log_end, wait_for, within};
@@ -26,6 +26,7 @@ const SHOW_WAIT: Duration = Duration::from_secs(10);
 struct Beginning {
     position: Position,
     progress: Vec<TableProgress>,
+    dropped: DroppedColumns,
     /// What was delivered before does not connect to what comes: all of it goes.
     anew: bool,
 }
@@ -70,30 +71,35 @@ impl Source {
             transaction: None,
             told_complete: false,
             left_out,
-            dropped_columns: HashSet::new(),
+            dropped: beginning.dropped,
         })
     }
 }
 
 async fn begin(conn: &mut Conn, server: &Server, settings: &Settings, start: Start) -> Result<Beginning> {
-    let (mut position, progress, inside) = match start {
+    let (mut position, progress, inside, dropped) = match start {
         Start::Fresh => {
             let position = server.position(&log_end(conn).await?);
-            return Ok(Beginning { position, progress: Vec::new(), anew: false });
+            return Ok(Beginning {
+                position,
+                progress: Vec::new(),
+                dropped: DroppedColumns::new(),
+                anew: false,
+            });
         }
-        Start::Resume { position, snapshot, inside } => (position, snapshot, inside),
+        Start::Resume(resume) => (resume.position, resume.snapshot, resume.inside, resume.dropped),
     };
     match verify(conn, server, &position).await {
         Ok(()) => {
             if is_lost(conn, server, &position, inside).await? {
                 position.partial = None;
             }
-            Ok(Beginning { position, progress, anew: false })
+            Ok(Beginning { position, progress, dropped, anew: false })
         }
         Err(e) if e.kind() == Kind::Purged && settings.snapshot == SnapshotMode::WhenNeeded => {
             tracing::warn!(error = %e, "the binlog at the position is gone; all tables are read anew");
             let position = server.position(&log_end(conn).await?);
-            Ok(Beginning { position, progress: Vec::new(), anew: true })
+            Ok(Beginning { position, progress: Vec::new(), dropped, anew: true })
         }
         Err(e) => Err(e),
     }

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::time::Duration;
 
-use cdc_mysql_source::{Event, OnUnsafeDdl, Settings, SnapshotMode, Source, Start, TableProgress};
+use cdc_mysql_source::{
+    DroppedColumns, Event, OnUnsafeDdl, Resume, Settings, SnapshotMode, Source, Start, TableProgress,
+};
 use cdc_sdk::endpoint::{Endpoint, Secret, Tls};
 use cdc_sdk::pattern::{Pattern, Selection};
 use cdc_sdk::{OwnedRow, OwnedValue, Position, Row, Table, TableName};
@@ -216,7 +218,12 @@ impl Model {
 
     pub fn resume(&self) -> Start {
         let snapshot = self.progress.values().cloned().collect();
-        Start::Resume { position: self.position.clone(), snapshot, inside: None }
+        Start::Resume(Box::new(Resume {
+            position: self.position.clone(),
+            snapshot,
+            inside: None,
+            dropped: DroppedColumns::new(),
+        }))
     }
 
     /// Opens a source where this model stands, and notes what it says at its start.

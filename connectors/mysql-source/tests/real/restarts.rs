@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use cdc_mysql_source::{Event, Settings, SnapshotMode, Source, Start};
+use cdc_mysql_source::{DroppedColumns, Event, Resume, Settings, SnapshotMode, Source, Start};
 use cdc_sdk::{GtidSet, Kind, Position};
 use mysql_async::prelude::Queryable;
 
@@ -75,7 +75,12 @@ async fn no_data_means_none() -> Outcome {
 }
 
 async fn refusal(settings: &Settings, position: Position) -> Outcome<cdc_sdk::Error> {
-    let start = Start::Resume { position, snapshot: Vec::new(), inside: None };
+    let start = Start::Resume(Box::new(Resume {
+        position,
+        snapshot: Vec::new(),
+        inside: None,
+        dropped: DroppedColumns::new(),
+    }));
     match Source::open(settings.clone(), start).await {
         Ok(_) => Err("the position was taken".into()),
         Err(error) => Ok(error),
