@@ -10,6 +10,7 @@ use proptest::prelude::*;
 
 use super::control::Taken;
 use super::offset_file::OffsetFile;
+use super::versions::Versions;
 use crate::avro::records::{self, GtidsOf};
 use crate::damage::{damaged, damages, memory_of};
 use crate::kafka::Stamp;
@@ -68,6 +69,9 @@ fn stored() -> Vec<(Vec<u8>, Reading)> {
         (progress.to_json().into_bytes(), |bytes| text(|json| drop(TableProgress::from_json(json)))(bytes)),
         (Taken::default().to_json().unwrap().into_bytes(), |bytes| {
             text(|json| drop(Taken::from_json(json)))(bytes);
+        }),
+        (Versions::first("p.shop.orders").to_json().unwrap().into_bytes(), |bytes| {
+            text(|json| drop(Versions::from_json(json)))(bytes);
         }),
         (offsets.into_bytes(), |bytes| text(|json| drop(OffsetFile::parse(json)))(bytes)),
         (stamp.headers()[0].1.to_vec(), |bytes| {
