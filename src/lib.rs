@@ -11,3 +11,7 @@ pub mod envelope;
 pub mod avro;
 pub mod kafka;
 pub mod observe;
+
+#[cfg(test)]
+#[path = "../tests/kit/damage.rs"]
+mod damage;

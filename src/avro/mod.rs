@@ -10,6 +10,8 @@ pub mod records;
 mod registry;
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod sample;
 
 mod datum;

@@ -35,6 +35,9 @@ mod reach;
 mod retry;
 mod settings;
 
+#[cfg(test)]
+mod fuzz;
+
 /// How a run ends.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RunOptions {

@@ -20,6 +20,10 @@ pub mod snapshot;
 
 pub mod source;
 
+#[cfg(test)]
+#[path = "../../../tests/kit/damage.rs"]
+mod damage;
+
 pub use binlog::{Begin, Commit, Rows};
 pub use ddl::Effect;
 pub use session::{Leader, check};

@@ -6,6 +6,7 @@
 //! refuses one that it does not know, so no registry is needed to read progress.
 
 mod cut;
+mod extent;
 mod ids;
 mod note;
 mod transaction;
@@ -94,8 +95,10 @@ impl Form {
         if version != i64::from(self.version) {
             return Err(self.unknown_version(version));
         }
+        let schema = self.schema()?;
+        extent::pass(schema, &mut Input::new(datum)).map_err(|e| self.damaged(e))?;
         let mut rest = datum;
-        let reader = GenericDatumReader::builder(self.schema()?).build().map_err(|e| self.bug(e))?;
+        let reader = GenericDatumReader::builder(schema).build().map_err(|e| self.bug(e))?;
         let value = reader.read_value(&mut rest).map_err(|e| self.damaged(e))?;
         if !rest.is_empty() {
             return Err(self.damaged(format!("{} bytes follow it", rest.len())));

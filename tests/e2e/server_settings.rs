@@ -1,0 +1,139 @@
+//! Settings of the source's server that change what its log looks like, several on one server, and
+//! transactions of odd makes.
+
+use mysql_async::prelude::Queryable;
+
+use crate::kit::{Options, Process, Server, World};
+
+/// Without checksums, with statements beside the rows, with keys that the server makes up, names in small
+/// letters, JSON in part.
+const OPTIONS: [&str; 5] = [
+    "--binlog-checksum=NONE",
+    "--binlog-rows-query-log-events=ON",
+    "--sql-generate-invisible-primary-key=ON",
+    "--lower-case-table-names=1",
+    "--binlog-row-value-options=PARTIAL_JSON",
+];
+
+/// Larger than one packet of the protocol, by its two images.
+const LARGE_BYTES: usize = 17 << 20;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn server_settings() {
+    let server = Server::start("settings", &OPTIONS);
+    let options = Options { source_server: Some(server.address.clone()), ..Options::default() };
+    let world = World::with("settings", &options).await;
+    world
+        .source_sql(
+            "CREATE TABLE Orders (Id INT PRIMARY KEY, J JSON, Note TEXT);\n\
+             CREATE TABLE NoKey (V INT, W VARCHAR(10));\nCREATE TABLE Large (Id INT PRIMARY KEY, B LONGBLOB);\n\
+             INSERT INTO ORDERS VALUES (1, JSON_OBJECT('a', 1, 'pad', REPEAT('x', 200)), 'snapshot');\n\
+             INSERT INTO nokey VALUES (1, 'same'), (1, 'same');\nINSERT INTO large VALUES (1, 'small')",
+        )
+        .await;
+    let mut processes = [world.start_source(&[]), world.start_sink(&[])];
+    world.until_equal().await;
+    let mut conn = world.source_conn().await;
+    for statement in [
+        "UPDATE oRdErS SET j = JSON_SET(j, '$.a', 2, '$.b', CAST('[1, {}]' AS JSON)) WHERE id = 1",
+        "INSERT INTO NOKEY VALUES (1, 'same'), (2, NULL)",
+        "UPDATE nokey SET v = 3 WHERE my_row_id = 2",
+        "DELETE FROM nokey WHERE v = 1 LIMIT 1",
+        "ALTER TABLE Orders ADD COLUMN Extra INT DEFAULT 7",
+        "INSERT INTO orders (id, j) VALUES (2, NULL)",
+        "CREATE TABLE Later (V INT)",
+        "INSERT INTO LATER VALUES (1), (1)",
+        "RENAME TABLE Later TO Latest",
+        "INSERT INTO latest VALUES (2)",
+        "TRUNCATE TABLE NoKey",
+        "INSERT INTO nokey VALUES (9, 'after')",
+    ] {
+        conn.query_drop(statement).await.unwrap_or_else(|e| panic!("{statement}: {e}"));
+    }
+    conn.exec_drop("UPDATE large SET b = REPEAT('y', ?) WHERE id = 1", (LARGE_BYTES,)).await.unwrap();
+    conn.exec_drop("UPDATE large SET b = REPEAT('z', ?) WHERE id = 1", (LARGE_BYTES,)).await.unwrap();
+    savepoints(&mut conn).await;
+    // What a table was called stays, without rows.
+    world.until_dest("SELECT COUNT(*) FROM latest", 3).await;
+    world.until_dest("SELECT COUNT(*) FROM later", 0).await;
+    world.dest_sql("DROP TABLE later").await;
+    world.until_equal().await;
+    processes.iter_mut().for_each(Process::stop);
+    // What was logged while nobody read is read later.
+    conn.query_drop("UPDATE orders SET j = JSON_REMOVE(j, '$.b') WHERE id = 1").await.unwrap();
+    conn.query_drop("SET GLOBAL binlog_checksum = CRC32").await.unwrap();
+    conn.query_drop("UPDATE orders SET note = 'with a checksum' WHERE id = 2").await.unwrap();
+    world.catch_up();
+    world.assert_equal().await;
+    world.dest_sql(&format!("DROP DATABASE `{}`", world.name)).await;
+}
+
+/// What is rolled back to a savepoint never was.
+async fn savepoints(conn: &mut mysql_async::Conn) {
+    for statement in [
+        "BEGIN",
+        "INSERT INTO orders (id, note) VALUES (10, 'stays')",
+        "SAVEPOINT one",
+        "INSERT INTO orders (id, note) VALUES (11, 'goes')",
+        "UPDATE orders SET note = 'goes' WHERE id = 10",
+        "SAVEPOINT two",
+        "DELETE FROM orders WHERE id = 10",
+        "ROLLBACK TO SAVEPOINT one",
+        "INSERT INTO orders (id, note) VALUES (12, 'stays')",
+        "RELEASE SAVEPOINT one",
+        "COMMIT",
+        "BEGIN",
+        "INSERT INTO orders (id, note) VALUES (13, 'goes')",
+        "ROLLBACK",
+    ] {
+        conn.query_drop(statement).await.unwrap_or_else(|e| panic!("{statement}: {e}"));
+    }
+}
+
+/// Only without GTIDs does the server let tables of both kinds into one transaction.
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_without_transactions_inside_of_some() {
+    let server = Server::start("engines", &["--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"]);
+    let options = Options {
+        source_server: Some(server.address.clone()),
+        capture: "allow_global_read_lock = true".into(),
+        ..Options::default()
+    };
+    let world = World::with("engines", &options).await;
+    world
+        .source_sql(
+            "CREATE TABLE orders (id INT PRIMARY KEY, note TEXT);\n\
+             CREATE TABLE plain (id INT PRIMARY KEY, v INT) ENGINE = MyISAM;\n\
+             INSERT INTO orders VALUES (1, 'one');\nINSERT INTO plain VALUES (1, 1)",
+        )
+        .await;
+    world.catch_up();
+    let mut conn = world.source_conn().await;
+    for statement in [
+        "BEGIN",
+        "INSERT INTO orders VALUES (2, 'two')",
+        "INSERT INTO plain VALUES (2, 2)",
+        "UPDATE orders SET note = 'both' WHERE id = 2",
+        "UPDATE plain SET v = 3",
+        "COMMIT",
+        // What a table without transactions has taken stays.
+        "BEGIN",
+        "INSERT INTO plain VALUES (3, 3)",
+        "INSERT INTO orders VALUES (3, 'goes')",
+        "INSERT INTO plain VALUES (4, 4)",
+        "ROLLBACK",
+        "BEGIN",
+        "INSERT INTO orders VALUES (4, 'stays')",
+        "SAVEPOINT s",
+        "INSERT INTO orders VALUES (5, 'goes')",
+        "INSERT INTO plain VALUES (5, 5)",
+        "ROLLBACK TO SAVEPOINT s",
+        "COMMIT",
+    ] {
+        conn.query_drop(statement).await.unwrap_or_else(|e| panic!("{statement}: {e}"));
+    }
+    savepoints(&mut conn).await;
+    world.catch_up();
+    world.assert_equal().await;
+    world.dest_sql(&format!("DROP DATABASE `{}`", world.name)).await;
+}
