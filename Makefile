@@ -41,9 +41,9 @@ demo-docker: ## The same pipeline in containers
 	DEMO_IN=docker docker/demo.sh
 
 # QUICK=1 takes a fifth of the rows. Results go to bench/results.
-bench: ## Throughput and delays on this machine, beside MySQL's own replication
+bench: ## Throughput and delays on this machine, beside Debezium and MySQL's own replication
 	$(STACK) up
-	set -a && eval "$$($(STACK) env)" && set +a && cargo test --release -p cdc --test cdc-tests -- --ignored --nocapture bench_road
+	set -a && eval "$$($(STACK) env)" && set +a && cargo test --release -p cdc --test cdc-tests -- --ignored --nocapture --test-threads=1 bench_
 
 # One at a time: each has servers of its own and gigabytes on disk. The last line of each is JSON.
 extremes: ## What is very large, with the memory it took: 2 GB transaction, 64 MB rows, 10,000 tables …

@@ -107,6 +107,18 @@ make_data() { # dir options…
   touch "$dir/.initialised"
 }
 
+# The server encrypts its log with a key that a component keeps, which it loads only where its own
+# program lies: so it is started from a folder of its own.
+with_keyring() { # dir → the program
+  local dir=$1/keyring
+  mkdir -p "$dir"
+  ln -sf "$MYSQL_PREFIX/usr/sbin/mysqld" "$dir/mysqld"
+  ln -sf "$MYSQL_PREFIX"/usr/lib/mysql/plugin/*.so "$dir/"
+  printf '{"components": "file://component_keyring_file"}\n' >"$dir/mysqld.my"
+  printf '{"path": "%s/keys", "read_only": false}\n' "$dir" >"$dir/component_keyring_file.cnf"
+  printf '%s\n' "$dir/mysqld"
+}
+
 mysql_answers() { # port
   sid_command "$MYSQL_PREFIX" usr/bin/mysqladmin --no-defaults -h 127.0.0.1 -P "$1" -u root --connect-timeout=2 ping
 }
@@ -119,7 +131,7 @@ mysql_start() { # name options… → HOST:PORT
 }
 
 mysql_start_locked() {
-  local name=$1 dir port
+  local name=$1 dir port program
   local -a base options
   shift
   dir=$(server_dir mysql "$name")
@@ -136,7 +148,13 @@ mysql_start_locked() {
     # A killed server leaves them, and its number may be another program's by now.
     rm -f "$dir/data/mysql.sock" "$dir/data/mysql.sock.lock"
     mapfile -t base < <(mysql_options "$dir")
-    launch "$dir" "$LOADER" --library-path "$(dirname "$LOADER")" "$MYSQL_PREFIX/usr/sbin/mysqld" \
+    program=$MYSQL_PREFIX/usr/sbin/mysqld
+    case " $* " in *" --binlog-encryption=ON "*)
+      program=$(with_keyring "$dir")
+      base+=("--plugin-dir=$dir/keyring")
+      ;;
+    esac
+    launch "$dir" "$LOADER" --library-path "$(dirname "$LOADER")" "$program" \
       "${base[@]}" "--server-id=$(mysql_server_id "$name")" "--port=$port" "$@"
   fi
   wait_ready "$dir" "MySQL '$name'" 120 mysql_answers "$port"

@@ -2,8 +2,8 @@
 
 use super::report::Spread;
 
-const WIDTH: f64 = 760.0;
-const LEFT: f64 = 270.0;
+const WIDTH: f64 = 960.0;
+const LEFT: f64 = 440.0;
 const ROW: f64 = 34.0;
 const TOP: f64 = 40.0;
 

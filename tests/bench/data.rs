@@ -18,6 +18,8 @@ const COLUMNS: &str = "(id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, k INT NOT
 /// Tables on the source: `s` for snapshots, `b` for the backlog, `beat` for delays.
 pub struct Data {
     pub world: Arc<World>,
+    /// Where the binlog stood before the backlog: file and position.
+    pub before_backlog: Option<(String, u64)>,
     size: Size,
 }
 
@@ -28,7 +30,7 @@ impl Data {
             world.source_sql(&Self::create(table)).await;
         }
         world.source_sql("CREATE TABLE beat (id BIGINT PRIMARY KEY, pad CHAR(180))").await;
-        Self { world, size }
+        Self { world, before_backlog: None, size }
     }
 
     /// How `s` and `b` are made.
@@ -48,7 +50,11 @@ impl Data {
     }
 
     /// Inserts in transactions of 100 rows, single-row updates, and the mark.
-    pub async fn make_backlog(&self) {
+    pub async fn make_backlog(&mut self) {
+        let sql = "SHOW BINARY LOG STATUS";
+        let status: mysql_async::Row =
+            self.world.source_conn().await.query_first(sql).await.unwrap().unwrap();
+        self.before_backlog = Some((status.get("File").unwrap(), status.get("Position").unwrap()));
         let (inserts, updates) = (self.size.inserts / CLIENTS, self.size.updates / CLIENTS);
         let clients = (0..CLIENTS).map(|client| {
             let world = self.world.clone();

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::data::{Data, MARK};
+use super::debezium::PARTITIONS;
 use super::report::Run;
 use crate::kit::{Options, Process, World, peak_rss};
 
@@ -18,13 +19,15 @@ pub struct Lane {
 
 impl Lane {
     pub async fn new(data: &Data, table: &str, name: &str) -> Self {
-        let world = World::with(name, &Options::default()).await;
-        world.edit(
-            "source.toml",
-            &format!("\"{}.*\"", world.name),
-            &format!("\"{}.{table}\"", data.world.name),
-        );
-        world.route(&format!("{}.*", data.world.name), &format!("{}.*", world.name));
+        Self::over(&data.world.name, table, PARTITIONS, name).await
+    }
+
+    /// One over other tables of a database.
+    pub async fn over(database: &str, tables: &str, partitions: u32, name: &str) -> Self {
+        let world = World::with(name, &Options { partitions, ..Options::default() }).await;
+        let (all, wanted) = (format!("\"{}.*\"", world.name), format!("\"{database}.{tables}\""));
+        world.edit("source.toml", &all, &wanted);
+        world.route(&format!("{database}.*"), &format!("{}.*", world.name));
         Self { world }
     }
 

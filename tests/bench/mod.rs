@@ -10,11 +10,13 @@ mod data;
 mod debezium;
 mod delay;
 mod job;
+mod limits;
 mod replica;
 mod report;
+mod shapes;
 
 use data::Data;
-use debezium::Peer;
+use debezium::{PARTITIONS, Peer};
 use job::Lane;
 use report::Report;
 
@@ -68,7 +70,7 @@ impl Size {
 #[tokio::test(flavor = "multi_thread")]
 async fn bench_road() {
     let size = Size::chosen();
-    let data = Data::new(size).await;
+    let mut data = Data::new(size).await;
     let mut report = Report::new(size);
     data.fill().await;
     for run in 1..=size.runs {
@@ -78,12 +80,14 @@ async fn bench_road() {
         lane.end(&data, "s").await;
     }
     for run in 1..=size.peer_runs {
-        let (peer, read) = Peer::new(&data, "s", &format!("dbzs{run}"), size.snapshot_rows).await;
-        report.add("snapshot to Kafka, Debezium", read);
-        report.add("snapshot applied, Debezium's JDBC sink", peer.apply(&data, size.snapshot_rows).await);
+        let peer = Peer::start(&data.world.name, "s", PARTITIONS, &format!("dbzs{run}")).await;
+        report.add("snapshot to Kafka, Debezium", peer.until_written(0, size.snapshot_rows).await);
+        report
+            .add("snapshot applied, Debezium's JDBC sink", peer.apply(&data, "s", size.snapshot_rows).await);
         peer.end().await;
     }
-    backlog(&data, size, &mut report).await;
+    backlog(&mut data, size, &mut report).await;
+    limits::measure(&data, size, &mut report).await;
     for _ in 0..size.runs {
         delay::start_up(&data, &mut report).await;
     }
@@ -91,7 +95,17 @@ async fn bench_road() {
         delay::steady(&data, rate, size.seconds, &mut report).await;
     }
     data.end().await;
-    report.write();
+    report.write("road");
+}
+
+/// Tables of other shapes.
+#[ignore = "a measurement: make bench"]
+#[tokio::test(flavor = "multi_thread")]
+async fn bench_shapes() {
+    let size = Size::chosen();
+    let mut report = Report::new(size);
+    shapes::measure(size, &mut report).await;
+    report.write("shapes");
 }
 
 /// The delays alone, printed and not kept.
@@ -112,7 +126,7 @@ async fn delays_alone() {
 }
 
 /// The same changes, again and again: to Kafka, from there, all the way, and by MySQL's own replication.
-async fn backlog(data: &Data, size: Size, report: &mut Report) {
+async fn backlog(data: &mut Data, size: Size, report: &mut Report) {
     let mut lanes = Vec::new();
     for run in 1..=size.runs {
         let apart = Lane::begun(data, &format!("apart{run}")).await;
@@ -133,7 +147,7 @@ async fn backlog(data: &Data, size: Size, report: &mut Report) {
     }
     for mut peer in peers {
         report.add("backlog to Kafka, Debezium", peer.catch_up(size.backlog_rows()).await);
-        report.add("backlog applied, Debezium's JDBC sink", peer.apply(data, size.backlog_rows()).await);
+        report.add("backlog applied, Debezium's JDBC sink", peer.apply(data, "b", size.backlog_rows()).await);
         peer.end().await;
     }
     report.add("backlog, MySQL's replication, 4 workers", replica.catch_up(size.backlog_rows()).await);

@@ -17,11 +17,6 @@ pub struct Run {
 }
 
 impl Run {
-    /// The same, of another number of rows.
-    pub fn of(self, rows: u64) -> Self {
-        Self { rows, ..self }
-    }
-
     fn rate(&self) -> f64 {
         self.rows as f64 / self.seconds
     }
@@ -72,7 +67,7 @@ impl Spread {
 /// Everything that was measured.
 pub struct Report {
     size: Size,
-    jobs: Vec<(&'static str, Vec<Run>)>,
+    jobs: Vec<(String, Vec<Run>)>,
     pub start_up_ms: Vec<f64>,
     pub delays: Vec<Delays>,
 }
@@ -83,24 +78,28 @@ impl Report {
     }
 
     /// Adds a run, and says so at once.
-    pub fn add(&mut self, job: &'static str, run: Run) {
+    pub fn add(&mut self, job: &str, run: Run) {
         println!("{job}: {:.2} s, {:.0} rows/s", run.seconds, run.rate());
         match self.jobs.iter_mut().find(|(name, _)| *name == job) {
             Some((_, runs)) => runs.push(run),
-            None => self.jobs.push((job, vec![run])),
+            None => self.jobs.push((job.to_owned(), vec![run])),
         }
     }
 
     /// Prints the table and writes the files.
-    pub fn write(&self) {
+    pub fn write(&self, name: &str) {
         println!("\n{}", self.table());
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/results");
         fs::create_dir_all(&folder).unwrap();
         let json = serde_json::to_string_pretty(&self.json()).unwrap();
-        fs::write(folder.join("latest.json"), json + "\n").unwrap();
-        let bars: Vec<_> = self.jobs.iter().filter_map(|(name, runs)| Some((*name, rates(runs)?))).collect();
-        fs::write(folder.join("latest.svg"), chart::bars("rows/s, median of runs and their range", &bars))
-            .unwrap();
+        fs::write(folder.join(format!("{name}.json")), json + "\n").unwrap();
+        let bars: Vec<_> =
+            self.jobs.iter().filter_map(|(name, runs)| Some((name.as_str(), rates(runs)?))).collect();
+        fs::write(
+            folder.join(format!("{name}.svg")),
+            chart::bars("rows/s, median of runs and their range", &bars),
+        )
+        .unwrap();
         println!("written: {}", folder.display());
     }
 

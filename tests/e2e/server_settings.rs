@@ -90,10 +90,11 @@ async fn savepoints(conn: &mut mysql_async::Conn) {
     }
 }
 
-/// Only without GTIDs does the server let tables of both kinds into one transaction.
+/// Only without GTIDs does the server let tables of both kinds into one transaction. Its log is encrypted.
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_without_transactions_inside_of_some() {
-    let server = Server::start("engines", &["--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"]);
+    let options = ["--gtid-mode=OFF", "--enforce-gtid-consistency=OFF", "--binlog-encryption=ON"];
+    let server = Server::start("engines", &options);
     let options = Options {
         source_server: Some(server.address.clone()),
         capture: "allow_global_read_lock = true".into(),
@@ -135,5 +136,7 @@ async fn tables_without_transactions_inside_of_some() {
     savepoints(&mut conn).await;
     world.catch_up();
     world.assert_equal().await;
+    let log: mysql_async::Row = conn.query_first("SHOW BINARY LOGS").await.unwrap().unwrap();
+    assert_eq!(log.get::<String, _>(2).as_deref(), Some("Yes"), "the log is not encrypted");
     world.dest_sql(&format!("DROP DATABASE `{}`", world.name)).await;
 }

@@ -1,0 +1,174 @@
+//! Tables of other shapes: their snapshot, or their backlog where transactions are what matters, to Kafka and applied.
+
+use std::sync::Arc;
+
+use super::Size;
+use super::debezium::Peer;
+use super::job::Lane;
+use super::report::Report;
+use crate::kit::{Options, World};
+
+const CLIENTS: u64 = 16;
+
+/// Tables that are alike.
+#[derive(Clone)]
+struct Shape {
+    name: &'static str,
+    tables: u64,
+    /// In each table.
+    rows: u64,
+    partitions: u32,
+    /// Columns behind the key.
+    columns: Vec<(String, &'static str)>,
+    /// What they hold, by the number of the row (`i`).
+    value: fn(usize) -> String,
+    /// Rows come one by one, each in a transaction, and not by the snapshot.
+    singly: bool,
+}
+
+impl Shape {
+    fn all(size: Size) -> [Self; 5] {
+        let rows = |of: u64| of * size.snapshot_rows / 1_000_000;
+        let usual = Self {
+            name: "",
+            tables: 1,
+            rows: 0,
+            partitions: 4,
+            columns: vec![("k".to_owned(), "INT")],
+            value: |_| "i * 7919 % 1000000".to_owned(),
+            singly: false,
+        };
+        let kinds = ["INT", "VARCHAR(40)", "DECIMAL(12,3)", "DATETIME", "BIGINT"];
+        let wide = (0..200).map(|n| (format!("c{n}"), kinds[n % kinds.len()])).collect();
+        let value: fn(usize) -> String = |n| match n % 5 {
+            0 => format!("i + {n}"),
+            1 => format!("CONCAT('value ', i, ' of {n}')"),
+            2 => format!("i / 7 + {n}"),
+            3 => "TIMESTAMPADD(SECOND, i, '2020-01-01')".to_owned(),
+            _ => "i * 1000003".to_owned(),
+        };
+        [
+            Self { name: "200 columns", rows: rows(30_000), columns: wide, value, ..usual.clone() },
+            Self { name: "two integers", rows: rows(2_000_000), ..usual.clone() },
+            Self {
+                name: "rows of 10 KB",
+                rows: rows(30_000),
+                columns: vec![("v".to_owned(), "TEXT")],
+                value: |_| "REPEAT(SHA2(i, 256), 160)".to_owned(),
+                ..usual.clone()
+            },
+            Self { name: "1,000 tables", tables: 1000, rows: rows(300), partitions: 1, ..usual.clone() },
+            Self { name: "single-row transactions", rows: rows(100_000), singly: true, ..usual },
+        ]
+    }
+
+    /// Makes the tables, and fills them unless rows come singly.
+    async fn make(&self, world: &World) {
+        let columns: Vec<String> = self.columns.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
+        let values: Vec<String> = (0..self.columns.len()).map(self.value).collect();
+        let rows = self.rows;
+        let fill = format!(
+            "SET SESSION cte_max_recursion_depth={rows};\nCREATE TABLE t0 (id BIGINT PRIMARY KEY, {});\n\
+             INSERT INTO t0 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<{}) SELECT i, {} FROM n",
+            columns.join(", "),
+            if self.singly { 1 } else { rows },
+            values.join(", ")
+        );
+        world.source_sql(&fill).await;
+        for table in 1..self.tables {
+            world.source_sql(&format!("CREATE TABLE t{table} LIKE t0")).await;
+            world.source_sql(&format!("INSERT INTO t{table} SELECT * FROM t0")).await;
+        }
+    }
+
+    /// The rows that come singly.
+    async fn write(&self, world: &Arc<World>) {
+        let each = self.rows / CLIENTS;
+        let write = async |world: Arc<World>, client: u64| {
+            use mysql_async::prelude::Queryable as _;
+            let mut conn = world.source_conn().await;
+            for i in 0..each {
+                let id = 2 + client * each + i;
+                conn.query_drop(format!("INSERT INTO t0 VALUES ({id}, {i})")).await.unwrap();
+            }
+        };
+        let clients = (0..CLIENTS).map(|client| write(world.clone(), client));
+        futures_util::future::join_all(clients).await;
+    }
+
+    fn count(&self) -> u64 {
+        if self.singly { self.rows / CLIENTS * CLIENTS } else { self.rows * self.tables }
+    }
+}
+
+/// Every shape, by us and by Debezium.
+pub async fn measure(size: Size, report: &mut Report) {
+    for shape in Shape::all(size) {
+        let world = Arc::new(World::with("shape", &Options::default()).await);
+        shape.make(&world).await;
+        if shape.singly {
+            backlogs(&shape, &world, size, report).await
+        } else {
+            snapshots(&shape, &world, size, report).await
+        }
+        Arc::into_inner(world).unwrap().end().await;
+    }
+}
+
+async fn snapshots(shape: &Shape, world: &World, size: Size, report: &mut Report) {
+    for run in 1..=size.runs {
+        let lane = Lane::over(&world.name, "*", shape.partitions, &format!("shape{run}")).await;
+        report.add(&format!("{}: snapshot to Kafka", shape.name), lane.source(shape.count()));
+        report.add(&format!("{}: snapshot applied", shape.name), lane.sink(shape.count()));
+        finish(shape, world, lane).await;
+    }
+    for run in 1..=size.peer_runs {
+        let peer = Peer::start(&world.name, ".*", shape.partitions, &format!("dbzshape{run}")).await;
+        report.add(
+            &format!("{}: snapshot to Kafka, Debezium", shape.name),
+            peer.until_written(0, shape.count()).await,
+        );
+        peer.end().await;
+    }
+}
+
+async fn backlogs(shape: &Shape, world: &Arc<World>, size: Size, report: &mut Report) {
+    let (mut lanes, mut peers) = (Vec::new(), Vec::new());
+    for run in 1..=size.runs {
+        let lane = Lane::over(&world.name, "*", shape.partitions, &format!("shape{run}")).await;
+        lane.world.catch_up();
+        lanes.push(lane);
+    }
+    for run in 1..=size.peer_runs {
+        let peer = Peer::start(&world.name, ".*", shape.partitions, &format!("dbzshape{run}")).await;
+        peer.until_written(0, 1).await;
+        peer.pause();
+        peers.push(peer);
+    }
+    shape.write(world).await;
+    for lane in lanes {
+        report.add(&format!("{}: backlog to Kafka", shape.name), lane.source(shape.count()));
+        report.add(&format!("{}: backlog applied", shape.name), lane.sink(shape.count()));
+        finish(shape, world, lane).await;
+    }
+    for mut peer in peers {
+        report
+            .add(&format!("{}: backlog to Kafka, Debezium", shape.name), peer.catch_up(shape.count()).await);
+        peer.end().await;
+    }
+}
+
+/// Compares both sides, and removes what the run made.
+async fn finish(shape: &Shape, world: &World, lane: Lane) {
+    use mysql_async::prelude::Queryable as _;
+    for table in 0..shape.tables {
+        let sum = |database: &str| format!("CHECKSUM TABLE `{database}`.t{table}");
+        let wanted: Option<(String, u64)> =
+            world.source_conn().await.query_first(sum(&world.name)).await.unwrap();
+        let there: Option<(String, u64)> =
+            lane.world.dest_conn().await.query_first(sum(&lane.world.name)).await.unwrap();
+        assert!(wanted.is_some());
+        assert_eq!(there.map(|(_, sum)| sum), wanted.map(|(_, sum)| sum), "table {table} of {}", shape.name);
+    }
+    lane.world.end().await;
+}
