@@ -3,7 +3,7 @@
 STACK := docker/native/stack.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help build test golden lint fmt stack stack-down demo demo-docker bench extremes online-schema-change soak clean
+.PHONY: help build test golden lint fmt stack stack-down demo demo-docker bench extremes online-schema-change fuzz soak clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,10 @@ soak: ## Larger models, random tables, then faults of every kind for CDC_SOAK_MI
 	cargo test -p cdc --test cdc-tests -- --ignored --nocapture model::
 	set -a && eval "$$($(STACK) env)" && set +a && cargo test --profile soak -p cdc --test cdc-tests -- --ignored --nocapture values::soak
 	set -a && eval "$$($(STACK) env)" && set +a && cargo test --profile soak -p cdc --test cdc-tests -- --ignored --nocapture faults::soak
+
+# Needs no servers. CASES for each of the tests.
+fuzz: ## Damage of every kind to whatever is decoded: no panic, no more memory than what came allows
+	PROPTEST_CASES=$${CASES:-50000} cargo test --workspace --lib fuzz_
 
 clean: ## Remove what was built, and the stack with its data (downloads stay)
 	$(STACK) purge
