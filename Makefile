@@ -3,7 +3,7 @@
 STACK := docker/native/stack.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help build test golden lint fmt stack stack-down demo demo-docker bench extremes soak fuzz clean
+.PHONY: help build test golden lint fmt stack stack-down demo demo-docker bench extremes online-schema-change fuzz soak clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,11 @@ bench: ## Throughput and delays on this machine, beside Debezium and MySQL's own
 extremes: ## What is very large, with the memory it took: 2 GB transaction, 64 MB rows, 10,000 tables …
 	$(STACK) up
 	set -a && eval "$$($(STACK) env)" && set +a && cargo test --release -p cdc --test cdc-tests -- --ignored --nocapture --test-threads=1 extremes
+
+# Fetches the Percona Toolkit (2 MB, through apt) the first time.
+online-schema-change: ## pt-online-schema-change alters a table under writes while source and sink run
+	$(STACK) up
+	set -a && eval "$$($(STACK) env)" && set +a && cargo test -p cdc --test cdc-tests -- --ignored --nocapture online_schema_change
 
 # The last line is JSON: faults by kind, commits, checks, seeds.
 soak: ## Larger models, random tables, then faults of every kind for CDC_SOAK_MINUTES (20), everything compared

@@ -29,6 +29,7 @@ mod many_tables;
 mod memory_stays_bounded;
 mod odd_tables_arrive;
 mod offsets_handed_on;
+mod online_schema_change;
 mod quarantine_survives_kills;
 mod replay_converges;
 mod replay_under_a_running_sink;

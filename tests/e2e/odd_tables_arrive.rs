@@ -3,7 +3,7 @@
 use crate::kit::World;
 
 /// Why, the table behind its name, a row, and what happens to it while changes stream.
-const TABLES: [(&str, &str, &str, &str); 9] = [
+const TABLES: [(&str, &str, &str, &str); 10] = [
     (
         "a_prefix_as_key_and_a_row_larger_than_the_sort_buffer",
         "(n INT NOT NULL, k BLOB NOT NULL, d BIGINT NOT NULL, big LONGTEXT, PRIMARY KEY (k(5), d DESC))",
@@ -51,6 +51,12 @@ const TABLES: [(&str, &str, &str, &str); 9] = [
         "(n INT, k CHAR(2) CHARACTER SET sjis NOT NULL PRIMARY KEY, UNIQUE KEY u (n))",
         "(1, '石'), (2, 'ab')",
         "SET n = n + 10",
+    ),
+    (
+        "bits_that_are_not_the_same_from_the_other_end",
+        "(n INT PRIMARY KEY, a BIT(9), b BIT(33), c BIT(64))",
+        "(1, 257, 4294967298, 1), (2, 2, 8589934591, 9223372036854775810)",
+        "SET a = 3, b = 5, c = 72623859790382856 WHERE n = 1",
     ),
     (
         "a_unique_key_and_no_primary_key",

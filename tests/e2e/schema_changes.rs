@@ -142,7 +142,7 @@ async fn rows(
 }
 
 /// What of the source's tables the destination has otherwise. It may have more columns, which the source dropped.
-async fn differences(world: &World) -> Vec<String> {
+pub(super) async fn differences(world: &World) -> Vec<String> {
     let (mut source, mut dest) = (world.source_conn().await, world.dest_conn().await);
     let tables: Vec<String> = source.query("SHOW TABLES").await.unwrap();
     let mut found = Vec::new();

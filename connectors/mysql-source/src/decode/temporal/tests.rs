@@ -83,3 +83,21 @@ proptest! {
         let _ = packed_time(packed);
     }
 }
+
+#[test]
+fn a_date_inside_json_keeps_its_fraction() {
+    let packed = |clock: i64, micros: i64| clock << 24 | micros;
+    let clock = (2024 * 13 + 2) << 22 | 29 << 17 | 23 << 12 | 4 << 6 | 5;
+    for micros in [0, 1, 10_000, 678_901, 999_999] {
+        let read = packed_datetime(packed(clock, micros)).unwrap();
+        assert_eq!(i64::from(read.micros), micros);
+        assert_eq!(
+            (read.date, read.hour, read.minute, read.second),
+            (Date { year: 2024, month: 2, day: 29 }, 23, 4, 5)
+        );
+    }
+    let time = packed(838 << 12 | 59 << 6 | 58, 999_999);
+    let micros = ((838 * 60 + 59) * 60 + 58) * 1_000_000 + 999_999;
+    assert_eq!(packed_time(time).unwrap(), Time { micros });
+    assert_eq!(packed_time(-time).unwrap(), Time { micros: -micros });
+}
