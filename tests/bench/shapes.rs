@@ -48,11 +48,11 @@ impl Shape {
             _ => "i * 1000003".to_owned(),
         };
         [
-            Self { name: "200 columns", rows: rows(30_000), columns: wide, value, ..usual.clone() },
+            Self { name: "200 columns", rows: rows(100_000), columns: wide, value, ..usual.clone() },
             Self { name: "two integers", rows: rows(2_000_000), ..usual.clone() },
             Self {
                 name: "rows of 10 KB",
-                rows: rows(30_000),
+                rows: rows(60_000),
                 columns: vec![("v".to_owned(), "TEXT")],
                 value: |_| "REPEAT(SHA2(i, 256), 160)".to_owned(),
                 ..usual.clone()
