@@ -12,7 +12,7 @@ mod registry;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 
 mod datum;
 mod iso;

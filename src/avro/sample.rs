@@ -1,17 +1,43 @@
-//! Tables and rows for tests: every column type, every kind of value.
+//! Tables, rows and cuts for tests: every column type, every kind of value.
 
 use std::sync::Arc;
 
 use cdc_sdk::change::Origin;
 use cdc_sdk::column::{BlobSize, GeometryKind, Width};
+use cdc_sdk::cut::{CutKind, Place, Touched};
+use cdc_sdk::position::{Partial, Position};
 use cdc_sdk::table::KeyOn;
 use cdc_sdk::temporal::{Date, DateTime, Time};
 use cdc_sdk::{
-    Column, ColumnType, Decimal, Key, KeyKind, KeyPart, OwnedRow, OwnedValue, Table, TableName, Value,
+    Column, ColumnType, Cut, CutId, Decimal, Key, KeyKind, KeyPart, OwnedRow, OwnedValue, Table, TableName,
+    Value,
 };
 use proptest::prelude::*;
 
 use crate::envelope::{BigintMode, BinaryMode, DecimalMode, Meta, Modes, Snapshot, TimeMode};
+
+/// A cut with everything that a cut may have.
+pub(crate) fn cut() -> Cut {
+    Cut {
+        id: CutId { incarnation: 3, sequence: 900 },
+        kind: CutKind::Continues,
+        alone: true,
+        snapshot_complete: true,
+        position: Position {
+            server_uuid: "3e11fa47-71ca-11e1-9e33-c80aa9429562".into(),
+            gtids: Some("3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77:tag:1-3".parse().unwrap()),
+            file: "binlog.000042".into(),
+            pos: u64::MAX,
+            partial: Some(Partial { rows: 12, hash: 0xfedc_ba98_7654_3210 }),
+        },
+        committed_us: 1_700_000_000_000_001,
+        written_us: 1_700_000_000_000_002,
+        transactions: 5,
+        touched: vec![Touched { topic: "p.d.t".into(), partition: 2, events: 7, bytes: u64::MAX }],
+        previous_ends: vec![Place { topic: "p.d.t".into(), partition: 1, offset: 70 }],
+        map_slice: vec![Place { topic: "p.d.u".into(), partition: 0, offset: 0 }; 2],
+    }
+}
 
 pub(super) fn column(name: &str, ty: ColumnType, nullable: bool) -> Column {
     Column { name: name.to_owned(), ty, nullable, charset: None, collation: None, extra: Default::default() }

@@ -171,8 +171,9 @@ impl Publisher {
             if now >= deadline {
                 return Err(self.fault_of(Code::QueueFull, "waiting for the brokers to take records in"));
             }
-            if self.in_flight() < left {
-                (left, moved) = (self.in_flight(), now);
+            let waiting = self.in_flight();
+            if waiting < left {
+                (left, moved) = (waiting, now);
             }
             // Nothing under way: what there is of each partition is less than a batch.
             if now.duration_since(moved) >= STANDSTILL {

@@ -3,15 +3,14 @@
 
 use cdc_mysql_sink::Mark;
 use cdc_mysql_source::{TableProgress, TableState};
-use cdc_sdk::cut::{CutKind, Place, Touched};
-use cdc_sdk::position::Partial;
-use cdc_sdk::{Cut, CutId, Position, TableName};
+use cdc_sdk::{CutId, TableName};
 use proptest::prelude::*;
 
 use super::control::Taken;
 use super::offset_file::OffsetFile;
 use super::versions::Versions;
 use crate::avro::records::{self, GtidsOf};
+use crate::avro::sample::cut;
 use crate::damage::{damaged, damages, memory_of};
 use crate::kafka::Stamp;
 
@@ -21,29 +20,6 @@ const MEMORY_MAX: u64 = 100;
 const MEMORY_BASE: u64 = 64 << 10;
 
 const UUID: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
-
-fn cut() -> Cut {
-    let place = |partition| Place { topic: "p.shop.orders".into(), partition, offset: 70 };
-    Cut {
-        id: CutId { incarnation: 3, sequence: 900 },
-        kind: CutKind::Continues,
-        alone: true,
-        snapshot_complete: true,
-        position: Position {
-            server_uuid: UUID.into(),
-            gtids: Some(format!("{UUID}:1-77:tag:1-3").parse().unwrap()),
-            file: "binlog.000042".into(),
-            pos: u64::MAX,
-            partial: Some(Partial { rows: 12, hash: 77 }),
-        },
-        committed_us: 1_700_000_000_000_001,
-        written_us: 1_700_000_000_000_002,
-        transactions: 5,
-        touched: vec![Touched { topic: "p.shop.orders".into(), partition: 2, events: 7, bytes: 900 }],
-        previous_ends: vec![place(1), place(2)],
-        map_slice: (0..9).map(place).collect(),
-    }
-}
 
 /// Reads bytes, whatever comes of it.
 type Reading = fn(&[u8]);

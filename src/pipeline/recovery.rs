@@ -248,26 +248,28 @@ fn read_state(kafka: &kafka::Settings, topics: &OwnTopics, recovered: &mut Recov
 }
 
 /// The topic and its partition count that a state record pins, if it is one that does.
+///
+/// # Errors
+/// [`Kind::NotByKey`] for one that says that a table has gone on in another topic: partitions are applied each by
+/// itself, and nothing would hold the new ones back until the old ones are through.
 pub fn pin_of(record: &Record) -> Result<Option<(String, i32)>> {
     let (Some(key), Some(value)) = (&record.key, &record.value) else { return Ok(None) };
     let key = records::decode_state_key(key)?;
+    if let Some(base) = key.strip_prefix(VERSIONS_KEY) {
+        let json = records::decode_state_value(value)?;
+        let versions = Versions::from_json(&json).ok_or_else(|| unknown_state(&key, &json))?;
+        return Err(goes_on_elsewhere(base, &versions));
+    }
     let Some(topic) = key.strip_prefix(PARTITIONS_KEY) else { return Ok(None) };
     let json = records::decode_state_value(value)?;
     let count = json.parse().map_err(|_| unknown_state(&key, &json))?;
     Ok(Some((topic.to_owned(), count)))
 }
 
-/// Refuses a record that says that a table has gone on in another topic: partitions are applied each by itself, and
-/// nothing would hold the new ones back until the old ones are through.
-pub fn refuse_versions(record: &Record) -> Result<()> {
-    let (Some(key), Some(value)) = (&record.key, &record.value) else { return Ok(()) };
-    let key = records::decode_state_key(key)?;
-    let Some(base) = key.strip_prefix(VERSIONS_KEY) else { return Ok(()) };
-    let json = records::decode_state_value(value)?;
-    let versions = Versions::from_json(&json).ok_or_else(|| unknown_state(&key, &json))?;
-    Err(Error::new(Kind::NotByKey, format!("a table of topic {base} goes on in {}", versions.topic))
+fn goes_on_elsewhere(base: &str, versions: &Versions) -> Error {
+    Error::new(Kind::NotByKey, format!("a table of topic {base} goes on in {}", versions.topic))
         .detail("with consistency = \"key\" partitions are applied each by itself: a row's later change could overtake an earlier one on the old topic")
-        .hint("use consistency = \"transaction\""))
+        .hint("use consistency = \"transaction\"")
 }
 
 fn unknown_state(key: &str, json: &str) -> Error {

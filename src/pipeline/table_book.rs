@@ -89,7 +89,7 @@ impl TableBook {
         self.present = self.admin.topics_with_prefix(&format!("{}.", self.prefix)).await?;
         let missing: Vec<TopicSpec> = tables
             .iter()
-            .map(|(_, table)| self.spec(&envelope::topic_name(&self.prefix, &table.name), self.wanted(table)))
+            .map(|(_, table)| self.spec(&self.base(&table.name), self.wanted(table)))
             .filter(|spec| !self.present.contains_key(&spec.name) && !self.pins.contains_key(&spec.name))
             .collect();
         self.admin.create_all(&missing).await?;

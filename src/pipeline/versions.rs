@@ -16,7 +16,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use cdc_sdk::column::Width;
 use cdc_sdk::{ColumnType, Error, Kind, OwnedRow, OwnedValue, Result, Row, RowChange, Table, Value};
 use serde::{Deserialize, Serialize};
 
@@ -210,19 +209,12 @@ fn held<'v>(value: Value<'v>, ty: &ColumnType) -> Option<Value<'v>> {
         _ => return Some(value),
     };
     let ColumnType::Integer { width, unsigned } = *ty else { return Some(value) };
-    let bits = match width {
-        Width::Tiny => 8,
-        Width::Small => 16,
-        Width::Medium => 24,
-        Width::Int => 32,
-        Width::Big => 64,
-    };
+    if !width.range(unsigned).contains(&number) {
+        return None;
+    }
     match unsigned {
-        true if number < 1i128 << bits => u64::try_from(number).ok().map(Value::UInt),
-        false if (-(1i128 << (bits - 1))..1i128 << (bits - 1)).contains(&number) => {
-            i64::try_from(number).ok().map(Value::Int)
-        }
-        true | false => None,
+        true => u64::try_from(number).ok().map(Value::UInt),
+        false => i64::try_from(number).ok().map(Value::Int),
     }
 }
 

@@ -104,10 +104,10 @@ async fn upsert(size: Size) -> Run {
     world.dest_sql(&create).await;
     let rows = size.snapshot_rows / (CLIENTS * STATEMENT_ROWS) * (CLIENTS * STATEMENT_ROWS);
     let mut conns = Vec::new();
-    for client in 0..CLIENTS {
+    for _ in 0..CLIENTS {
         let mut conn = world.dest_conn().await;
         conn.query_drop(format!("USE `{}`", world.name)).await.unwrap();
-        conns.push((conn, client));
+        conns.push(conn);
     }
     let statement = |from: u64| {
         let row =
@@ -126,7 +126,7 @@ async fn upsert(size: Size) -> Run {
     let clients: Vec<_> = conns
         .into_iter()
         .zip(statements)
-        .map(|((mut conn, _), statements)| {
+        .map(|(mut conn, statements)| {
             tokio::spawn(async move {
                 for transaction in statements.chunks(TRANSACTION_STATEMENTS as usize) {
                     conn.query_drop("BEGIN").await.unwrap();

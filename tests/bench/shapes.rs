@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use mysql_async::prelude::Queryable as _;
+
 use super::Size;
 use super::debezium::Peer;
 use super::job::Lane;
@@ -85,7 +87,6 @@ impl Shape {
     async fn write(&self, world: &Arc<World>) {
         let each = self.rows / CLIENTS;
         let write = async |world: Arc<World>, client: u64| {
-            use mysql_async::prelude::Queryable as _;
             let mut conn = world.source_conn().await;
             for i in 0..each {
                 let id = 2 + client * each + i;
@@ -160,7 +161,6 @@ async fn backlogs(shape: &Shape, world: &Arc<World>, size: Size, report: &mut Re
 
 /// Compares both sides, and removes what the run made.
 async fn finish(shape: &Shape, world: &World, lane: Lane) {
-    use mysql_async::prelude::Queryable as _;
     for table in 0..shape.tables {
         let sum = |database: &str| format!("CHECKSUM TABLE `{database}`.t{table}");
         let wanted: Option<(String, u64)> =

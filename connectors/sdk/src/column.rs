@@ -1,5 +1,7 @@
 //! A column and its MySQL type, exactly as the source declares it.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 /// One column of a table.
@@ -301,6 +303,18 @@ impl Width {
             Self::Int => "int",
             Self::Big => "bigint",
         }
+    }
+
+    /// The least and the greatest value.
+    pub fn range(self, unsigned: bool) -> RangeInclusive<i128> {
+        let bits = match self {
+            Self::Tiny => 8,
+            Self::Small => 16,
+            Self::Medium => 24,
+            Self::Int => 32,
+            Self::Big => 64,
+        };
+        if unsigned { 0..=(1 << bits) - 1 } else { -(1 << (bits - 1))..=(1 << (bits - 1)) - 1 }
     }
 }
 

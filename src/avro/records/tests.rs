@@ -1,8 +1,8 @@
-use cdc_sdk::cut::{CutKind, Place, Touched};
-use cdc_sdk::position::{Partial, Position};
-use cdc_sdk::{Cut, CutId, GtidSet};
+use cdc_sdk::cut::CutKind;
+use cdc_sdk::{Cut, GtidSet};
 
 use super::*;
+use crate::avro::sample::cut;
 
 /// Every schema there is, by the name of its file.
 const SCHEMAS: [(&str, &str); 12] = [
@@ -19,28 +19,6 @@ const SCHEMAS: [(&str, &str); 12] = [
     ("transaction_key", TRANSACTION_KEY_SCHEMA),
     ("transaction_value", TRANSACTION_VALUE_SCHEMA),
 ];
-
-fn cut() -> Cut {
-    Cut {
-        id: CutId { incarnation: 3, sequence: 900 },
-        kind: CutKind::Continues,
-        alone: true,
-        snapshot_complete: true,
-        position: Position {
-            server_uuid: "3e11fa47-71ca-11e1-9e33-c80aa9429562".into(),
-            gtids: Some("3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77:tag:1-3".parse().unwrap()),
-            file: "binlog.000042".into(),
-            pos: u64::MAX,
-            partial: Some(Partial { rows: 12, hash: 0xfedc_ba98_7654_3210 }),
-        },
-        committed_us: 1_700_000_000_000_001,
-        written_us: 1_700_000_000_000_002,
-        transactions: 5,
-        touched: vec![Touched { topic: "p.d.t".into(), partition: 2, events: 7, bytes: u64::MAX }],
-        previous_ends: vec![Place { topic: "p.d.t".into(), partition: 1, offset: 70 }],
-        map_slice: vec![Place { topic: "p.d.u".into(), partition: 0, offset: 0 }; 2],
-    }
-}
 
 #[test]
 fn every_file_in_schemas_is_used_and_parses() {

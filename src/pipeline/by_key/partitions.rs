@@ -55,7 +55,6 @@ impl Topics {
         let mut counts = BTreeMap::new();
         let end = state.end()?;
         while let Some(record) = state.next_until(end)? {
-            recovery::refuse_versions(&record)?;
             counts.extend(recovery::pin_of(&record)?);
         }
         Ok(Self { list: List::State(state), counts })
@@ -85,7 +84,6 @@ impl Topics {
         match &mut self.list {
             List::State(state) => {
                 while let Some(record) = state.next(Duration::ZERO)? {
-                    recovery::refuse_versions(&record)?;
                     self.counts.extend(recovery::pin_of(&record)?);
                 }
             }

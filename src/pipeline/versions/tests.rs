@@ -1,4 +1,5 @@
 use cdc_sdk::TableName;
+use cdc_sdk::column::Width;
 
 use super::*;
 

@@ -1,6 +1,6 @@
 //! Whether a column of the destination holds every value of a column of the source, unchanged.
 
-use cdc_sdk::column::{BlobSize, Column, ColumnType, GeometryKind, Width};
+use cdc_sdk::column::{BlobSize, Column, ColumnType, GeometryKind};
 
 use super::catalogue::Actual;
 
@@ -27,8 +27,8 @@ fn holds_type(actual: &ColumnType, wanted: &ColumnType) -> bool {
     match (actual, wanted) {
         (a, b) if a == b => true,
         (T::Integer { width: a, unsigned: au }, T::Integer { width: b, unsigned: bu }) => {
-            let ((a_low, a_high), (b_low, b_high)) = (range(*a, *au), range(*b, *bu));
-            a_low <= b_low && a_high >= b_high
+            let (a, b) = (a.range(*au), b.range(*bu));
+            a.start() <= b.start() && a.end() >= b.end()
         }
         (
             T::Decimal { precision: ap, scale: a, unsigned: au },
@@ -58,17 +58,6 @@ fn holds_type(actual: &ColumnType, wanted: &ColumnType) -> bool {
         // Every other pair is of two kinds: a value would have to be converted.
         _ => false,
     }
-}
-
-fn range(width: Width, unsigned: bool) -> (i128, i128) {
-    let bits = match width {
-        Width::Tiny => 8,
-        Width::Small => 16,
-        Width::Medium => 24,
-        Width::Int => 32,
-        Width::Big => 64,
-    };
-    if unsigned { (0, (1 << bits) - 1) } else { (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) }
 }
 
 fn capacity(size: BlobSize) -> u64 {

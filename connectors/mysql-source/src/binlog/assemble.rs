@@ -102,9 +102,6 @@ pub(crate) struct Assembler {
     undecided: Undecided,
 }
 
-/// Where a file's first event is.
-const FILE_START: u64 = 4;
-
 impl Assembler {
     /// Starts at a position. `reads_from` is where the server was asked to start.
     pub fn new(setting: Setting, start: Position, reads_from: u64) -> Self {

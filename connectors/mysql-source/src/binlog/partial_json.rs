@@ -17,11 +17,10 @@ pub(crate) fn read_bits<'a>(json: usize, reader: &mut Reader<'a>) -> Result<&'a 
 }
 
 /// The after images of all rows, one behind the other, made whole. `rows` has both images of each
-/// row, with all columns there.
-pub(crate) fn whole_after_images(rows: &[u8], layouts: &[Layout]) -> Result<Vec<u8>, Malformed> {
+/// row, with all columns there; `json` of these are of JSON.
+pub(crate) fn whole_after_images(rows: &[u8], layouts: &[Layout], json: usize) -> Result<Vec<u8>, Malformed> {
     let mut reader = Reader::new(rows);
     let mut whole = Vec::new();
-    let json = layouts.iter().filter(|layout| layout.codec == Codec::Json).count();
     let mut before = Vec::with_capacity(json);
     while !reader.is_empty() {
         json_values(&mut reader, layouts, &mut before)?;

@@ -12,6 +12,9 @@ use std::sync::Arc;
 
 use super::frame::Header;
 
+/// Where a file's first event is.
+pub(crate) const FILE_START: u64 = 4;
+
 /// A file and an offset in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LogPlace {

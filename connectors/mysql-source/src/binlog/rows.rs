@@ -13,7 +13,7 @@ use super::reader::{Malformed, Reader};
 use super::shape::Shape;
 use super::shapes::Mapped;
 use super::tally::{self, Tally};
-use crate::decode::{Codec, RowImage, skip_full_image, skip_image};
+use crate::decode::{RowImage, skip_full_image, skip_image};
 use crate::shape::ShapeId;
 
 /// Some changed rows of one captured table.
@@ -55,6 +55,8 @@ struct RowsEvent {
     /// The after images of the rows to deliver, where those in the body hold differences of JSON
     /// values in place of the values.
     whole_after: Option<Vec<u8>>,
+    /// How many JSON columns the table has.
+    json: usize,
 }
 
 /// A place among the rows of an event.
@@ -112,7 +114,8 @@ pub(crate) fn read(
     }
     let start = Walk { at: counted.next, whole_at: 0, passed: 0 };
     let rows = frame.body().get(counted.next..).unwrap_or_default();
-    let whole_after = head.partial_json.then(|| partial_json::whole_after_images(rows, &shape.layouts));
+    let whole_after =
+        head.partial_json.then(|| partial_json::whole_after_images(rows, &shape.layouts, mapped.json));
     let whole_after = whole_after.transpose().map_err(|why| corrupt(mapped, why))?;
     let event = RowsEvent {
         frame,
@@ -122,6 +125,7 @@ pub(crate) fn read(
         pos: origin.1,
         first: head.rows,
         whole_after,
+        json: mapped.json,
     };
     Ok(Found::Rows(Box::new(Rows {
         table: shape.table.clone(),
@@ -303,8 +307,7 @@ impl RowsEvent {
     }
 
     fn skip_differences(&self, reader: &mut Reader<'_>) -> Result<(), Malformed> {
-        let json = self.shape.layouts.iter().filter(|layout| layout.codec == Codec::Json).count();
-        partial_json::read_bits(json, reader)?;
+        partial_json::read_bits(self.json, reader)?;
         self.skip_image(reader)
     }
 

@@ -20,9 +20,8 @@ use tokio::time::Instant;
 
 use super::Request;
 use super::frame::Frame;
+use super::place::FILE_START;
 
-/// Where a file's first event is.
-const FILE_START: u64 = 4;
 /// How long to look once more when the time is up, since who waits may have been
 /// away while packets came.
 const GRACE: Duration = Duration::from_secs(1);

@@ -15,17 +15,16 @@ use std::collections::{BTreeMap, VecDeque};
 
 use cdc_sdk::{Gtid, Result};
 
-use super::refusal::{contradiction, too_many_prepared, xa_unsupported};
+use super::refusal::{contradiction, corrupt, too_many_prepared, xa_unsupported};
 use super::{Announcement, Assembler, Queued, State};
 use crate::binlog::event::table_map::TableMap;
 use crate::binlog::event::xa::XaPrepare;
 use crate::binlog::frame::{Frame, Header};
+use crate::binlog::place::{FILE_START, LogPlace};
 use crate::binlog::shapes::Unknown;
 use crate::binlog::statement::Statement;
 use crate::binlog::{BinlogEvent, Ddl};
 use crate::ddl::Effect;
-
-use super::refusal::corrupt;
 
 /// Bytes of rows held, of all transactions together.
 const HELD_BYTES_MAX: usize = 16 << 20;
@@ -33,7 +32,7 @@ const HELD_BYTES_MAX: usize = 16 << 20;
 const PREPARED_MAX: usize = 10_000;
 
 /// How a transaction begins: what its origin is made of.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Opening {
     pub announcement: Announcement,
     pub header: Header,
@@ -149,8 +148,8 @@ impl Assembler {
                     return Err(xa_unsupported(&format!("XA PREPARE {}", prepare.xid)));
                 }
                 if undecided {
-                    let opening = Opening { announcement: Announcement::default(), ..Opening::nobody() };
-                    self.keep(prepare.xid, Held::new(opening))?;
+                    // Nothing but its XID matters.
+                    self.keep(prepare.xid, Held::new(Opening::default()))?;
                 }
                 self.state = State::Inside(transaction);
                 self.commit()
@@ -278,14 +277,7 @@ impl Assembler {
         self.undecided.bytes = 0;
         self.state = State::Between;
         self.described = false;
-        self.place = crate::binlog::place::LogPlace::new("", super::FILE_START);
+        self.place = LogPlace::new("", FILE_START);
         self.passed = self.place.clone();
-    }
-}
-
-impl Opening {
-    /// Of a transaction of which nothing but its XID matters.
-    fn nobody() -> Self {
-        Self { announcement: Announcement::default(), header: Header::default(), micros: 0, thread: 0 }
     }
 }

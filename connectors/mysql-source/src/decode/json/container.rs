@@ -18,6 +18,11 @@ pub(super) mod kind {
     pub const DOUBLE: u8 = 11;
     pub const STRING: u8 = 12;
     pub const OPAQUE: u8 = 15;
+
+    /// Whether it has parts.
+    pub fn is_container(kind: u8) -> bool {
+        matches!(kind, SMALL_OBJECT | LARGE_OBJECT | SMALL_ARRAY | LARGE_ARRAY)
+    }
 }
 
 /// An array or object: where its parts are.

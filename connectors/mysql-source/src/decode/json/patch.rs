@@ -72,11 +72,9 @@ impl<'a> Part<'a> {
 
     /// `bytes` may go on behind it.
     fn new(kind: u8, bytes: &'a [u8]) -> Result<Self, Malformed> {
-        let bytes = match kind {
-            kind::SMALL_OBJECT | kind::LARGE_OBJECT | kind::SMALL_ARRAY | kind::LARGE_ARRAY => {
-                Container::read(kind, bytes)?.bytes
-            }
-            _ => scalar::bytes_of(kind, bytes)?,
+        let bytes = match kind::is_container(kind) {
+            true => Container::read(kind, bytes)?.bytes,
+            false => scalar::bytes_of(kind, bytes)?,
         };
         Ok(Self { kind, bytes })
     }
@@ -154,10 +152,7 @@ impl Writer {
     /// Appends what becomes of a part along a path, and returns its type.
     fn along(&mut self, part: Part<'_>, legs: &[Leg<'_>], change: Change<'_>) -> Result<u8, Malformed> {
         let (leg, rest) = legs.split_first().ok_or(NOWHERE)?;
-        if !matches!(
-            part.kind,
-            kind::SMALL_OBJECT | kind::LARGE_OBJECT | kind::SMALL_ARRAY | kind::LARGE_ARRAY
-        ) {
+        if !kind::is_container(part.kind) {
             return Err(NOWHERE);
         }
         let old = Container::read(part.kind, part.bytes)?;

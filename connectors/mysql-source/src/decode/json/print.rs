@@ -30,11 +30,9 @@ struct Printer<'a> {
 
 impl Printer<'_> {
     fn value(&mut self, kind: u8, bytes: &[u8], depth: usize) -> Result<(), Malformed> {
-        match kind {
-            kind::SMALL_OBJECT | kind::LARGE_OBJECT | kind::SMALL_ARRAY | kind::LARGE_ARRAY => {
-                self.container(&Container::read(kind, bytes)?, depth)?;
-            }
-            _ => scalar::print(kind, bytes, self.out)?,
+        match kind::is_container(kind) {
+            true => self.container(&Container::read(kind, bytes)?, depth)?,
+            false => scalar::print(kind, bytes, self.out)?,
         }
         if self.out.len() > self.limit {
             return Err(Malformed("a JSON value is larger than its bytes allow"));
