@@ -6,13 +6,14 @@ use mysql_async::prelude::Queryable;
 use crate::kit::{Options, Process, Server, World};
 
 /// Without checksums, with statements beside the rows, with keys that the server makes up, names in small
-/// letters, JSON in part.
-const OPTIONS: [&str; 5] = [
+/// letters, JSON in part, compressed transactions.
+const OPTIONS: [&str; 6] = [
     "--binlog-checksum=NONE",
     "--binlog-rows-query-log-events=ON",
     "--sql-generate-invisible-primary-key=ON",
     "--lower-case-table-names=1",
     "--binlog-row-value-options=PARTIAL_JSON",
+    "--binlog-transaction-compression=ON",
 ];
 
 /// Larger than one packet of the protocol, by its two images.
@@ -90,10 +91,16 @@ async fn savepoints(conn: &mut mysql_async::Conn) {
     }
 }
 
-/// Only without GTIDs does the server let tables of both kinds into one transaction. Its log is encrypted.
+/// Only without GTIDs does the server let tables of both kinds into one transaction. Its log is encrypted and
+/// compressed.
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_without_transactions_inside_of_some() {
-    let options = ["--gtid-mode=OFF", "--enforce-gtid-consistency=OFF", "--binlog-encryption=ON"];
+    let options = [
+        "--gtid-mode=OFF",
+        "--enforce-gtid-consistency=OFF",
+        "--binlog-encryption=ON",
+        "--binlog-transaction-compression=ON",
+    ];
     let server = Server::start("engines", &options);
     let options = Options {
         source_server: Some(server.address.clone()),

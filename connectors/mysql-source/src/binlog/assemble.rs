@@ -15,7 +15,7 @@ use super::event::kind;
 use super::event::query::Query;
 use super::event::rotate::Rotate;
 use super::event::rows::RowsHead;
-use super::frame::{Frame, Header};
+use super::frame::{Frame, Header, Home};
 use super::place::LogPlace;
 use super::rows::{self, Found};
 use super::shapes::{Shapes, Unknown};
@@ -187,21 +187,35 @@ impl Assembler {
     /// # Errors
     /// All that the module's page lists, with file and position.
     pub fn take(&mut self, frame: Frame) -> Result<Option<Unknown>> {
-        let header = frame.header;
+        let (header, home) = (frame.header, frame.home);
+        let in_payload = home != Home::Log;
         let pos = match header.kind {
-            _ if frame.inner => self.payload_at,
+            _ if in_payload => self.payload_at,
             kind::HEARTBEAT => self.place.end(),
             _ => self.place.pass(&header),
         };
-        let passed = self.place.end() <= self.passed_to && header.log_pos != 0;
+        let passed = self.place.end() <= self.passed_to && (in_payload || header.log_pos != 0);
         if passed && header.kind != kind::FORMAT_DESCRIPTION {
             self.idle();
             return Ok(None);
         }
-        let unknown =
-            self.dispatch(frame, pos).map_err(|error| error.at(format!("{}:{pos}", self.place.file())))?;
+        let unknown = self
+            .dispatch(frame, pos)
+            .and_then(|unknown| self.goes_on(home).map(|()| unknown))
+            .map_err(|error| error.at(format!("{}:{pos}", self.place.file())))?;
         self.settle();
         Ok(unknown)
+    }
+
+    /// A compressed transaction ends with its last event, and with no other: before that its checksum has
+    /// not been compared.
+    fn goes_on(&self, home: Home) -> Result<()> {
+        match (home, &self.state) {
+            (Home::Payload { last: false }, State::Between) => {
+                Err(contradiction("a compressed transaction has events behind its end"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Without a format description nobody knows whether there are checksums.
@@ -252,8 +266,7 @@ impl Assembler {
         self.ready.push_back(Queued::Event(BinlogEvent::Idle));
     }
 
-    /// A compressed transaction. The client library unpacks it; its events come next,
-    /// from BEGIN to XID, and stand where this one does. Should they not come, the next
+    /// A compressed transaction. Its events come next, from BEGIN to XID, and stand where this one does. Should they not come, the next
     /// transaction's start is a contradiction.
     fn payload(&mut self, pos: u64) -> Result<()> {
         self.payload_at = pos;

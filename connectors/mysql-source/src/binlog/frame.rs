@@ -1,16 +1,12 @@
 //! One event as it came: its header, and its body with the checksum checked and
 //! taken off.
 //!
-//! Nobody else checks it: the client library strips the four bytes and hands the
-//! rest on, so a flipped bit in a packet or a file would become a wrong row.
+//! Nobody else checks it: a flipped bit in a packet or a file would become a wrong row.
 
-use mysql_async::binlog::BinlogChecksumAlg;
-use mysql_async::binlog::events::Event as Packet;
+use bytes::Bytes;
 
 use super::event::kind;
-use super::reader::Malformed;
-#[cfg(test)]
-use super::reader::Reader;
+use super::reader::{Malformed, Reader};
 
 /// An event's header (MySQL manual, "Binlog Event header").
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,8 +31,13 @@ pub(crate) const HEADER_LEN: usize = 19;
 const IN_USE: u16 = 0x0001;
 /// Header flag: a reader that does not know the type may skip the event.
 const IGNORABLE: u16 = 0x0080;
-const CRC32: u8 = BinlogChecksumAlg::BINLOG_CHECKSUM_ALG_CRC32 as u8;
-const NO_CHECKSUM: u8 = BinlogChecksumAlg::BINLOG_CHECKSUM_ALG_OFF as u8;
+/// The checksum's algorithms (`binlog_event.h`, `enum_binlog_checksum_alg`).
+const NO_CHECKSUM: u8 = 0;
+pub(crate) const CRC32: u8 = 1;
+/// Bytes of a checksum.
+pub(crate) const CHECKSUM_LEN: usize = 4;
+/// Where in a header the type is.
+const KIND_AT: usize = 4;
 
 impl Header {
     /// Whether a reader that does not know the type may skip the event.
@@ -44,8 +45,12 @@ impl Header {
         self.flags & IGNORABLE != 0
     }
 
-    /// Reads it from the first bytes of an event in a file.
-    #[cfg(test)]
+    /// Whether an event that starts so is a compressed transaction.
+    pub fn is_payload(event: &[u8]) -> bool {
+        event.get(KIND_AT) == Some(&kind::TRANSACTION_PAYLOAD)
+    }
+
+    /// Reads it from the first bytes of an event.
     pub fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
         Ok(Self {
             timestamp: reader.u32()?,
@@ -80,6 +85,8 @@ impl Header {
 }
 
 const UNKNOWN_ALGORITHM: Malformed = Malformed("its checksum algorithm is unknown");
+/// What an event is said to be whose checksum is another.
+pub(crate) const WRONG_CHECKSUM: Malformed = Malformed("its checksum is wrong");
 
 /// Compares an event's checksum, where it has one. A format description that says that
 /// there are none has one itself; if that is right for one that says otherwise, the
@@ -90,106 +97,116 @@ fn compare(header: Header, algorithm: u8, body: &[u8], stored: Option<[u8; 4]>) 
     let tail: &[u8] = if is_format { &[CRC32] } else { &[] };
     let right = || stored == Some(header.checksum(&[body, tail]));
     let wrong = if algorithm == CRC32 { !right() } else { is_format && right() };
-    if wrong { Err(Malformed("its checksum is wrong")) } else { Ok(()) }
+    if wrong { Err(WRONG_CHECKSUM) } else { Ok(()) }
 }
 
-/// An event whose checksum, where there is one, is right.
+/// Where an event stood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Home {
+    /// In the log itself.
+    Log,
+    /// In a compressed transaction: its checksum is that of the whole, and it has no place of its own in the file.
+    Payload {
+        /// It is the last one there.
+        last: bool,
+    },
+}
+
+/// An event whose checksum, where there is one, is right. (That of a large compressed transaction is compared
+/// before the last of its events is made a frame.)
 #[derive(Debug)]
 pub(crate) struct Frame {
     /// Its header.
     pub header: Header,
-    /// It was inside a compressed transaction: its checksum is that of the whole, and
-    /// it has no place of its own in the file.
-    pub inner: bool,
-    body: Body,
-}
-
-#[derive(Debug)]
-enum Body {
-    /// In the packet that it came in, so that nothing is copied.
-    Packet(Box<Packet>),
-    /// On its own, without the last `trailer` bytes.
-    Owned { bytes: Vec<u8>, trailer: usize },
+    /// Where it stood.
+    pub home: Home,
+    body: Bytes,
 }
 
 impl Frame {
     /// The bytes between header and checksum.
     pub fn body(&self) -> &[u8] {
-        match &self.body {
-            Body::Packet(packet) => packet.data(),
-            Body::Owned { bytes, trailer } => {
-                bytes.get(..bytes.len().saturating_sub(*trailer)).unwrap_or_default()
-            }
-        }
+        &self.body
     }
 
-    /// Checks an event of the client library, which has taken the checksum off
-    /// as the last format description told it to.
-    pub fn from_packet(packet: Packet) -> Result<Self, Malformed> {
-        let raw = packet.header();
-        let header = Header {
-            timestamp: raw.timestamp(),
-            kind: raw.event_type_raw(),
-            server_id: raw.server_id(),
-            size: raw.event_size(),
-            log_pos: raw.log_pos(),
-            flags: raw.flags_raw(),
-        };
-        let algorithm = match packet.footer().get_checksum_alg() {
-            Ok(Some(known)) => known as u8,
-            Ok(None) => NO_CHECKSUM,
-            Err(_) => return Err(UNKNOWN_ALGORITHM),
-        };
+    /// The same, to be kept.
+    pub fn body_bytes(&self) -> Bytes {
+        self.body.clone()
+    }
+
+    /// The same in memory of its own: what it came in holds others, too, and is to be used again.
+    pub fn detached(self) -> Self {
+        Self { body: Bytes::copy_from_slice(&self.body), ..self }
+    }
+
+    /// Reads one event. `algorithm` is that of the last format description, if one has come,
+    /// and is replaced by one.
+    pub fn read(event: Bytes, algorithm: &mut Option<u8>) -> Result<Self, Malformed> {
+        let header = Header::read(&mut Reader::new(&event))?;
+        if usize::try_from(header.size) != Ok(event.len()) {
+            return Err(Malformed("its size is another than it says"));
+        }
+        let bytes = event.slice(HEADER_LEN..);
+        let is_format = header.kind == kind::FORMAT_DESCRIPTION;
+        if is_format {
+            let at = bytes.len().checked_sub(1 + CHECKSUM_LEN);
+            let named = at.and_then(|at| bytes.get(at)).copied().unwrap_or(NO_CHECKSUM);
+            if named > CRC32 {
+                return Err(UNKNOWN_ALGORITHM);
+            }
+            *algorithm = Some(named);
+        }
         if header.kind == kind::ROTATE && header.log_pos == 0 {
-            return Self::announcement(header, packet.data(), packet.checksum());
+            return Self::announcement(header, bytes, *algorithm);
         }
-        let inner = !packet.footer().get_checksum_enabled();
-        if !inner {
-            compare(header, algorithm, packet.data(), packet.checksum())?;
-        }
-        Ok(Self { header, inner, body: Body::Packet(Box::new(packet)) })
+        let algorithm = algorithm.unwrap_or(NO_CHECKSUM);
+        let trailer = match (is_format, algorithm) {
+            (true, _) => 1 + CHECKSUM_LEN,
+            (false, CRC32) => CHECKSUM_LEN,
+            (false, _) => 0,
+        };
+        let stored = bytes.last_chunk::<CHECKSUM_LEN>().copied().filter(|_| trailer > 0);
+        let body = bytes.slice(..bytes.len().saturating_sub(trailer));
+        compare(header, algorithm, &body, stored)?;
+        Ok(Self { header, home: Home::Log, body })
     }
 
     /// A ROTATE that is in no file. The first one comes before any format
     /// description, so whether it ends with a checksum is told by the checksum
     /// itself: those four bytes are right by chance once in 2^32.
-    fn announcement(header: Header, data: &[u8], stripped: Option<[u8; 4]>) -> Result<Self, Malformed> {
-        let owned =
-            |trailer| Self { header, inner: false, body: Body::Owned { bytes: data.to_vec(), trailer } };
-        if let Some(checksum) = stripped {
-            let right = checksum == header.checksum(&[data]);
-            return right.then(|| owned(0)).ok_or(Malformed("its checksum is wrong"));
-        }
-        let checksummed = data
-            .split_last_chunk::<4>()
+    fn announcement(header: Header, bytes: Bytes, algorithm: Option<u8>) -> Result<Self, Malformed> {
+        let right = bytes
+            .split_last_chunk::<CHECKSUM_LEN>()
             .is_some_and(|(body, checksum)| *checksum == header.checksum(&[body]));
-        Ok(owned(if checksummed { 4 } else { 0 }))
+        if algorithm == Some(CRC32) && !right {
+            return Err(WRONG_CHECKSUM);
+        }
+        let length = if right { bytes.len().saturating_sub(CHECKSUM_LEN) } else { bytes.len() };
+        Ok(Self { header, home: Home::Log, body: bytes.slice(..length) })
     }
 
-    /// Reads one event from the bytes of a binlog file, as tests do; `algorithm`
-    /// is that of the file's format description and is replaced by one.
+    /// Reads one event from a compressed transaction.
+    pub fn in_payload(event: Bytes, last: bool) -> Result<Self, Malformed> {
+        let header = Header::read(&mut Reader::new(&event))?;
+        Ok(Self { header, home: Home::Payload { last }, body: event.slice(HEADER_LEN..) })
+    }
+
+    /// An event whose body comes later, in parts.
+    pub fn without_body(header: Header) -> Self {
+        Self { header, home: Home::Log, body: Bytes::new() }
+    }
+
+    /// Reads one event from the bytes of a binlog file, as tests do.
     #[cfg(test)]
-    pub fn from_file(reader: &mut Reader<'_>, algorithm: &mut u8) -> Result<Self, Malformed> {
-        let header = Header::read(reader)?;
+    pub fn from_file(reader: &mut Reader<'_>, algorithm: &mut Option<u8>) -> Result<Self, Malformed> {
+        let header = Header::read(&mut reader.clone())?;
         let size = usize::try_from(header.size).unwrap_or(usize::MAX);
-        let bytes = reader.take(size.checked_sub(HEADER_LEN).ok_or(Malformed("its size is too small"))?)?;
-        let is_format = header.kind == kind::FORMAT_DESCRIPTION;
-        if is_format {
-            *algorithm = bytes.len().checked_sub(5).and_then(|at| bytes.get(at)).copied().unwrap_or(0);
-            if *algorithm > CRC32 {
-                return Err(UNKNOWN_ALGORITHM);
-            }
-        }
-        let trailer = if is_format { 5 } else { 4 * usize::from(*algorithm) };
-        let body = bytes.get(..bytes.len().saturating_sub(trailer)).unwrap_or_default();
-        let stored = bytes.last_chunk::<4>().copied().filter(|_| trailer > 0);
-        compare(header, *algorithm, body, stored)?;
-        Ok(Self { header, inner: false, body: Body::Owned { bytes: bytes.to_vec(), trailer } })
+        Self::read(Bytes::copy_from_slice(reader.take(size)?), algorithm)
     }
 
     /// An event made by hand.
     #[cfg(test)]
     pub fn made(header: Header, body: Vec<u8>) -> Self {
-        Self { header, inner: false, body: Body::Owned { bytes: body, trailer: 0 } }
+        Self { header, home: Home::Log, body: body.into() }
     }
 }

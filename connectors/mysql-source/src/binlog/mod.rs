@@ -3,7 +3,8 @@
 //! What is relied on, and why it is right:
 //!
 //! - **Nothing is used unchecked.** Each event's CRC32 is compared before a byte of it
-//!   is used ([`frame`]), and each length before it is read ([`reader`]).
+//!   is used ([`frame`]), and each length before it is read ([`reader`]). A large compressed
+//!   transaction is one event: its CRC32 is compared before its end is handed out ([`dump`]).
 //! - **A position is between transactions.** It moves when a transaction's end has been
 //!   handed out, never before. A transaction whose identifier is in the position's
 //!   GTID set is left out, so a server that sends one again does no harm.
@@ -14,13 +15,13 @@
 //! - **Waiting is bounded.** The server is asked for heartbeats; a silence of twice
 //!   their period is an error, since a dead connection looks just like an idle server.
 //!
-//! The parts, in the order of the data: [`transport`] → [`frame`] → [`event`] →
+//! The parts, in the order of the data: [`dump`] → [`frame`] → [`event`] →
 //! [`assemble`] (with [`shapes`], [`place`] and [`tally`]) → [`stream`].
 
 pub(crate) mod reader;
 
 mod collations;
-mod transport;
+mod dump;
 
 pub(crate) mod frame;
 

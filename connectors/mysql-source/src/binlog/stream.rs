@@ -3,24 +3,23 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use cdc_sdk::endpoint::Endpoint;
 use cdc_sdk::pattern::Selection;
 use cdc_sdk::{Position, Result, Table, TableName};
-use mysql_async::{Conn, Opts};
 
 use super::assemble::{Assembler, Setting};
 use super::collations::Collations;
+use super::dump::{Dump, same_server};
 use super::shapes::Unknown;
-use super::transport::{Transport, same_server};
 use super::{BinlogEvent, Enrich, Request};
-use crate::session;
 
 /// The server's log from a position on.
 ///
 /// After an error it is done: open another one at the last position committed.
 pub struct Stream {
-    transport: Transport,
-    /// How the server is reached once more.
-    options: Opts,
+    dump: Dump,
+    /// How the server is reached.
+    endpoint: Endpoint,
     request: Request,
     assembler: Assembler,
     catalogue: Box<dyn Catalogue>,
@@ -30,27 +29,25 @@ pub struct Stream {
 
 impl Stream {
     /// Asks the server for its log: by GTID set where `request.start` has one, else by
-    /// file and position. `conn` becomes the stream's; its options must allow packets
-    /// of 1 GiB. `collations` are those of the same server.
+    /// file and position. `collations` are those of the same server.
     ///
     /// # Errors
     /// [`cdc_sdk::Kind::Purged`], [`cdc_sdk::Kind::Diverged`],
     /// [`cdc_sdk::Kind::OtherServer`] where the position is not to be had; what a
     /// connection can run into. Some of it shows only at the first [`Stream::next`].
     pub async fn open(
-        conn: Conn,
+        endpoint: Endpoint,
         request: Request,
         selection: Selection,
         collations: Collations,
         catalogue: impl Enrich,
     ) -> Result<Self> {
-        let options = conn.opts().clone();
-        let (transport, server, reads_from) = Transport::open(conn, &request).await?;
+        let (dump, server, reads_from) = Dump::open(&endpoint, &request).await?;
         let setting = Setting { selection, collations, fold_names: server.fold_names };
         let start = Position { server_uuid: server.uuid, ..request.start.clone() };
         let assembler = Assembler::new(setting, start, reads_from);
         let catalogue = Box::new(catalogue);
-        Ok(Self { transport, options, request, assembler, catalogue, unknown: None })
+        Ok(Self { dump, endpoint, request, assembler, catalogue, unknown: None })
     }
 
     /// The next event. May be dropped while it waits: nothing is lost.
@@ -80,18 +77,17 @@ impl Stream {
             if self.assembler.must_reread() {
                 self.reread().await?;
             }
-            let frame = self.transport.next().await?;
+            let frame = self.dump.next().await?;
             self.unknown = self.assembler.take(frame)?;
         }
     }
 
     /// Asks once more for all behind the position. May be dropped while it waits: then it is asked again.
     async fn reread(&mut self) -> Result<()> {
-        let conn = session::connect_as(self.options.clone()).await?;
         let request = Request { start: self.assembler.position().clone(), ..self.request.clone() };
-        let (transport, server, _) = Transport::open(conn, &request).await?;
+        let (dump, server, _) = Dump::open(&self.endpoint, &request).await?;
         same_server(self.assembler.position(), &server)?;
-        self.transport = transport;
+        self.dump = dump;
         self.assembler.reread();
         Ok(())
     }

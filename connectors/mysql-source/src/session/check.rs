@@ -42,7 +42,7 @@ struct Facts {
 impl Facts {
     async fn ask(conn: &mut Conn) -> Result<Self> {
         let query = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('log_bin', 'binlog_format', 'binlog_row_image', \
-             'binlog_row_metadata', 'binlog_transaction_compression', 'gtid_mode', \
+             'binlog_row_metadata', 'gtid_mode', \
              'enforce_gtid_consistency', 'binlog_expire_logs_seconds', 'expire_logs_days', 'server_id', \
              'innodb_native_foreign_keys', 'binlog_checksum')";
         let rows: Vec<(String, String)> = within("reading the server's variables", conn.query(query)).await?;
@@ -85,12 +85,6 @@ fn server(facts: &Facts, settings: &Settings) -> Vec<Finding> {
         ));
     }
     findings.extend(DEMANDS.iter().filter_map(|demand| demanded(facts, demand)));
-    if facts.is("binlog_transaction_compression", "ON") {
-        findings.push(Finding::blocking(
-            "binlog_transaction_compression = ON: compressed transactions are not read yet",
-            "SET PERSIST binlog_transaction_compression = OFF",
-        ));
-    }
     findings.extend(gtids(facts, settings));
     findings.extend(retention(facts));
     findings.extend(identity(facts, settings));

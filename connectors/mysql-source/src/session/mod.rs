@@ -25,9 +25,10 @@ pub use leader::Leader;
 
 pub(crate) use failure::{is_missing_table, is_too_slow, server_error};
 pub(crate) use server::{LogEnd, Server, log_end, wait_for};
+pub(crate) use tls::connector;
 
 /// How long a connection may take to open.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a short statement (a variable, a lock, a mark) may take.
 pub(crate) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
 /// The largest packet that is accepted: MySQL's own maximum.
@@ -35,7 +36,7 @@ const PACKET_BYTES_MAX: usize = 1 << 30;
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// Names, so that `performance_schema` and `SHOW PROCESSLIST` tell whose connection it is.
-const PROGRAM_NAME: &str = "cdc-source";
+pub(crate) const PROGRAM_NAME: &str = "cdc-source";
 
 /// The driver reads certificates once for all connections with the same options.
 static USED: Kept<Opts> = Kept::new();
@@ -62,19 +63,15 @@ pub(crate) async fn connect(endpoint: &Endpoint) -> Result<Conn> {
     Ok(conn)
 }
 
-/// Opens one more connection as one that was opened.
-///
-/// # Errors
-/// Those of [`connect`].
-pub(crate) async fn connect_as(options: Opts) -> Result<Conn> {
-    let doing = "connecting once more";
-    let mut conn = open(options).await.map_err(|e| server_error(e, doing))?;
-    prepare(&mut conn).await.map_err(|e| server_error(e, doing))?;
-    Ok(conn)
+async fn open(options: Opts) -> Result<Conn, mysql_async::Error> {
+    opened_in_time(Conn::new(options)).await
 }
 
-async fn open(options: Opts) -> Result<Conn, mysql_async::Error> {
-    match tokio::time::timeout(CONNECT_TIMEOUT, Conn::new(options)).await {
+/// Bounds how long it takes to open a connection.
+pub(crate) async fn opened_in_time<T>(
+    opening: impl Future<Output = Result<T, mysql_async::Error>>,
+) -> Result<T, mysql_async::Error> {
+    match tokio::time::timeout(CONNECT_TIMEOUT, opening).await {
         Ok(opened) => opened,
         Err(_) => Err(mysql_async::Error::Io(
             std::io::Error::new(std::io::ErrorKind::TimedOut, "the server did not answer in 15 s").into(),

@@ -53,8 +53,9 @@ impl Source {
             start: beginning.position,
             heartbeat: settings.heartbeat,
         };
-        let stream =
-            Stream::open(conn, request, settings.selection.clone(), collations, catalogue.clone()).await?;
+        drop(conn);
+        let (endpoint, selection) = (settings.endpoint.clone(), settings.selection.clone());
+        let stream = Stream::open(endpoint, request, selection, collations, catalogue.clone()).await?;
         let readers = Readers::new(|reports| Shared {
             settings: settings.clone(),
             server_uuid: server.uuid.as_str().into(),

@@ -132,7 +132,7 @@ impl Assembler {
             let map = TableMap::read(raw).map_err(corrupt)?;
             held.captured = self.setting.selection.selects(&map.name);
         }
-        self.undecided.hold(held, frame);
+        self.undecided.hold(held, frame.detached());
         Ok(())
     }
 

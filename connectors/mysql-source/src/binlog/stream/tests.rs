@@ -1,5 +1,6 @@
 //! Against a real server, where `.stack/env` names one; else nothing is tested here.
 
+mod accounts;
 mod lab;
 mod partial_json;
 mod road;

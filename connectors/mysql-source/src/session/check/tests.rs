@@ -7,7 +7,6 @@ fn good() -> Facts {
         ("binlog_format", "ROW"),
         ("binlog_row_image", "FULL"),
         ("binlog_row_metadata", "FULL"),
-        ("binlog_transaction_compression", "OFF"),
         ("gtid_mode", "ON"),
         ("enforce_gtid_consistency", "ON"),
         ("binlog_expire_logs_seconds", "2592000"),
@@ -37,7 +36,6 @@ fn each_setting_is_named_with_what_mends_it() {
         ("binlog_format", "STATEMENT"),
         ("binlog_row_image", "MINIMAL"),
         ("binlog_row_metadata", "MINIMAL"),
-        ("binlog_transaction_compression", "ON"),
         ("gtid_mode", "OFF"),
         ("server_id", "0"),
     ] {

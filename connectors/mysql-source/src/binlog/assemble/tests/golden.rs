@@ -3,7 +3,7 @@
 use cdc_sdk::Kind;
 use proptest::prelude::*;
 
-use super::replay::{assembler, file, frames, start, step, told};
+use super::replay::{assembler, compressed, file, frames, start, step, told};
 use crate::binlog::frame::{Frame, Header};
 
 const FILES: [&str; 5] = ["every_kind", "no_checksum", "no_gtids", "partial_json", "xa"];
@@ -22,6 +22,8 @@ fn recorded_logs_say_what_they_said() {
         }
         let expected = std::fs::read_to_string(&path).unwrap();
         assert!(said == expected, "{name} says now:\n{said}");
+        let said = told(compressed(frames(&file(&format!("{name}.binlog"))).unwrap()), start()).unwrap();
+        assert!(said == expected, "{name}, compressed, says now:\n{said}");
     }
 }
 

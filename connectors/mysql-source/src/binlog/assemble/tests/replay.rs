@@ -6,7 +6,8 @@ use cdc_sdk::pattern::{Pattern, Selection};
 use cdc_sdk::{Position, Result, Row, RowChange, Value};
 
 use super::super::{Assembler, Setting};
-use crate::binlog::frame::Frame;
+use crate::binlog::event::kind;
+use crate::binlog::frame::{Frame, Header, Home};
 use crate::binlog::reader::Reader;
 use crate::binlog::{BinlogEvent, Collation, Collations};
 use crate::decode::RowImage;
@@ -23,12 +24,49 @@ pub fn file(name: &str) -> Vec<u8> {
 pub fn frames(bytes: &[u8]) -> Result<Vec<Frame>, &'static str> {
     let mut reader = Reader::new(bytes);
     reader.take(MAGIC).map_err(|why| why.0)?;
-    let mut algorithm = 0;
+    let mut algorithm = None;
     let mut frames = Vec::new();
     while !reader.is_empty() {
         frames.push(Frame::from_file(&mut reader, &mut algorithm).map_err(|why| why.0)?);
     }
     Ok(frames)
+}
+
+/// The same transactions, each compressed that a server may compress: from BEGIN to XID, or to XA PREPARE.
+pub fn compressed(frames: Vec<Frame>) -> Vec<Frame> {
+    let mut all = Vec::new();
+    let mut inside: Vec<Frame> = Vec::new();
+    for frame in frames {
+        let kind = frame.header.kind;
+        let begins = kind == kind::QUERY && frame.body().ends_with(b"BEGIN")
+            || frame.body().windows(8).any(|part| part == b"XA START");
+        if inside.is_empty() && !begins {
+            all.push(frame);
+            continue;
+        }
+        inside.push(frame);
+        if matches!(kind, kind::XID | kind::XA_PREPARE) {
+            all.extend(packed(std::mem::take(&mut inside)));
+        } else if inside.last().is_some_and(|last| last.body().ends_with(b"COMMIT")) {
+            // Of tables without transactions: never compressed.
+            all.append(&mut inside);
+        }
+    }
+    all.append(&mut inside);
+    all
+}
+
+fn packed(mut inside: Vec<Frame>) -> Vec<Frame> {
+    let end = inside.last().unwrap().header;
+    let size = inside.iter().map(|frame| frame.header.size).sum();
+    let header = Header { kind: kind::TRANSACTION_PAYLOAD, size, ..end };
+    let last = inside.len() - 1;
+    for (index, frame) in inside.iter_mut().enumerate() {
+        frame.home = Home::Payload { last: index == last };
+        frame.header.log_pos = 0;
+    }
+    inside.insert(0, Frame::made(header, Vec::new()));
+    inside
 }
 
 pub fn assembler(start: Position) -> Assembler {

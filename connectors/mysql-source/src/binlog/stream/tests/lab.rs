@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use cdc_sdk::endpoint::{Endpoint, Secret, Tls, TlsMode};
 use cdc_sdk::pattern::{Pattern, Selection};
 use cdc_sdk::{OwnedRow, OwnedValue, Position, Result, Row, Table, TableName};
 use mysql_async::prelude::Queryable;
@@ -66,6 +67,13 @@ fn address() -> Option<(String, u16)> {
     let address = std::env::var(KEY).ok().or_else(from_file)?;
     let (host, port) = address.split_once(':')?;
     Some((host.to_owned(), port.parse().ok()?))
+}
+
+/// The server, unencrypted.
+pub fn endpoint() -> Option<Endpoint> {
+    let (host, port) = address()?;
+    let tls = Tls { mode: TlsMode::Disabled, ..Tls::default() };
+    Some(Endpoint { host, port, user: "root".into(), password: Secret::default(), tls })
 }
 
 pub async fn connect() -> Option<Conn> {
@@ -134,6 +142,16 @@ impl Lab {
         start: Position,
         catalogue: std::sync::Arc<Nothing>,
     ) -> Result<Stream> {
+        self.stream_as(endpoint().unwrap(), start, catalogue).await
+    }
+
+    /// With another account, or encrypted.
+    pub async fn stream_as(
+        &mut self,
+        endpoint: Endpoint,
+        start: Position,
+        catalogue: std::sync::Arc<Nothing>,
+    ) -> Result<Stream> {
         let request = Request {
             server_id: 7_000_000
                 + std::process::id() % 100_000 * 1000
@@ -144,8 +162,7 @@ impl Lab {
         let include = vec![Pattern::parse(&format!("{}.*", self.database)).unwrap()];
         let exclude = vec![Pattern::parse("*.uncaptured*").unwrap()];
         let collations = collations(&mut self.conn).await;
-        let conn = connect().await.unwrap();
-        Stream::open(conn, request, Selection { include, exclude }, collations, catalogue).await
+        Stream::open(endpoint, request, Selection { include, exclude }, collations, catalogue).await
     }
 
     /// All up to now.
