@@ -182,6 +182,11 @@ impl Instance {
         None
     }
 
+    /// All that it has said.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     /// The end of its log.
     pub fn log_tail(&self) -> String {
         self.process.log_tail()

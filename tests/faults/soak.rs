@@ -136,7 +136,7 @@ fn plan(seed: u64, world: usize, length: Duration) -> Plan {
     Plan {
         early: crashes::EARLY_POINTS.to_vec(),
         length,
-        pause_max: Duration::from_secs(15),
+        pause_max: Duration::from_secs(8),
         look_every: looks::LONG_PAUSE,
         sources: processes,
         sinks: if matches!(kind, Kind::ByKey) { 3 } else { processes },

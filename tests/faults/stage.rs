@@ -271,7 +271,11 @@ impl Stage {
         self.world.assert_equal().await;
         let (read, mut seen) = topics::read(&self.world).await;
         self.side.compare(&mut seen);
-        changes::compare(seen, &self.history, number);
+        if self.was_read_again() {
+            println!("{}: all was read again for an XA transaction of another world", self.world.name);
+        } else {
+            changes::compare(seen, &self.history, number);
+        }
         let mut report = std::mem::take(&mut self.report);
         report.commits = number + self.side.commits();
         report.looks = self.looks.count.load(Ordering::Relaxed);
@@ -281,6 +285,13 @@ impl Stage {
         (report.slowest, report.length) = (self.slowest, self.begun.elapsed());
         println!("{report}");
         report
+    }
+
+    /// Whether a source has met the end of an XA transaction that was prepared before its first position, by
+    /// whomever: what it publishes then, the model does not tell.
+    fn was_read_again(&self) -> bool {
+        let logs = self.instances.iter().filter(|i| i.role == Role::Source).map(Instance::log);
+        logs.into_iter().any(|log| log.contains("prepared before the source's first position"))
     }
 
     /// The model itself: it is what the source holds.

@@ -24,7 +24,7 @@ const DDL_EVERY: u64 = 150;
 const TRUNCATE_EVERY: u64 = 100;
 
 /// Longest time that an XA transaction stays prepared.
-const PREPARED_MS_MAX: u64 = 60;
+const PREPARED_MS_MAX: u64 = 20;
 
 /// With so many transactions on their way the writer slows down: enough for several batches of
 /// the sink, and soon over when the fault is.
