@@ -78,6 +78,11 @@ impl Ground {
         self.pair.as_ref()
     }
 
+    /// Waits until nothing happens to a server; as long as the turn is kept nothing will.
+    pub async fn quiet(&self) -> Turn {
+        self.turn.clone().lock_owned().await
+    }
+
     /// The right to let something happen to a server, if nobody has it.
     pub fn turn(&self) -> Option<Turn> {
         self.turn.clone().try_lock_owned().ok()

@@ -111,6 +111,7 @@ pub async fn run_on(ground: &Arc<Ground>, number: usize, plan: Plan, seed: u64) 
 impl Stage {
     /// The workload runs from the beginning, so the first snapshot is taken under it, and under faults.
     async fn open(plan: Plan, ground: Arc<Ground>, number: usize, seed: u64) -> Self {
+        let quiet = ground.quiet().await;
         let options = Options {
             capture: format!("chunk_rows = {}", plan.workload.bulk_rows / 10),
             source: plan.limits.0.clone(),
@@ -131,6 +132,7 @@ impl Stage {
         workload::create(&world, &state, plan.workload).await;
         let side = Arc::new(Side::default());
         side::create(&world, &side).await;
+        drop(quiet);
         let mut stage = Self {
             instances: Vec::new(),
             kafka: ground.kafka(number),
@@ -263,6 +265,7 @@ impl Stage {
         self.stop.store(true, Ordering::Relaxed);
         self.looking.take().unwrap().await.unwrap();
         let number = self.history.committed();
+        let _quiet = self.ground.quiet().await;
         self.assert_model(number).await;
         if self.plan.by_key {
             // The last transaction may be there without all of the ones before it.
