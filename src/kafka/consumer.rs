@@ -111,9 +111,9 @@ impl Consumer {
 
     /// Looks up until every partition's leader answers, as after a broker's restart it may not at once.
     fn look_up(&self, asked: TopicPartitionList, doing: &str) -> Result<TopicPartitionList> {
-        let deadline = Instant::now() + self.settings.patience;
+        let begun = Instant::now();
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = self.settings.patience.saturating_sub(begun.elapsed());
             let answer = self.inner.offsets_for_times(asked.clone(), left);
             let answer =
                 answer.and_then(|found| match found.elements().iter().find_map(|e| e.error().err()) {
@@ -125,11 +125,13 @@ impl Consumer {
                     self.link().answered();
                     return Ok(found);
                 }
-                Err(cause) if Instant::now() >= deadline => return Err(self.fault(&cause, doing)),
-                Err(cause) if fault::is_mended_by_library(fault::code_of(&cause)) => {
+                Err(cause) => {
+                    if begun.elapsed() >= self.settings.patience.min(fault::may_last(fault::code_of(&cause)))
+                    {
+                        return Err(self.fault(&cause, doing));
+                    }
                     std::thread::sleep(LOOK_AGAIN);
                 }
-                Err(cause) => return Err(self.fault(&cause, doing)),
             }
         }
     }

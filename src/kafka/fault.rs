@@ -5,6 +5,8 @@
 //! trouble on the way to Kafka and tried again, which the pipeline does a bounded
 //! number of times.
 
+use std::time::Duration;
+
 use cdc_sdk::{Error, Kind};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
@@ -80,6 +82,18 @@ pub(super) fn is_mended_by_library(code: Code) -> bool {
     MENDED_BY_LIBRARY.contains(&code)
 }
 
+/// How long this code is asked about again before it is believed. After a broker's restart a partition
+/// may be unknown for a moment that was in the metadata just before.
+pub(super) fn may_last(code: Code) -> Duration {
+    if is_mended_by_library(code) {
+        Duration::MAX
+    } else if GONE.contains(&code) {
+        Duration::from_secs(5)
+    } else {
+        Duration::ZERO
+    }
+}
+
 /// The broker or the library says no, and would say so again.
 const REFUSED: &[Code] = &[
     Code::Authentication,
@@ -97,7 +111,7 @@ const REFUSED: &[Code] = &[
     Code::InvalidTimestamp,
     Code::InvalidRequiredAcks,
     Code::InvalidTransactionTimeout,
-    Code::InvalidReplicationFactor,
+    // Not `InvalidReplicationFactor`: a broker that has just started does not count yet, one that is down neither.
     Code::InvalidReplicaAssignment,
     Code::InvalidPartitions,
     Code::InvalidConfig,
@@ -133,7 +147,7 @@ pub(super) fn hint(kind: Kind, code: Code) -> &'static str {
             "lower transaction.timeout.ms in [kafka.options] to transaction.max.timeout.ms of the brokers"
         }
         (_, Code::InvalidReplicationFactor) => {
-            "lower topics.replication_factor to the number of brokers, or -1 for the brokers' default"
+            "see that all brokers run, or lower topics.replication_factor to their number (-1: their default)"
         }
         (Kind::Fenced, _) => "another instance of the same name is at work; this one stands by",
         (Kind::TopicChanged, _) => "was the topic deleted or made anew? restore it, or take a new snapshot",

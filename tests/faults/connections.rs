@@ -1,15 +1,12 @@
 //! Connections to the databases and the registry are cut, stalled, slowed down, closed
 //! on one side, and lose answers, among them those of commits.
 
-use std::time::Duration;
-
 use super::fault::Fault::{self, Link};
 use super::fault::Link::{Mysql, Registry};
 use super::instance::Role::{Sink, Source};
-use super::looks;
+use super::plan::Plan;
 use super::proxy::Mode;
-use super::stage::{self, Plan};
-use super::workload::Profile;
+use super::stage;
 use crate::kit;
 
 /// What may happen to connections that lead through proxies.
@@ -46,19 +43,6 @@ pub fn small_cuts() -> (String, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections() {
-    let plan = Plan {
-        name: "connections",
-        faults: FAULTS.to_vec(),
-        length: Duration::from_secs(10),
-        pause_max: Duration::from_millis(1500),
-        look_every: looks::PAUSE,
-        instances: 1,
-        proxied: true,
-        own: Vec::new(),
-        clocks: false,
-        disks: Vec::new(),
-        limits: small_cuts(),
-        workload: Profile::MIXED,
-    };
+    let plan = Plan { proxied: true, ..Plan::of("connections", FAULTS) };
     stage::run(plan, kit::seed()).await;
 }

@@ -1,12 +1,10 @@
 //! Source and sink are killed, stopped for a while, restarted, and die at chosen places
 //! in the code, under a load that keeps several batches of the sink at work at once.
 
-use std::time::Duration;
-
 use super::fault::Fault::{self, Kill, KillBoth, KillTwice, Pause, Point, Restart};
 use super::instance::Role::{Sink, Source};
-use super::looks;
-use super::stage::{self, Plan};
+use super::plan::Plan;
+use super::stage;
 use super::workload::Profile;
 use crate::kit;
 
@@ -23,23 +21,36 @@ pub const FAULTS: &[Fault] = &[
     Restart(Sink),
 ];
 
-/// Where they may die in the code.
-pub const POINTS: &[Fault] = &[
+/// Where a source may die in the code.
+pub const SOURCE_POINTS: &[Fault] = &[
     Point(Source, "source.taken_over"),
-    Point(Source, "source.chunk_sent"),
     Point(Source, "source.events_sent"),
     Point(Source, "source.cut_sent"),
     Point(Source, "source.cut_committed"),
     Point(Source, "source.inside_transaction"),
+];
+
+/// Where they may die during the first snapshot only.
+pub const EARLY_POINTS: &[Fault] = &[Point(Source, "source.chunk_sent"), Point(Sink, "sink.table_made")];
+
+/// Where a sink may die.
+pub const SINK_POINTS: &[Fault] = &[
     Point(Sink, "sink.predecessors_ended"),
     Point(Sink, "sink.epoch_raised"),
-    Point(Sink, "sink.table_made"),
     Point(Sink, "sink.rows_written"),
     Point(Sink, "sink.ledger_written"),
     Point(Sink, "sink.committed"),
     Point(Sink, "sink.inside_transaction"),
     Point(Sink, "sink.beside.rows_written"),
     Point(Sink, "sink.beside.committed"),
+];
+
+/// Where one of several sinks may die that share the topics.
+pub const BY_KEY_POINTS: &[Fault] = &[
+    Point(Sink, "by_key.epochs_raised"),
+    Point(Sink, "by_key.batch_begins"),
+    Point(Sink, "by_key.rows_written"),
+    Point(Sink, "by_key.committed"),
 ];
 
 /// Cuts of whole transactions and batches of few of them, so that several are at work.
@@ -51,18 +62,23 @@ pub fn heavy() -> (String, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn crashes() {
     let plan = Plan {
-        name: "crashes",
-        faults: [FAULTS, POINTS].concat(),
-        length: Duration::from_secs(10),
-        pause_max: Duration::from_millis(1500),
-        look_every: looks::PAUSE,
-        instances: 1,
-        proxied: false,
-        own: Vec::new(),
-        clocks: false,
-        disks: Vec::new(),
+        early: EARLY_POINTS.to_vec(),
         limits: heavy(),
         workload: Profile::LARGE,
+        ..Plan::of("crashes", &[FAULTS, SOURCE_POINTS, SINK_POINTS].concat())
+    };
+    stage::run(plan, kit::seed()).await;
+}
+
+/// Three sinks share the topics.
+#[tokio::test(flavor = "multi_thread")]
+async fn crashes_by_key() {
+    let plan = Plan {
+        early: EARLY_POINTS.to_vec(),
+        sinks: 3,
+        by_key: true,
+        workload: Profile::BY_KEY,
+        ..Plan::of("crashesbykey", &[FAULTS, SOURCE_POINTS, BY_KEY_POINTS].concat())
     };
     stage::run(plan, kit::seed()).await;
 }

@@ -58,6 +58,10 @@ pub enum Blow {
     Restart,
 }
 
+/// Places that a process comes by once.
+const ONCE: &[&str] =
+    &["source.taken_over", "sink.predecessors_ended", "sink.epoch_raised", "by_key.epochs_raised"];
+
 /// How long a commit that is to get lost is waited for.
 const COMMIT_COMES: Duration = Duration::from_secs(5);
 
@@ -122,7 +126,8 @@ impl Fault {
         matches!(self, Self::Server(..) | Self::Failover | Self::DiskFull(Part::Broker))
     }
 
-    /// Lets it happen, and be over. Returns whether it could.
+    /// Lets it happen, and be over. Returns whether it did; of a death at a place in the code
+    /// [`Instance::tend`] tells.
     pub async fn happen(self, stage: &mut Stage) -> bool {
         match self {
             Self::Link(link, mode) => return on_link(link, mode, stage).await,
@@ -149,8 +154,9 @@ impl Fault {
             }
             Self::Point(role, place) => {
                 let victim = working(role, stage).await;
-                let time = stage.dice.below(4) + 1;
-                stage.instances[victim].doom(place, time);
+                let time = if ONCE.contains(&place) { 1 } else { stage.dice.below(4) + 1 };
+                stage.instances[victim].doom(self, place, time);
+                return false;
             }
         }
         true

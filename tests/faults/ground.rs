@@ -13,6 +13,9 @@ use super::proxy::{Protocol, Proxy};
 /// How large the broker's small disk is, for each world.
 const BROKER_DISK_MIB: u32 = 512;
 
+/// Several that keep the order of commits wait for each other busily.
+const ONE_APPLIER: &str = "--replica-parallel-workers=1";
+
 /// Servers of a test's own; where there is none of a part, the stack's is meant.
 pub struct Ground {
     servers: BTreeMap<Part, Own>,
@@ -75,6 +78,11 @@ impl Ground {
         self.pair.as_ref()
     }
 
+    /// Waits until nothing happens to a server; as long as the turn is kept nothing will.
+    pub async fn quiet(&self) -> Turn {
+        self.turn.clone().lock_owned().await
+    }
+
     /// The right to let something happen to a server, if nobody has it.
     pub fn turn(&self) -> Option<Turn> {
         self.turn.clone().try_lock_owned().ok()
@@ -87,6 +95,7 @@ fn start_all(name: &str, parts: &[Part], proxies: &[String], disk: Option<u32>) 
         let open = |part| match (part, disk) {
             (Part::Broker, Some(mib)) => Own::start_on_disk(name, part, proxies, mib),
             (Part::Broker, None) => Own::start(name, part, proxies),
+            (Part::Source | Part::Replica, _) => Own::start(name, part, &[ONE_APPLIER.to_owned()]),
             _ => Own::start(name, part, &[]),
         };
         let start = |part| scope.spawn(move || (part, open(part)));

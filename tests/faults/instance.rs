@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::clock::Clock;
+use super::fault::Fault;
 use super::proxy::{Protocol, Proxy};
 use crate::kit::{Process, World};
 
@@ -50,7 +51,7 @@ pub struct Instance {
     log: PathBuf,
     process: Process,
     /// It is to die by itself at a place in the code.
-    doomed: bool,
+    doomed: Option<Fault>,
     since: Instant,
     /// How often it gave up and was started again.
     pub gave_up: u32,
@@ -110,7 +111,7 @@ impl Instance {
         let log = PathBuf::from(world.file(&format!("{name}-{number}.log")));
         let process = start(&[name, "-c", &path], &log, clock.as_ref(), &[]);
         let since = Instant::now();
-        Self { role, links, clock, settings: path, log, process, doomed: false, since, gave_up: 0 }
+        Self { role, links, clock, settings: path, log, process, doomed: None, since, gave_up: 0 }
     }
 
     /// Kills it, and starts it anew.
@@ -121,7 +122,7 @@ impl Instance {
 
     /// Asks it to stop, and starts it anew.
     pub fn restart(&mut self) {
-        if self.doomed || self.process.has_ended() {
+        if self.is_doomed() || self.process.has_ended() {
             return self.crash();
         }
         self.process.signal("TERM");
@@ -134,19 +135,19 @@ impl Instance {
     }
 
     /// Starts it anew, to die when it comes by that place in the code for the `time`th time.
-    pub fn doom(&mut self, place: &str, time: u64) {
+    pub fn doom(&mut self, fault: Fault, place: &str, time: u64) {
         self.process.kill();
         self.again(&[("CDC_FAIL_POINT", &format!("{place}:{time}"))]);
-        self.doomed = true;
+        self.doomed = Some(fault);
     }
 
     /// Whether it is yet to die.
     pub fn is_doomed(&self) -> bool {
-        self.doomed
+        self.doomed.is_some()
     }
 
     fn again(&mut self, environment: &[(&str, &str)]) {
-        (self.doomed, self.since) = (false, Instant::now());
+        (self.doomed, self.since) = (None, Instant::now());
         let arguments = [self.role.name(), "-c", &self.settings];
         self.process = start(&arguments, &self.log, self.clock.as_ref(), environment);
     }
@@ -156,15 +157,18 @@ impl Instance {
         self.process.signal(name);
     }
 
-    /// Starts it again where it gave up, or died as it should.
-    pub fn tend(&mut self) {
+    /// Starts it again where it gave up, or died as it should: that is returned.
+    pub fn tend(&mut self) -> Option<Fault> {
         if !self.process.has_ended() {
-            return;
+            return None;
         }
         let status = self.process.wait(Duration::ZERO);
         // No code: by a signal.
-        if self.doomed && status.code().is_none() {
-            return self.again(&[]);
+        if let Some(fault) = self.doomed
+            && status.code().is_none()
+        {
+            self.again(&[]);
+            return Some(fault);
         }
         assert_eq!(
             status.code(),
@@ -175,6 +179,12 @@ impl Instance {
         );
         self.gave_up += 1;
         self.again(&[]);
+        None
+    }
+
+    /// All that it has said.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// The end of its log.

@@ -18,7 +18,7 @@ use crate::kit::World;
 pub const PAUSE: Duration = Duration::from_millis(25);
 
 /// The same where many worlds are looked at at once.
-pub const LONG_PAUSE: Duration = Duration::from_millis(250);
+pub const LONG_PAUSE: Duration = Duration::from_millis(500);
 
 /// What was seen.
 #[derive(Default)]

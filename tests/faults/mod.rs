@@ -5,11 +5,12 @@
 //! |---|---|
 //! | `model`, `draft`, `workload`, `side` | what is written to the source, and what the source holds after each transaction |
 //! | `looks` | is the destination a state of the source, at any moment? |
+//! | `versions` | where sinks share the topics: does each row only go forward? |
 //! | `topics`, `changes` | is each change in Kafka, once, in order? |
 //! | `own`, `proxy`, `instance` | servers, connections and processes to which something can happen |
 //! | `ground` | the servers that one or several worlds stand on |
 //! | `fault` | what can happen |
-//! | `stage`, `report` | all of it together; the figures |
+//! | `plan`, `stage`, `report` | what a test is made of; all of it together; the figures |
 //!
 //! `CDC_TEST_SEED` gives the same workload and the same faults again, though not to
 //! the millisecond. `make soak` runs everything together for `CDC_SOAK_MINUTES`.
@@ -19,6 +20,7 @@ mod draft;
 mod workload;
 mod side;
 mod looks;
+mod versions;
 mod topics;
 mod changes;
 mod disk;
@@ -29,6 +31,7 @@ mod clock;
 mod ground;
 mod instance;
 mod fault;
+mod plan;
 mod stage;
 mod report;
 

@@ -7,6 +7,9 @@ use std::process::Command;
 use super::disk::Disk;
 use crate::kit::variable;
 
+/// For the brokers and registries of a test: the second compiler costs more than it saves in so short a life.
+const SHORT_LIVED: &str = "-XX:TieredStopAtLevel=1";
+
 /// Which server of a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
@@ -128,7 +131,9 @@ impl Own {
 
     fn run(&self, verb: &str, settings: &[String]) -> Vec<String> {
         let script = format!("CDC_STACK_{}_SCRIPT", self.part.kind().to_uppercase());
-        let out = Command::new(variable(&script)).args([verb, &self.name]).args(settings).output().unwrap();
+        let mut command = Command::new(variable(&script));
+        command.args([verb, &self.name]).args(settings).env("JAVA_TOOL_OPTIONS", SHORT_LIVED);
+        let out = command.output().unwrap();
         let text = String::from_utf8_lossy(&out.stdout);
         let ok = out.status.success();
         assert!(ok, "{verb} {}: {text}{}", self.name, String::from_utf8_lossy(&out.stderr));

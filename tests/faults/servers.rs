@@ -3,15 +3,13 @@
 
 use std::time::Duration;
 
-use super::connections::small_cuts;
 use super::fault::Blow::{Kill, Pause, Restart};
 use super::fault::Fault::{self, Link, Server};
 use super::fault::Link::Kafka;
-use super::looks;
 use super::own::Part::{Broker, Dest, Registry, Source};
+use super::plan::Plan;
 use super::proxy::Mode;
-use super::stage::{self, Plan};
-use super::workload::Profile;
+use super::stage;
 use crate::kit;
 
 /// What may happen to servers.
@@ -46,18 +44,9 @@ pub const TO_KAFKA: &[Fault] = &[
 #[tokio::test(flavor = "multi_thread")]
 async fn servers() {
     let plan = Plan {
-        name: "servers",
-        faults: [FAULTS, TO_KAFKA].concat(),
         length: Duration::from_secs(12),
-        pause_max: Duration::from_millis(1500),
-        look_every: looks::PAUSE,
-        instances: 1,
-        proxied: false,
         own: vec![Source, Dest, Broker],
-        clocks: false,
-        disks: Vec::new(),
-        limits: small_cuts(),
-        workload: Profile::MIXED,
+        ..Plan::of("servers", &[FAULTS, TO_KAFKA].concat())
     };
     stage::run(plan, kit::seed()).await;
 }

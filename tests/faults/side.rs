@@ -152,6 +152,14 @@ impl Side {
         Ok(())
     }
 
+    /// Notes how far they are by the row that each of their transactions writes.
+    pub fn saw_versions(&self, version: impl Fn(i64) -> Option<u64>) {
+        for (writer, seen) in self.seen.iter().enumerate() {
+            let first = i64::try_from(id(writer, 0)).unwrap();
+            seen.store(version(first).unwrap_or(0), Ordering::Release);
+        }
+    }
+
     /// Compares with what was published, which is taken out of it.
     pub fn compare(&self, seen: &mut ByKey) {
         for writer in 0..WRITERS {

@@ -11,8 +11,9 @@ use tokio::task::JoinSet;
 use super::fault::Fault;
 use super::ground::Ground;
 use super::own::Part;
+use super::plan::Plan;
 use super::report::Report;
-use super::stage::{self, Plan};
+use super::stage;
 use super::workload::Profile;
 use super::{clocks, connections, crashes, disk, full_disks, looks, servers, twins};
 use crate::kit::{self, Dice};
@@ -24,6 +25,9 @@ const ROUND: Duration = Duration::from_secs(240);
 const ROUND_MIN: Duration = Duration::from_secs(60);
 
 const MINUTES: u64 = 20;
+
+/// After so many rounds that failed in one place nothing is to be had from it.
+const FAILED_MAX: u64 = 3;
 
 /// Sets of servers, and worlds on each. Most of a fault is waiting, so several fit on a core.
 const GROUNDS: u64 = 2;
@@ -44,39 +48,44 @@ async fn soak() {
     let minutes = number("CDC_SOAK_MINUTES").unwrap_or(MINUTES);
     let (grounds, worlds) = (of("CDC_SOAK_GROUNDS", GROUNDS), of("CDC_SOAK_WORLDS", WORLDS));
     let length = Duration::from_secs(60 * minutes);
-    let soak = Arc::new(Soak { begun: Instant::now(), length, sum: Mutex::default() });
     let seed = kit::seed();
-    let mut lanes = JoinSet::new();
+    let mut all = Vec::new();
     for ground in 0..grounds {
-        let ground = Arc::new(plan(seed, 0, length).ground(&format!("soak{ground}"), worlds).await);
+        all.push(Arc::new(plan(seed, 0, length).ground(&format!("soak{ground}"), worlds).await));
+    }
+    let soak = Arc::new(Soak { begun: Instant::now(), length, sum: Mutex::default() });
+    let mut lanes = JoinSet::new();
+    for ground in all {
         for world in 0..worlds {
             let seed = seed.wrapping_add(1_000_000 * lanes.len() as u64);
-            let (soak, ground, runtime) = (soak.clone(), ground.clone(), Handle::current());
-            lanes.spawn_blocking(move || runtime.block_on(soak.rounds(ground, world, seed)));
+            lanes.spawn(soak.clone().rounds(ground.clone(), world, seed));
         }
     }
-    let mut failed = 0;
-    while let Some(lane) = lanes.join_next().await {
-        failed += u64::from(lane.is_err());
-    }
+    let failed: u64 = lanes.join_all().await.iter().sum();
     println!("soak, all rounds, in {} s: {}", soak.begun.elapsed().as_secs(), soak.sum.lock().unwrap());
-    assert_eq!(failed, 0, "worlds that failed; the others went on");
+    assert_eq!(failed, 0, "rounds that failed; the others went on");
 }
 
 impl Soak {
-    /// One world after the other, in the same place.
-    async fn rounds(&self, ground: Arc<Ground>, world: usize, first: u64) {
+    /// One world after the other, in the same place. Returns how many failed.
+    async fn rounds(self: Arc<Self>, ground: Arc<Ground>, world: usize, first: u64) -> u64 {
+        let mut failed = 0;
         for round in 0.. {
             let left = self.length.saturating_sub(self.begun.elapsed());
-            if round > 0 && left < ROUND_MIN {
+            if failed == FAILED_MAX || (round > 0 && left < ROUND_MIN) {
                 break;
             }
-            let seed = first.wrapping_add(round);
-            let report = stage::run_on(&ground, world, plan(seed, world, left.min(ROUND)), seed).await;
-            let mut sum = self.sum.lock().unwrap();
-            sum.add(report);
-            println!("soak so far, after {} s: {}", self.begun.elapsed().as_secs(), sum.json());
+            let (seed, ground, runtime) = (first.wrapping_add(round), ground.clone(), Handle::current());
+            let plan = plan(seed, world, left.min(ROUND));
+            let run = move || runtime.block_on(stage::run_on(&ground, world, plan, seed));
+            match tokio::task::spawn_blocking(run).await {
+                Ok(report) => self.sum.lock().unwrap().add(report),
+                Err(_) => failed += 1,
+            }
+            let sum = self.sum.lock().unwrap().json();
+            println!("soak so far, after {} s: {sum}", self.begun.elapsed().as_secs());
         }
+        failed
     }
 }
 
@@ -88,42 +97,61 @@ fn of(variable: &str, otherwise: u64) -> usize {
     usize::try_from(number(variable).unwrap_or(otherwise)).unwrap()
 }
 
-/// Of two minds: many small cuts, or a load that keeps several batches at work.
+/// What a world is about.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Many transactions of every kind, and small cuts.
+    Mixed,
+    /// A load that keeps several batches at work.
+    Heavy,
+    /// Several sinks share the topics.
+    ByKey,
+}
+
 fn plan(seed: u64, world: usize, length: Duration) -> Plan {
     let mut dice = Dice::of(seed.rotate_left(31));
-    let heavy = dice.below(2) == 0;
+    let kind = [Kind::Mixed, Kind::Mixed, Kind::Heavy, Kind::Heavy, Kind::ByKey]
+        [usize::try_from(dice.below(5)).unwrap()];
     let mut faults = [
         crashes::FAULTS,
-        crashes::POINTS,
+        crashes::SOURCE_POINTS,
         connections::FAULTS,
         connections::SILENT,
         servers::TO_KAFKA,
-        twins::FAULTS,
         clocks::FAULTS,
     ]
     .concat();
+    // What few worlds can do they do more often.
+    let of_kind = match kind {
+        Kind::ByKey => [crashes::BY_KEY_POINTS; 4].concat(),
+        _ => [crashes::SINK_POINTS, twins::TAKEOVERS, twins::TAKEOVERS].concat(),
+    };
+    faults.extend(of_kind);
     // All worlds feel what happens to a server: one of them leaves that to the others.
     if world % 3 < 2 {
         faults.extend([servers::FAULTS, servers::REGISTRY, FAILOVER].concat());
     }
     faults.extend(full_disks::FAULTS.iter().filter(|_| disk::can_be_had()));
+    let processes = 1 + usize::try_from(dice.below(2)).unwrap();
     Plan {
-        name: "soak",
-        faults,
+        early: crashes::EARLY_POINTS.to_vec(),
         length,
-        pause_max: Duration::from_secs(15),
+        pause_max: Duration::from_secs(8),
         look_every: looks::LONG_PAUSE,
-        instances: 1 + usize::try_from(dice.below(2)).unwrap(),
+        sources: processes,
+        sinks: if matches!(kind, Kind::ByKey) { 3 } else { processes },
+        by_key: matches!(kind, Kind::ByKey),
         proxied: true,
         own: vec![Part::Source, Part::Replica, Part::Dest, Part::Broker, Part::Registry],
         clocks: true,
         disks: if disk::can_be_had() { vec![Part::Dest, Part::Broker] } else { Vec::new() },
-        limits: if heavy { crashes::heavy() } else { connections::small_cuts() },
+        limits: if matches!(kind, Kind::Heavy) { crashes::heavy() } else { connections::small_cuts() },
         // Slower than alone: of several worlds none is to wait for the others.
-        workload: if heavy {
-            Profile { wait_ms: 600, ..Profile::LARGE }
-        } else {
-            Profile { wait_ms: 60, ..Profile::MIXED }
+        workload: match kind {
+            Kind::Mixed => Profile { wait_ms: 60, ..Profile::MIXED },
+            Kind::Heavy => Profile { wait_ms: 600, ..Profile::LARGE },
+            Kind::ByKey => Profile { wait_ms: 60, ..Profile::BY_KEY },
         },
+        ..Plan::of("soak", &faults)
     }
 }

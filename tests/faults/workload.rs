@@ -1,6 +1,7 @@
 //! Random transactions: transfers between tables, unique values that change hands
 //! inside a transaction and across several, keys that move, parents and children, a
-//! table without a key, now and then some thousand rows at once or a new column. Each
+//! table without a key, now and then some thousand rows at once, a new column, or an XA
+//! transaction in two phases. Each
 //! first writes its number into `seq`, so that every state tells after which
 //! transaction it stood.
 
@@ -22,6 +23,9 @@ const DDL_EVERY: u64 = 150;
 /// One in so many by a TRUNCATE.
 const TRUNCATE_EVERY: u64 = 100;
 
+/// Longest time that an XA transaction stays prepared.
+const PREPARED_MS_MAX: u64 = 20;
+
 /// With so many transactions on their way the writer slows down: enough for several batches of
 /// the sink, and soon over when the fault is.
 pub const AHEAD_MAX: u64 = 250;
@@ -36,21 +40,31 @@ pub struct Profile {
     pub wait_ms: u64,
     /// Whether there are changes that the sink applies alone: of rows without a key, truncations.
     pub alone: bool,
+    /// Whether tables have unique keys beside their primary ones.
+    pub unique: bool,
+    /// Of a hundred transactions, how many are prepared first, as XA transactions.
+    pub xa_percent: u64,
     /// Rows of `bulk`, of which large transactions write some hundred.
     pub bulk_rows: i64,
 }
 
 impl Profile {
     /// Many transactions of every kind.
-    pub const MIXED: Self = Self { large_percent: 1, wait_ms: 12, alone: true, bulk_rows: 1500 };
+    pub const MIXED: Self =
+        Self { large_percent: 1, wait_ms: 12, alone: true, unique: true, xa_percent: 8, bulk_rows: 1500 };
     /// Mostly large transactions, of rows that keep out of each other's way.
-    pub const LARGE: Self = Self { large_percent: 30, wait_ms: 150, alone: false, bulk_rows: 5000 };
+    pub const LARGE: Self =
+        Self { large_percent: 30, wait_ms: 150, alone: false, unique: true, xa_percent: 8, bulk_rows: 5000 };
+    /// What sinks take that share the topics.
+    pub const BY_KEY: Self = Self { alone: false, unique: false, ..Self::MIXED };
 }
 
 /// Makes the tables with these rows.
-pub async fn create(world: &World, state: &State) {
+pub async fn create(world: &World, state: &State, profile: Profile) {
     for (shape, rows) in SHAPES.iter().zip(&state.tables) {
-        world.source_sql(&format!("CREATE TABLE {} ({})", shape.name, shape.create)).await;
+        let create =
+            if profile.unique { shape.create.to_owned() } else { shape.create.replace("UNIQUE KEY", "KEY") };
+        world.source_sql(&format!("CREATE TABLE {} ({create})", shape.name)).await;
         let rows = rows.iter().flat_map(|(row, count)| std::iter::repeat_n(row, *count as usize));
         let values: Vec<String> = rows.map(|row| values(shape, row)).collect();
         let checks = "SET SESSION foreign_key_checks=0";
@@ -81,7 +95,8 @@ impl Writer {
             let mut draft = Draft::begin(&mut self.state, number);
             draft.truncated(std::mem::take(&mut truncated));
             draft.fill_up(&mut dice, profile);
-            commit(&self.world, &self.history, &mut conn, draft, number).await;
+            let prepared = (dice.below(100) < profile.xa_percent).then(|| dice.below(PREPARED_MS_MAX));
+            commit(&self.world, &self.history, &mut conn, draft, (number, prepared)).await;
             if dice.below(DDL_EVERY) == 0 && self.state.grown < GROWN_COLUMNS {
                 add_column(&self.world, &mut conn, self.state.grown).await;
                 self.state.grown += 1;
@@ -101,7 +116,7 @@ impl Writer {
         let mut last = Draft::begin(&mut self.state, number);
         last.truncated(truncated);
         last.grow(&mut dice);
-        commit(&self.world, &self.history, &mut conn, last, number).await;
+        commit(&self.world, &self.history, &mut conn, last, (number, None)).await;
     }
 }
 
@@ -120,10 +135,26 @@ impl Writer {
     }
 }
 
-async fn commit(world: &World, history: &History, conn: &mut Conn, draft: Draft<'_>, number: u64) {
+/// Commits at once, or after so many milliseconds of being prepared.
+async fn commit(
+    world: &World,
+    history: &History,
+    conn: &mut Conn,
+    draft: Draft<'_>,
+    (number, prepared): (u64, Option<u64>),
+) {
     history.plan(&draft.changes);
-    let sql = format!("BEGIN;{};COMMIT", draft.sql.join(";"));
-    run(world, conn, &sql, "SELECT MAX(n) FROM seq", number).await;
+    let (question, sql) = ("SELECT MAX(n) FROM seq", draft.sql.join(";"));
+    match prepared {
+        None => run(world, conn, &format!("BEGIN;{sql};COMMIT"), question, number).await,
+        Some(ms) => {
+            let xid = format!("'{}-{number}'", world.name);
+            let sql = format!(
+                "XA START {xid};{sql};XA END {xid};XA PREPARE {xid};DO SLEEP({ms}/1000);XA COMMIT {xid}"
+            );
+            run_prepared(world, conn, (&sql, &xid), question, number).await;
+        }
+    }
     history.commit(number);
 }
 
@@ -139,13 +170,45 @@ async fn add_column(world: &World, conn: &mut Conn, column: usize) {
 pub async fn run(world: &World, conn: &mut Conn, sql: &str, question: &str, then: u64) {
     let begun = Instant::now();
     while let Err(error) = conn.query_drop(sql).await {
-        let lost = !matches!(&error, Error::Server(e) if !is_shutdown(e.code));
-        assert!(lost, "{error}: {}", &sql[..sql.len().min(2000)]);
-        assert!(begun.elapsed() < 2 * LIMIT, "the source does not come back: {error}");
+        assert_lost(&error, sql, begun);
         if ask(world, conn, question).await == then {
             return;
         }
     }
+}
+
+/// The same with an XA transaction: one that is still prepared after all is committed.
+async fn run_prepared(world: &World, conn: &mut Conn, (sql, xid): (&str, &str), question: &str, then: u64) {
+    let begun = Instant::now();
+    while let Err(error) = conn.query_drop(sql).await {
+        assert_lost(&error, sql, begun);
+        loop {
+            if ask(world, conn, question).await == then {
+                return;
+            }
+            match is_prepared(conn, xid).await {
+                Ok(false) => break,
+                Ok(true) => {
+                    if let Err(error) = conn.query_drop(format!("XA COMMIT {xid}")).await {
+                        assert_lost(&error, xid, begun);
+                    }
+                }
+                Err(error) => assert_lost(&error, xid, begun),
+            }
+        }
+    }
+}
+
+async fn is_prepared(conn: &mut Conn, xid: &str) -> mysql_async::Result<bool> {
+    let all: Vec<(i32, u32, u32, String)> = conn.query("XA RECOVER").await?;
+    Ok(all.iter().any(|(.., data)| *data == xid.trim_matches('\'')))
+}
+
+/// It is the connection that failed, not the statement, and not for good.
+fn assert_lost(error: &Error, sql: &str, begun: Instant) {
+    let lost = !matches!(error, Error::Server(e) if !is_shutdown(e.code));
+    assert!(lost, "{error}: {}", &sql[..sql.len().min(2000)]);
+    assert!(begun.elapsed() < 2 * LIMIT, "the source does not come back: {error}");
 }
 
 /// A number from the source, over a new connection.

@@ -11,6 +11,16 @@ fn codes_have_the_fate_that_a_restart_would_meet() {
     assert_eq!(kind_of(Code::BrokerTransportFailure).fate(), Fate::Retry);
     assert_eq!(kind_of(Code::MessageTimedOut).fate(), Fate::Retry);
     assert_eq!(kind_of(Code::NotEnoughReplicas).fate(), Fate::Retry);
+    assert_eq!(kind_of(Code::InvalidReplicationFactor).fate(), Fate::Retry);
+}
+
+#[test]
+fn a_partition_that_is_unknown_is_asked_for_again() {
+    assert_eq!(may_last(Code::LeaderNotAvailable), Duration::MAX);
+    assert_eq!(may_last(Code::TopicAuthorizationFailed), Duration::ZERO);
+    for code in [Code::UnknownPartition, Code::UnknownTopicOrPartition] {
+        assert!((Duration::from_secs(1)..Duration::from_secs(30)).contains(&may_last(code)));
+    }
 }
 
 #[test]
