@@ -26,6 +26,7 @@ use crate::ddl::{Effect, Sense};
 use refusal::{contradiction, corrupt, refused};
 use xa::{Held, Opening, Undecided};
 
+mod payload;
 mod refusal;
 mod xa;
 
@@ -207,17 +208,6 @@ impl Assembler {
         Ok(unknown)
     }
 
-    /// A compressed transaction ends with its last event, and with no other: before that its checksum has
-    /// not been compared.
-    fn goes_on(&self, home: Home) -> Result<()> {
-        match (home, &self.state) {
-            (Home::Payload { last: false }, State::Between) => {
-                Err(contradiction("a compressed transaction has events behind its end"))
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// Without a format description nobody knows whether there are checksums.
     fn described(&self, header: &Header) -> Result<()> {
         let before = matches!(header.kind, kind::FORMAT_DESCRIPTION | kind::HEARTBEAT)
@@ -264,19 +254,6 @@ impl Assembler {
 
     fn idle(&mut self) {
         self.ready.push_back(Queued::Event(BinlogEvent::Idle));
-    }
-
-    /// A compressed transaction. Its events come next, from BEGIN to XID, and stand where this one does. Should they not come, the next
-    /// transaction's start is a contradiction.
-    fn payload(&mut self, pos: u64) -> Result<()> {
-        self.payload_at = pos;
-        self.in_payload = true;
-        match self.state {
-            State::Announced(_) | State::Skipping { .. } => Ok(()),
-            State::Between | State::Inside(_) | State::Holding(_) => {
-                Err(contradiction("a compressed transaction inside another"))
-            }
-        }
     }
 
     fn rotate(&mut self, frame: &Frame) -> Result<()> {

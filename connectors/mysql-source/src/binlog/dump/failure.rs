@@ -1,6 +1,9 @@
 //! What a failure of the connection means to who reads the log.
 
+use std::io::ErrorKind;
+
 use cdc_sdk::{Error, Kind};
+use mysql_async::IoError;
 
 /// The server's code for everything that is wrong with a stream of its log.
 const ER_SOURCE_FATAL: u16 = 1236;
@@ -20,6 +23,12 @@ pub(crate) fn failure(error: mysql_async::Error) -> Error {
             }
             _ => Error::new(Kind::MysqlRefused, "the server refused a statement").caused_by(error),
         },
+        // That of [`super::packets`], not the system's.
+        mysql_async::Error::Io(IoError::Io(silence))
+            if silence.kind() == ErrorKind::TimedOut && silence.get_ref().is_some() =>
+        {
+            Error::new(Kind::MysqlUnreachable, silence.to_string())
+        }
         mysql_async::Error::Io(_)
         | mysql_async::Error::Driver(mysql_async::DriverError::ConnectionClosed) => {
             Error::new(Kind::MysqlUnreachable, "the connection to the server broke").caused_by(error)
