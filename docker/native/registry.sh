@@ -21,12 +21,12 @@ registry_start() { # name variables… → URL
   with_lock "$STACK_DIR/lock/registry-$1" 180 registry_start_locked "$@"
 }
 
-# On disk, so that schema ids survive a restart as topics do.
+# On disk, and at once, so that schema ids survive a kill as topics do.
 registry_variables() { # dir port management-port
   cat <<END
 APICURIO_STORAGE_KIND=sql
 APICURIO_STORAGE_SQL_KIND=h2
-APICURIO_DATASOURCE_URL=jdbc:h2:file:$1/data/registry
+APICURIO_DATASOURCE_URL=jdbc:h2:file:$1/data/registry;WRITE_DELAY=0
 APICURIO_DATASOURCE_USERNAME=sa
 APICURIO_DATASOURCE_PASSWORD=sa
 QUARKUS_HTTP_HOST=127.0.0.1

@@ -111,29 +111,40 @@ impl Consumer {
 
     /// Looks up until every partition's leader answers, as after a broker's restart it may not at once.
     fn look_up(&self, asked: TopicPartitionList, doing: &str) -> Result<TopicPartitionList> {
-        let begun = Instant::now();
+        let deadline = Instant::now() + self.settings.patience;
         loop {
-            let left = self.settings.patience.saturating_sub(begun.elapsed());
+            let left = deadline.saturating_duration_since(Instant::now());
             let answer = self.inner.offsets_for_times(asked.clone(), left);
             let answer =
                 answer.and_then(|found| match found.elements().iter().find_map(|e| e.error().err()) {
                     Some(cause) => Err(cause),
                     None => Ok(found),
                 });
-            match answer {
+            let code = match answer {
                 Ok(found) => {
                     self.link().answered();
                     return Ok(found);
                 }
-                Err(cause) => {
-                    if begun.elapsed() >= self.settings.patience.min(fault::may_last(fault::code_of(&cause)))
-                    {
-                        return Err(self.fault(&cause, doing));
-                    }
-                    std::thread::sleep(LOOK_AGAIN);
-                }
+                Err(cause) => fault::code_of(&cause),
+            };
+            // librdkafka says so, too, where it has lost the brokers and with them what it knew.
+            let code =
+                if fault::is_gone(code) && self.has(&asked)? { Code::LeaderNotAvailable } else { code };
+            if Instant::now() >= deadline || !fault::is_mended_by_library(code) {
+                return Err(self.fault_of(code, doing));
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    /// Whether the brokers know all of these partitions.
+    fn has(&self, asked: &TopicPartitionList) -> Result<bool> {
+        for element in asked.elements() {
+            if self.partition_count(element.topic())?.is_none_or(|count| element.partition() >= count) {
+                return Ok(false);
             }
         }
+        Ok(true)
     }
 
     fn place(&self, found: &TopicPartitionList, topic: String, partition: i32) -> Result<Place> {

@@ -5,8 +5,6 @@
 //! trouble on the way to Kafka and tried again, which the pipeline does a bounded
 //! number of times.
 
-use std::time::Duration;
-
 use cdc_sdk::{Error, Kind};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
@@ -82,16 +80,9 @@ pub(super) fn is_mended_by_library(code: Code) -> bool {
     MENDED_BY_LIBRARY.contains(&code)
 }
 
-/// How long this code is asked about again before it is believed. After a broker's restart a partition
-/// may be unknown for a moment that was in the metadata just before.
-pub(super) fn may_last(code: Code) -> Duration {
-    if is_mended_by_library(code) {
-        Duration::MAX
-    } else if GONE.contains(&code) {
-        Duration::from_secs(5)
-    } else {
-        Duration::ZERO
-    }
+/// Whether it says that a topic or a partition does not exist.
+pub(super) fn is_gone(code: Code) -> bool {
+    GONE.contains(&code)
 }
 
 /// The broker or the library says no, and would say so again.

@@ -13,8 +13,9 @@ use super::proxy::{Protocol, Proxy};
 /// How large the broker's small disk is, for each world.
 const BROKER_DISK_MIB: u32 = 512;
 
-/// Several that keep the order of commits wait for each other busily.
-const ONE_APPLIER: &str = "--replica-parallel-workers=1";
+/// Several appliers that keep the order of commits wait for each other busily; and what is prepared is not to
+/// keep gaps locked at the replica that nobody waits for at the source.
+const FOLLOWED: [&str; 2] = ["--replica-parallel-workers=1", "--transaction-isolation=READ-COMMITTED"];
 
 /// Servers of a test's own; where there is none of a part, the stack's is meant.
 pub struct Ground {
@@ -95,7 +96,7 @@ fn start_all(name: &str, parts: &[Part], proxies: &[String], disk: Option<u32>) 
         let open = |part| match (part, disk) {
             (Part::Broker, Some(mib)) => Own::start_on_disk(name, part, proxies, mib),
             (Part::Broker, None) => Own::start(name, part, proxies),
-            (Part::Source | Part::Replica, _) => Own::start(name, part, &[ONE_APPLIER.to_owned()]),
+            (Part::Source | Part::Replica, _) => Own::start(name, part, &FOLLOWED.map(str::to_owned)),
             _ => Own::start(name, part, &[]),
         };
         let start = |part| scope.spawn(move || (part, open(part)));

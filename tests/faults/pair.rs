@@ -12,7 +12,7 @@ use super::proxy::{Mode, Protocol, Proxy};
 use crate::kit::connect;
 
 /// Seconds that a replica may take to have all.
-const FOLLOWS_S: u32 = 60;
+const FOLLOWS_S: u32 = 120;
 
 /// Both servers, and the address that leads to the one at work.
 pub struct Pair {
@@ -94,7 +94,12 @@ pub async fn wait_until_has(server: &str, gtids: &str) {
     let mut conn = connect(server, None).await;
     let sql = format!("SELECT WAIT_FOR_EXECUTED_GTID_SET('{gtids}', {FOLLOWS_S})");
     let late: Option<u8> = conn.query_first(sql).await.unwrap();
-    assert_eq!(late, Some(0), "the replica at {server} does not get {gtids}");
+    if late != Some(0) {
+        let sql = "SELECT CONCAT_WS(' ', WORKER_ID, LAST_ERROR_MESSAGE, APPLYING_TRANSACTION, APPLYING_TRANSACTION_LAST_TRANSIENT_ERROR_MESSAGE) \
+                   FROM performance_schema.replication_applier_status_by_worker";
+        let workers: Vec<String> = conn.query(sql).await.unwrap();
+        panic!("the replica at {server} does not get {gtids}; its workers: {workers:?}");
+    }
 }
 
 /// Makes a replica a server of its own.

@@ -15,15 +15,6 @@ fn codes_have_the_fate_that_a_restart_would_meet() {
 }
 
 #[test]
-fn a_partition_that_is_unknown_is_asked_for_again() {
-    assert_eq!(may_last(Code::LeaderNotAvailable), Duration::MAX);
-    assert_eq!(may_last(Code::TopicAuthorizationFailed), Duration::ZERO);
-    for code in [Code::UnknownPartition, Code::UnknownTopicOrPartition] {
-        assert!((Duration::from_secs(1)..Duration::from_secs(30)).contains(&may_last(code)));
-    }
-}
-
-#[test]
 fn an_error_names_what_was_done_and_where() {
     let error = error(Code::TopicAuthorizationFailed, "reading topic t", "k1:9092,k2:9092");
     assert_eq!(error.kind(), Kind::KafkaRefused);
