@@ -39,12 +39,14 @@ async fn restart_at_random_points() {
     Arc::into_inner(world).unwrap().end().await;
 }
 
-/// Small and large transactions; the large ones span several cuts.
+/// Small and large transactions, some of them compressed; the large ones span several cuts.
 async fn write(world: Arc<World>, stop: Arc<AtomicBool>) -> u64 {
     let mut conn = world.source_conn().await;
     let mut dice = Dice::new("restart writer");
     let mut done = 0;
     while !stop.load(Ordering::Relaxed) {
+        let compressed = dice.below(2);
+        conn.query_drop(format!("SET binlog_transaction_compression = {compressed}")).await.unwrap();
         let from = dice.below(8000);
         let sql = match dice.below(20) {
             0 => format!(
