@@ -19,8 +19,6 @@ pub struct Decoded {
     pub after: Option<AvroRow>,
     /// When the source committed it, µs since 1970.
     pub source_ts_us: i64,
-    /// The GTID of its transaction.
-    pub gtid: Option<String>,
 }
 
 /// A row as it lies in a message. It shares the message's memory.

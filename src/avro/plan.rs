@@ -174,12 +174,12 @@ impl Plan {
     fn decode_parts(self: &Arc<Self>, value: &Bytes) -> Result<Decoded> {
         let mut input = Input::new(unframed(value)?);
         let (mut op, mut rows) = (None, [None, None]);
-        let mut origin = (0, None);
+        let mut source_ts_us = 0;
         for (part, shape) in &self.envelope {
             match part {
                 Part::Before => rows[0] = self.row(*shape, value, &mut input)?,
                 Part::After => rows[1] = self.row(*shape, value, &mut input)?,
-                Part::Source => origin = self.origin(&mut input)?,
+                Part::Source => source_ts_us = self.source_ts_us(&mut input)?,
                 Part::Op => op = self.shapes.read_text(*shape, &mut input)?,
                 Part::Other => self.shapes.skip(*shape, &mut input)?,
             }
@@ -190,8 +190,7 @@ impl Plan {
         let letter = op.unwrap_or_default();
         let op = Op::from_letter(letter).ok_or_else(|| malformed(format!("'{letter}' is no op")))?;
         let [before, after] = rows;
-        let (source_ts_us, gtid) = origin;
-        let decoded = Decoded { op, before, after, source_ts_us, gtid };
+        let decoded = Decoded { op, before, after, source_ts_us };
         if decoded.is_whole() {
             Ok(decoded)
         } else {
@@ -247,14 +246,14 @@ impl Plan {
         Ok(Some(AvroRow::new(value.slice(from..to), Arc::clone(self))))
     }
 
-    fn origin(&self, input: &mut Input<'_>) -> Result<(i64, Option<String>)> {
-        let (mut millis, mut micros, mut gtid) = (None, None, None);
+    fn source_ts_us(&self, input: &mut Input<'_>) -> Result<i64> {
+        let (mut millis, mut micros) = (None, None);
         for (part, shape) in &self.source {
             match part {
                 SourcePart::Millis => millis = self.shapes.read_long(*shape, input)?,
                 SourcePart::Micros => micros = self.shapes.read_long(*shape, input)?,
-                SourcePart::Gtid => gtid = self.shapes.read_text(*shape, input)?,
-                SourcePart::File
+                SourcePart::Gtid
+                | SourcePart::File
                 | SourcePart::Pos
                 | SourcePart::Database
                 | SourcePart::Table
@@ -262,7 +261,7 @@ impl Plan {
             }
         }
         let micros = micros.or_else(|| millis.map(|ms| ms.saturating_mul(1000)));
-        Ok((micros.unwrap_or(0), gtid.map(str::to_owned)))
+        Ok(micros.unwrap_or(0))
     }
 }
 

@@ -428,7 +428,7 @@ impl Gatherer {
         if !self.filling.admits(topic, decoded.op, &plan.table().name) {
             return Ok(None);
         }
-        if self.overlap.has(plan.table(), decoded.op, decoded.gtid.as_deref())? {
+        if self.overlap.has(plan.table(), decoded.op, || Ok(plan.source_place(value)?.gtid))? {
             return Ok(None);
         }
         change_of(&plan, decoded, event.key.as_ref(), origin).map(Some)

@@ -34,19 +34,19 @@ impl Overlap {
         self.covers_cut = cut.position.gtids.as_ref().is_some_and(|gtids| gtids.is_subset(&backup.gtids));
     }
 
-    /// Whether a change is to be left out.
+    /// Whether a change is to be left out. Only where that depends on it, its transaction's GTID is asked for.
     ///
     /// # Errors
     /// [`Kind::Divergence`] for a row without identity that a snapshot read after the backup was
     /// taken: whether the backup has it, nothing tells.
-    pub fn has(&self, table: &Table, op: Op, gtid: Option<&str>) -> Result<bool> {
+    pub fn has(&self, table: &Table, op: Op, gtid: impl FnOnce() -> Result<Option<String>>) -> Result<bool> {
         let Some(backup) = self.backup.as_ref().filter(|_| table.identity().is_none()) else {
             return Ok(false);
         };
         if self.covers_cut {
             return Ok(true);
         }
-        match gtid.filter(|_| op != Op::Read) {
+        match gtid()?.filter(|_| op != Op::Read) {
             Some(gtid) => Ok(backup.gtids.contains(&gtid.parse::<Gtid>()?)),
             None => Err(read_anew(table)),
         }

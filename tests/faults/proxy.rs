@@ -216,9 +216,11 @@ impl Pump<'_> {
                     _ => self.from.read(&mut buffer).await.unwrap_or(0),
                 }
             };
+            // An order first: what comes after it is not let through.
             let count = tokio::select! {
-                count = read => count,
+                biased;
                 changed = self.orders.changed() => if changed.is_ok() { continue } else { return },
+                count = read => count,
             };
             if count == 0 {
                 let _ = self.to.shutdown().await;

@@ -29,6 +29,37 @@ fn each_kind_has_its_literal() {
     assert_eq!(shown(Value::Geometry { srid: 39, wkb: b"x" }), "_binary'''\0\0\0x'");
 }
 
+/// Into the buffer of a packet, which is kept from one to the next.
+#[test]
+fn a_literal_takes_no_memory() {
+    let values = [
+        Value::Null,
+        Value::Int(i64::MIN),
+        Value::UInt(u64::MAX),
+        Value::Bit(7),
+        Value::Decimal(Decimal::parse("-12345678901234567890.123456789").unwrap()),
+        Value::Float(0.1),
+        Value::Double(1e300),
+        Value::Text("it's a \\ text"),
+        Value::Bytes(b"'\0\\"),
+        Value::Enum(3),
+        Value::Set(5),
+        Value::Year(1999),
+        Value::Date(Date { year: 2020, month: 2, day: 29 }),
+        Value::Time(Time { micros: -3_020_399_000_000 }),
+        Value::DateTime(DateTime::default()),
+        Value::Timestamp(DateTime::default()),
+        Value::Json("{\"a\": [1]}"),
+        Value::Geometry { srid: 4326, wkb: b"\x01\x01" },
+    ];
+    let (mut out, form) = (Vec::with_capacity(1024), Form::default());
+    for value in values {
+        out.clear();
+        let counted = allocation_counter::measure(|| write(&mut out, value, &form).unwrap());
+        assert_eq!(counted.count_total, 0, "{value:?}");
+    }
+}
+
 #[test]
 fn what_mysql_cannot_hold_is_refused() {
     for value in [Value::Double(f64::NAN), Value::Float(f32::INFINITY), Value::Enum(0)] {
