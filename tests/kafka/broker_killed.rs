@@ -128,26 +128,3 @@ async fn every_transaction_is_there_once_and_in_order() {
     println!("{count} transactions over three kills; the writer started over {failures} times");
     assert!(count >= 50 + 120 + 85);
 }
-
-/// librdkafka answers that a partition is unknown where it has lost the broker that would know.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_partition_is_not_gone_because_its_broker_is() {
-    let broker = OwnBroker(format!("away-{}", std::process::id()));
-    let bootstrap_servers = broker.run("start");
-    let patience = Duration::from_secs(1);
-    let settings = Settings { bootstrap_servers, patience, ..Settings::default() };
-    let admin = Admin::connect(&settings).unwrap();
-    let spec = TopicSpec { name: "k.t".to_owned(), partitions: 1, replication: 1, config: Vec::new() };
-    admin.create(spec).await.unwrap();
-    let ends = async || admin.ends(vec![("k.t".to_owned(), 0)]).await;
-    ends().await.unwrap();
-    broker.run("kill");
-    let error = ends().await.unwrap_err();
-    assert_eq!(error.fate(), Fate::Retry, "{error}");
-    broker.run("start");
-    let begun = Instant::now();
-    while let Err(error) = ends().await {
-        assert_eq!(error.fate(), Fate::Retry, "{error}");
-        assert!(begun.elapsed() < kit::LIMIT, "{error}");
-    }
-}
