@@ -26,12 +26,16 @@ async fn a_full_destination_is_named_and_goes_on() {
     dest.put_on_disk(&world.name, 24);
     create(&world).await;
     world.catch_up();
+    // First there is no room for a table, then for rows.
+    dest.disk().unwrap().fill();
     let mut source = world.start_source(&[]);
     let mut sink = world.start_sink(&[]);
     write(&world).await;
+    kit::until("the sink says so", async || sink.log_tail().contains("error[E017]: CREATE TABLE")).await;
+    dest.disk().unwrap().free();
     world.until_dest("SELECT COUNT(*) FROM big", ROWS.into()).await;
     dest.disk().unwrap().fill();
-    while !sink.log_tail().contains("E017") {
+    while !sink.log_tail().contains("error[E017]: rows of") {
         write(&world).await;
         assert_whole(&world).await;
         sink.assert_alive();

@@ -80,8 +80,8 @@ pub(super) const DUPLICATE: u16 = 1062;
 /// ER_NO_SUCH_TABLE.
 pub(crate) const NO_SUCH_TABLE: u16 = 1146;
 
-/// ER_DISK_FULL; ER_RECORD_FILE_FULL, which is what InnoDB says.
-const DISK_FULL: [u16; 2] = [1021, 1114];
+/// ER_DISK_FULL; ER_RECORD_FILE_FULL, which is what InnoDB says of a row; ER_DISK_FULL_NOWAIT, of a new table.
+const DISK_FULL: [u16; 3] = [1021, 1114, 3675];
 
 /// Files that cannot be made or written, for whatever reason: only the text tells why.
 const FILE_FAILED: [u16; 6] = [3, 28, 1004, 1005, 1026, 1030];
