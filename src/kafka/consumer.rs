@@ -4,6 +4,7 @@
 //! joined and nothing is committed to it. Offsets that are looked up are those of
 //! `read_committed`: the end is the last stable offset.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -139,8 +140,14 @@ impl Consumer {
 
     /// Whether the brokers know all of these partitions.
     fn has(&self, asked: &TopicPartitionList) -> Result<bool> {
-        for element in asked.elements() {
-            if self.partition_count(element.topic())?.is_none_or(|count| element.partition() >= count) {
+        let elements = asked.elements();
+        let mut last = BTreeMap::new();
+        for element in &elements {
+            let last = last.entry(element.topic()).or_insert(element.partition());
+            *last = element.partition().max(*last);
+        }
+        for (topic, last) in last {
+            if self.partition_count(topic)?.is_none_or(|count| last >= count) {
                 return Ok(false);
             }
         }

@@ -162,32 +162,15 @@ impl Packets {
 
     /// As many bytes of the next content as there are; `None` once it has been taken whole.
     pub async fn next_part(&mut self) -> Wire<Option<Bytes>> {
-        loop {
-            let begun = self.begin().await?;
-            if begun.left == 0 {
-                self.begun = None;
-                if begun.goes_on {
-                    continue;
-                }
-                return Ok(None);
-            }
-            self.fill(1).await?;
-            let count = begun.left.min(self.buffer.len());
-            self.begun = Some(Begun { left: begun.left - count, ..begun });
-            return Ok(Some(self.buffer.split_to(count).freeze()));
-        }
+        let Some(begun) = self.rest().await? else { return Ok(None) };
+        self.fill(1).await?;
+        let count = begun.left.min(self.buffer.len());
+        self.begun = Some(Begun { left: begun.left - count, ..begun });
+        Ok(Some(self.buffer.split_to(count).freeze()))
     }
 
     async fn next_large(&mut self) -> Wire<Bytes> {
-        loop {
-            let begun = self.begin().await?;
-            if begun.left == 0 {
-                self.begun = None;
-                if begun.goes_on {
-                    continue;
-                }
-                return Ok(Bytes::from(std::mem::take(&mut self.large)));
-            }
+        while let Some(begun) = self.rest().await? {
             if self.large.len() + begun.left > CONTENT_BYTES_MAX {
                 return Err(Error::Driver(DriverError::PacketTooLarge));
             }
@@ -204,6 +187,21 @@ impl Packets {
                 }
             };
             self.begun = Some(Begun { left: begun.left - count, ..begun });
+        }
+        Ok(Bytes::from(std::mem::take(&mut self.large)))
+    }
+
+    /// The packet that has more of the content; `None` once it has been taken whole.
+    async fn rest(&mut self) -> Wire<Option<Begun>> {
+        loop {
+            let begun = self.begin().await?;
+            if begun.left > 0 {
+                return Ok(Some(begun));
+            }
+            self.begun = None;
+            if !begun.goes_on {
+                return Ok(None);
+            }
         }
     }
 
