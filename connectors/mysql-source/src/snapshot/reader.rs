@@ -290,7 +290,7 @@ fn last_key(prepared: &Prepared, paging: &Paging, block: &Block) -> Option<KeyBo
 }
 
 /// Failures that an alteration of the table under the reader explains.
-fn is_shape(kind: Kind) -> bool {
+pub(super) fn is_shape(kind: Kind) -> bool {
     matches!(kind, Kind::RowMismatch | Kind::Snapshot | Kind::MysqlRefused)
 }
 

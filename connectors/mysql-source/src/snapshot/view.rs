@@ -36,7 +36,7 @@ use super::block::Block;
 use super::chunk::Prepared;
 use super::plan::ReadId;
 use super::query;
-use super::reader::{Report, Shared, executed, now_us, shown};
+use super::reader::{Report, Shared, executed, is_shape, now_us, shown};
 use crate::session::{LogEnd, log_end, server_error, within};
 
 /// Rows of a table in a view.
@@ -238,11 +238,25 @@ async fn work(
             Ok(true) => {}
             Ok(false) => return,
             Err(error) => {
-                let _ = sender.send(Err(error.at(format!("the view of {name}")))).await;
+                let _ = sender.send(Err(ended(error, &name))).await;
                 return;
             }
         }
     }
+}
+
+/// Why a view ended early. What an alteration of the table explains passes: the table is read again, from the
+/// first row, as it is called then and in its new shape.
+fn ended(error: Error, table: &TableName) -> Error {
+    if !is_shape(error.kind()) {
+        return error.at(format!("the view of {table}"));
+    }
+    Error::new(
+        Kind::MysqlUnreachable,
+        format!("the view of {table} ended: the table was altered under it, or is gone"),
+    )
+    .detail(error.to_string())
+    .hint("it is read again")
 }
 
 /// `false`: nobody listens any more. The savepoint lets go of the table's metadata lock.

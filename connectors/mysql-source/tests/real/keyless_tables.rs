@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cdc_mysql_source::{Event, Start, TableState};
+use cdc_sdk::Fate;
 use mysql_async::prelude::Queryable;
 
 use crate::kit::{Model, Outcome, World, next, number, until_caught_up, until_complete};
@@ -103,4 +104,46 @@ async fn an_end_in_the_middle_begins_with_a_truncation() -> Outcome {
         .and_then(|r| number(&r[1]));
     assert_eq!(busy, Some(0));
     world.end().await
+}
+
+/// A statement that waits for the table's lock when the view is opened, and is through before its rows are asked for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn altered_or_renamed_under_its_view() -> Outcome {
+    for statement in ["RENAME TABLE bag TO bag_too", "ALTER TABLE bag ADD COLUMN c INT FIRST"] {
+        let Some(mut world) = World::new("altered").await? else { return Ok(()) };
+        world.run("CREATE TABLE bag (a INT);\nINSERT INTO bag VALUES (1), (1), (2)").await?;
+        let settings = world.settings("altered")?;
+        let mut holder = world.connect().await?;
+        holder.query_drop("LOCK TABLES bag WRITE").await?;
+        let mut model = Model::default();
+        let mut source = model.open(&settings, Start::Fresh).await?;
+        let waits = format!(
+            "SELECT COUNT(*) FROM performance_schema.metadata_locks WHERE OBJECT_NAME = 'bag' \
+             AND OBJECT_SCHEMA = '{}' AND LOCK_STATUS = 'PENDING'",
+            world.table("bag").database
+        );
+        let outcome = loop {
+            if let Ok(event) = tokio::time::timeout(Duration::from_millis(50), source.next()).await {
+                match event {
+                    Ok(event) => model.apply(event)?,
+                    Err(error) => break error,
+                }
+            }
+            if world.admin.query_first(&waits).await? == Some(1) {
+                holder.query_drop(statement).await?;
+                holder.query_drop("UNLOCK TABLES").await?;
+            }
+        };
+        assert_eq!(outcome.fate(), Fate::Retry, "{statement}: {outcome}");
+        drop(source);
+        let mut source = model.open(&settings, model.resume()).await?;
+        until_complete(&mut source, &mut model).await?;
+        until_caught_up(&mut source, &mut model).await?;
+        let rows = |name: &str| -> i64 {
+            model.bags.get(&world.table(name)).into_iter().flatten().map(|(_, n)| n).sum()
+        };
+        assert_eq!(rows("bag") + rows("bag_too"), 3, "{statement}");
+        world.end().await?;
+    }
+    Ok(())
 }
