@@ -275,8 +275,9 @@ impl Plan {
         if entry.preparing != Some(id) && at.is_none() && !of_view {
             return Ok(());
         }
-        entry.discard_from(at.unwrap_or(0));
-        // Perhaps the table was altered under the reader: it is looked up again.
+        // Perhaps the table was altered under the reader: it is looked up again, and what was read of it before
+        // cannot be handed out without what was known of it then.
+        entry.discard_from(0);
         entry.preparing = None;
         entry.prepared = None;
         entry.failures += 1;
