@@ -84,13 +84,28 @@ fn allowed(ty: &ColumnType) -> String {
     }
 }
 
+/// A column's type as Debezium tells it.
+pub(super) struct Declared {
+    /// `DECIMAL UNSIGNED`
+    pub(super) words: String,
+    pub(super) length: Option<u32>,
+    pub(super) scale: Option<u32>,
+}
+
+impl Declared {
+    pub(super) fn of(column: &Column) -> Self {
+        let sql = column.type_sql();
+        let (base, rest) = sql.split_once('(').unwrap_or((sql.as_str(), ""));
+        let attributes = rest.rsplit_once(')').map_or("", |(_, attributes)| attributes);
+        let (length, scale) = length_and_scale(&column.ty, rest);
+        Self { words: format!("{base}{attributes}").to_uppercase(), length, scale }
+    }
+}
+
 /// Debezium's `column.propagate.source.type`. The character set is ours: Debezium 3.6 does not tell it.
 pub(super) fn source_parameters(column: &Column, with_charset: bool) -> Vec<(String, String)> {
-    let sql = column.type_sql();
-    let (base, rest) = sql.split_once('(').unwrap_or((sql.as_str(), ""));
-    let attributes = rest.rsplit_once(')').map_or("", |(_, attributes)| attributes);
-    let (length, scale) = length_and_scale(&column.ty, rest);
-    let mut parameters = vec![("type", format!("{base}{attributes}").to_uppercase())];
+    let Declared { words, length, scale } = Declared::of(column);
+    let mut parameters = vec![("type", words)];
     parameters.extend(length.map(|length| ("length", length.to_string())));
     parameters.extend(scale.map(|scale| ("scale", scale.to_string())));
     parameters.push(("name", column.name.clone()));

@@ -47,6 +47,18 @@ pub(super) fn column_default(column: &Column, modes: &Modes) -> Option<Json> {
     as_json(plan.form, &mut input)
 }
 
+/// The default as Debezium's schema change topic shows it: what stands between the quotes, as it stands there, and
+/// 1970 for the moment of writing.
+pub(super) fn shown_default(column: &Column) -> Option<&str> {
+    let sql = column.extra.default.as_deref()?.trim();
+    let between = |prefix: &str| sql.strip_prefix(prefix)?.strip_suffix('\'');
+    match Literal::parse(sql) {
+        Literal::Now => Some("1970-01-01 00:00:00"),
+        Literal::Text(_) | Literal::Bits(_) => Some(between("'").or_else(|| between("b'")).unwrap_or(sql)),
+        Literal::Other => None,
+    }
+}
+
 /// Debezium takes the moment of writing for 1970 in a DATETIME that may be NULL, in a TIMESTAMP not.
 fn is_now(column: &Column, modes: &Modes) -> bool {
     !modes.carry_table && matches!(column.ty, ColumnType::Datetime { .. })

@@ -27,6 +27,7 @@ mod connect;
 mod schema;
 mod tail;
 mod codec;
+mod schema_change;
 
 mod shape;
 mod reading;
@@ -41,5 +42,6 @@ pub use event::{AvroRow, Decoded, frame_id};
 pub use key_row::KeyPlan;
 pub use plan::{Plan, SourcePlace};
 pub use registry::{Registry, RegistrySettings};
+pub use schema_change::{Happened, SchemaChangeIds};
 
 pub use crate::envelope::{Meta, Snapshot, TransactionBlock};

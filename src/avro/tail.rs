@@ -31,7 +31,7 @@ pub(super) fn put(op: Op, meta: &Meta<'_>, table: &TableName, out: &mut Vec<u8>)
 }
 
 /// The fields of `schemas/source.avsc`, in its order.
-fn put_source(meta: &Meta<'_>, table: &TableName, out: &mut Vec<u8>) {
+pub(super) fn put_source(meta: &Meta<'_>, table: &TableName, out: &mut Vec<u8>) {
     let origin = meta.origin;
     let [ts_ms, ts_us, ts_ns] = times(origin.ts_us);
     put_bytes(out, VERSION.as_bytes());
@@ -62,7 +62,7 @@ fn times(micros: i64) -> [i64; 3] {
     [micros.div_euclid(1000), micros, micros.saturating_mul(1000)]
 }
 
-fn put_optional<T>(out: &mut Vec<u8>, value: Option<T>, put: impl FnOnce(&mut Vec<u8>, T)) {
+pub(super) fn put_optional<T>(out: &mut Vec<u8>, value: Option<T>, put: impl FnOnce(&mut Vec<u8>, T)) {
     match value {
         None => out.push(0),
         Some(value) => {

@@ -21,6 +21,8 @@ pub struct Modes {
     pub propagate_source_type: bool,
     /// `provide.transaction.metadata`: the block `transaction` and the transaction topic.
     pub provide_transaction_metadata: bool,
+    /// `include.schema.changes`: statements that changed captured tables, on the topic of the prefix.
+    pub include_schema_changes: bool,
     /// Whether the table travels in its value schema (`cdc.table`), and texts of
     /// ENUM and SET are told apart where Debezium's are the same. Off in the profile `debezium`.
     pub carry_table: bool,
@@ -86,13 +88,14 @@ impl Default for Modes {
             tombstones_on_delete: true,
             propagate_source_type: true,
             provide_transaction_metadata: false,
+            include_schema_changes: true,
             carry_table: true,
         }
     }
 }
 
 /// The options that [`Modes::from_options`] knows.
-const OPTIONS: [&str; 8] = [
+const OPTIONS: [&str; 9] = [
     "profile",
     "decimal.handling.mode",
     "bigint.unsigned.handling.mode",
@@ -101,6 +104,7 @@ const OPTIONS: [&str; 8] = [
     "tombstones.on.delete",
     "column.propagate.source.type",
     "provide.transaction.metadata",
+    "include.schema.changes",
 ];
 
 impl Modes {
@@ -192,6 +196,7 @@ impl Modes {
             "provide.transaction.metadata" => {
                 self.provide_transaction_metadata = choose(name, value, &SWITCH)?;
             }
+            "include.schema.changes" => self.include_schema_changes = choose(name, value, &SWITCH)?,
             "message.key.columns" => return Err(NO_KEY_COLUMNS.to_owned()),
             unknown => return Err(unknown_name(unknown)),
         }

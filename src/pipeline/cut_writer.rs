@@ -53,12 +53,16 @@ pub struct OwnTopics {
     pub control: String,
     /// `prefix.transaction`, which Debezium calls so.
     pub transaction: String,
+    /// `prefix` itself: Debezium's schema change topic.
+    pub schema_changes: String,
 }
 
 impl OwnTopics {
     /// Whether a topic is one of them.
     pub fn contains(&self, topic: &str) -> bool {
-        [&self.cuts, &self.state, &self.control, &self.transaction].iter().any(|own| *own == topic)
+        [&self.cuts, &self.state, &self.control, &self.transaction, &self.schema_changes]
+            .iter()
+            .any(|own| *own == topic)
     }
 
     /// The topics of a prefix.
@@ -69,6 +73,7 @@ impl OwnTopics {
             state: named("state"),
             control: named("control"),
             transaction: named("transaction"),
+            schema_changes: prefix.to_owned(),
         }
     }
 }
@@ -229,6 +234,12 @@ impl CutWriter {
     pub fn transaction(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         self.begin()?;
         self.publisher.send(&self.topics.transaction, 0, Some(key), Some(value), &[], now_ms())
+    }
+
+    /// Tells of a statement with the cut.
+    pub fn schema_change(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        self.begin()?;
+        self.publisher.send(&self.topics.schema_changes, 0, Some(key), Some(value), &[], now_ms())
     }
 
     /// The id of the open cut, or of the next where none is open.

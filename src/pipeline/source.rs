@@ -3,9 +3,11 @@
 mod commands;
 mod opening;
 mod publishing;
+mod schema_changes;
 mod shore;
 mod transactions;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +15,7 @@ use cdc_mysql_source::{self as mysql, Chunk, DdlEvent, Event, Leader, Rows, Sour
 use cdc_sdk::change::Origin;
 use cdc_sdk::cut::CutKind;
 use cdc_sdk::{Error, Finding, Kind, Position, Result, RowChange, fail};
+use schema_changes::SchemaChanges;
 use shore::Shore;
 use tokio::task::block_in_place;
 use tracing::info;
@@ -89,6 +92,8 @@ struct Road<'a> {
     transaction: Option<Origin>,
     /// What is told of transactions, if the user asked for that.
     told: Option<Transactions>,
+    /// What is told of statements, unless the user wants none of it.
+    schema_changes: Option<SchemaChanges>,
     /// The next cut must be a batch by itself.
     alone: bool,
     last_cut: Instant,
@@ -123,14 +128,17 @@ impl<'a> Road<'a> {
         for loss in modes.losses() {
             tracing::warn!("{loss}");
         }
-        let told = if modes.provide_transaction_metadata {
-            let replication = config.topics.replication_factor;
-            Some(
+        let replication = config.topics.replication_factor;
+        let told = match modes.provide_transaction_metadata {
+            true => Some(
                 Transactions::open(&admin, &registry, &topics.transaction, replication, recovered.counts)
                     .await?,
-            )
-        } else {
-            None
+            ),
+            false => None,
+        };
+        let schema_changes = match modes.include_schema_changes {
+            true => Some(SchemaChanges::open(&admin, &registry, &config.topic_prefix, replication).await?),
+            false => None,
         };
         let book = TableBook::new(
             admin,
@@ -156,11 +164,13 @@ impl<'a> Road<'a> {
             position,
             transaction: None,
             told,
+            schema_changes,
             alone: false,
             last_cut: Instant::now(),
             cut_age: Duration::ZERO,
         };
         road.prepare_tables().await?;
+        road.tell_tables(&recovered.snapshot).await?;
         road.first_cut(recovered.last.map(|l| l.kind))?;
         Ok(road)
     }
@@ -175,6 +185,19 @@ impl<'a> Road<'a> {
         }
         for stored in self.book.prepare(&tables).await? {
             self.writer.state(&stored.key, &stored.json)?;
+        }
+        Ok(())
+    }
+
+    /// Tells of the tables that were not captured before, in the cut that says so.
+    async fn tell_tables(&mut self, known: &[mysql::TableProgress]) -> Result<()> {
+        let Some(schema_changes) = &self.schema_changes else { return Ok(()) };
+        let known: BTreeSet<_> = known.iter().map(|progress| &progress.table).collect();
+        for progress in self.source.all_progress() {
+            if !known.contains(&progress.table) && self.source.captures(&progress.table) {
+                let (name, position) = (&progress.table, &self.position);
+                schema_changes.found(name, position, &self.source, &mut self.writer).await?;
+            }
         }
         Ok(())
     }
@@ -337,6 +360,9 @@ impl<'a> Road<'a> {
         self.alone = true;
         for table in &ddl.emptied {
             self.truncate(table, ddl, private.as_ref()).await?;
+        }
+        if let Some(schema_changes) = &self.schema_changes {
+            schema_changes.stated(ddl, &self.source, &mut self.writer).await?;
         }
         if let (true, Some(sink)) = (ddl.unfinished, &ddl.addressee) {
             self.end_for(sink, Mark::Stopped).await?;

@@ -14,6 +14,7 @@ mod apply;
 mod compare;
 mod jdbc;
 mod record;
+mod schema_changes;
 mod transactions;
 mod written;
 

@@ -27,9 +27,10 @@ async fn record_what_debezium_writes() {
     world.source_sql(ROWS).await;
     let connectors: Vec<_> = (1..).zip(SETS).map(|(id, set)| connector(&world, id, set)).collect();
     let connect = Connect::start("golden", &world.kafka, &world.registry, &connectors);
-    wait_for_end(&world, 1).await;
+    let sets = SETS.map(|(set, _)| set);
+    wait_for_end(&world, &sets, 1).await;
     world.source_sql(CHANGES).await;
-    wait_for_end(&world, 2).await;
+    wait_for_end(&world, &sets, 2).await;
     connect.stop();
     for (set, _) in SETS {
         let prefix = prefix(&world, set);
@@ -63,17 +64,17 @@ async fn our_sink_follows(world: &World) {
     apply::assert_kept(world).await;
 }
 
-fn prefix(world: &World, set: &str) -> String {
+pub fn prefix(world: &World, set: &str) -> String {
     format!("{}_{set}", world.name)
 }
 
-fn writer<'a>(world: &'a World, prefix: &'a str) -> Writer<'a> {
+pub fn writer<'a>(world: &'a World, prefix: &'a str) -> Writer<'a> {
     Writer { kafka: &world.kafka, registry: &world.registry, prefix, database: &world.name, version: VERSION }
 }
 
-/// Waits until every connector has written so many rows of the last table.
-async fn wait_for_end(world: &World, rows: usize) {
-    for (set, _) in SETS {
+/// Waits until the connector of each set has written so many rows of the last table.
+pub async fn wait_for_end(world: &World, sets: &[&str], rows: usize) {
+    for set in sets {
         let prefix = prefix(world, set);
         let topic = format!("{prefix}.{}.zz_end", world.name);
         until_within(&format!("{rows} rows on {topic}"), LIMIT, async || {
@@ -89,7 +90,7 @@ async fn wait_for_end(world: &World, rows: usize) {
 }
 
 /// The properties of a connector: Debezium's defaults but for the set, and for what this stack needs.
-fn connector(world: &World, id: u32, (set, options): (&str, &[(&str, &str)])) -> Vec<(String, String)> {
+pub fn connector(world: &World, id: u32, (set, options): (&str, &[(&str, &str)])) -> Vec<(String, String)> {
     let (host, port) = world.servers().0.rsplit_once(':').unwrap();
     let prefix = prefix(world, set);
     let own = [

@@ -69,10 +69,7 @@ impl Catalogue {
         let mut slot = self.0.conn.lock().await;
         let mut attempt = 1;
         loop {
-            let mut conn = match slot.take() {
-                Some(conn) => conn,
-                None => connect(&self.0.endpoint).await?,
-            };
+            let mut conn = self.take(&mut slot).await?;
             match read::table(&mut conn, name).await {
                 Ok(table) => {
                     *slot = Some(conn);
@@ -81,6 +78,25 @@ impl Catalogue {
                 Err(e) if attempt < ATTEMPTS && e.fate() == Fate::Retry => attempt += 1,
                 Err(e) => return Err(e),
             }
+        }
+    }
+
+    /// The statement that would make a table as it is now; `None` where there is none of that name.
+    ///
+    /// # Errors
+    /// What the server answers.
+    pub async fn statement(&self, name: &TableName) -> Result<Option<String>> {
+        let mut slot = self.0.conn.lock().await;
+        let mut conn = self.take(&mut slot).await?;
+        let statement = read::statement(&mut conn, name).await?;
+        *slot = Some(conn);
+        Ok(statement)
+    }
+
+    async fn take(&self, slot: &mut Option<Conn>) -> Result<Conn> {
+        match slot.take() {
+            Some(conn) => Ok(conn),
+            None => connect(&self.0.endpoint).await,
         }
     }
 }

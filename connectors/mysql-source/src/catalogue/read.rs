@@ -49,6 +49,20 @@ pub(super) async fn table(conn: &mut Conn, name: &TableName) -> Result<Option<Ta
     }))
 }
 
+/// The statement that would make a table; `None` where there is none of that name.
+///
+/// # Errors
+/// What the server answers.
+pub(super) async fn statement(conn: &mut Conn, name: &TableName) -> Result<Option<String>> {
+    const NO_SUCH_TABLE: u16 = 1146;
+    let sql = format!("SHOW CREATE TABLE {}", name.sql());
+    match conn.query_first::<Row, _>(sql).await {
+        Ok(row) => Ok(row.and_then(|row| text(&row, 1))),
+        Err(mysql_async::Error::Server(e)) if e.code == NO_SUCH_TABLE => Ok(None),
+        Err(e) => within(&format!("reading the statement of {name}"), async { Err(e) }).await,
+    }
+}
+
 /// A field that may be NULL, or absent.
 fn field<T: FromValue>(row: &Row, index: usize) -> Option<T> {
     row.get_opt::<Option<T>, _>(index)?.ok()?

@@ -350,6 +350,27 @@ impl Source {
             None => Ok(self.catalogue.table(name).await?.map(shape::intern)),
         }
     }
+
+    /// Whether a table is captured.
+    pub fn captures(&self, name: &TableName) -> bool {
+        self.settings.selection.selects(name)
+    }
+
+    /// A captured table as it is now, which may be later than what was handed out. `None`: not captured, or not there.
+    ///
+    /// # Errors
+    /// Those of the catalogue.
+    pub async fn table_now(&self, name: &TableName) -> Result<Option<Table>> {
+        if self.captures(name) { self.catalogue.table(name).await } else { Ok(None) }
+    }
+
+    /// The statement that would make a table as it is now.
+    ///
+    /// # Errors
+    /// Those of the catalogue.
+    pub async fn statement_of(&self, name: &TableName) -> Result<Option<String>> {
+        self.catalogue.statement(name).await
+    }
 }
 
 /// What the loop waited for.

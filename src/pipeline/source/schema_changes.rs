@@ -1,0 +1,123 @@
+//! Debezium's `include.schema.changes`: the topic of the prefix tells each statement that changed a captured
+//! table, with the table as it is then, and each table once when it is first captured.
+//!
+//! Its records go out with the cut of the statement, one for each table. Statements are told as they stand in the
+//! log. A TRUNCATE is an event of the table's own topic, and is not told here (nor by Debezium).
+//!
+//! The table is the catalogue's of the moment in which the statement is read: behind a lag it may be later. Rows do not
+//! depend on it; their own schemas are exact.
+
+use cdc_mysql_source::{DdlEvent, Effect, Source};
+use cdc_sdk::change::Origin;
+use cdc_sdk::{Position, Result, TableName};
+
+use super::meta;
+use crate::avro::{Happened, Registry, SchemaChangeIds, Snapshot};
+use crate::kafka::{Admin, BROKERS_TIME, TopicSpec};
+use crate::observe::now_us;
+use crate::pipeline::cut_writer::CutWriter;
+
+/// The topic, ready to be written.
+pub(super) struct SchemaChanges {
+    ids: SchemaChangeIds,
+    prefix: String,
+}
+
+/// What became of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Created,
+    Altered,
+    Dropped,
+}
+
+impl SchemaChanges {
+    /// Makes the topic where it is missing, and registers its schemas.
+    pub async fn open(admin: &Admin, registry: &Registry, prefix: &str, replication: i32) -> Result<Self> {
+        let config =
+            [("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1"), BROKERS_TIME];
+        let config = config.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let topic = admin.create(TopicSpec { name: prefix.to_owned(), partitions: 1, replication, config });
+        let ids = async {
+            topic.await?;
+            SchemaChangeIds::register(registry, prefix).await
+        };
+        Ok(Self { ids: ids.await?, prefix: prefix.to_owned() })
+    }
+
+    /// A table that is captured for the first time.
+    pub async fn found(
+        &self,
+        name: &TableName,
+        position: &Position,
+        source: &Source,
+        writer: &mut CutWriter,
+    ) -> Result<()> {
+        let Some(statement) = source.statement_of(name).await? else { return Ok(()) };
+        let table = source.table_now(name).await?;
+        let (file, pos) = (position.file.clone(), position.pos);
+        let origin = Origin { ts_us: now_us(), file, pos, ..Origin::default() };
+        let meta = meta(&self.prefix, &origin, 0, Snapshot::True);
+        let value = self.ids.value(&meta, name, &statement, Happened::Created(table.as_ref()));
+        writer.schema_change(&self.ids.key(&name.database), &value)
+    }
+
+    /// What a statement did.
+    pub async fn stated(&self, ddl: &DdlEvent, source: &Source, writer: &mut CutWriter) -> Result<()> {
+        for (name, fate) in fates(ddl, |name| source.captures(name)) {
+            let table = if fate == Fate::Dropped { None } else { source.table_now(name).await? };
+            let happened = match fate {
+                Fate::Created => Happened::Created(table.as_ref()),
+                Fate::Altered => Happened::Altered(table.as_ref()),
+                Fate::Dropped => Happened::Dropped,
+            };
+            let meta = meta(&self.prefix, &ddl.origin, 0, Snapshot::False);
+            let value = self.ids.value(&meta, name, &ddl.statement, happened);
+            writer.schema_change(&self.ids.key(&name.database), &value)?;
+        }
+        Ok(())
+    }
+}
+
+/// What became of each captured table, once, in the order of the statement; nothing where there was none.
+fn fates(ddl: &DdlEvent, captured: impl Fn(&TableName) -> bool) -> Vec<(&TableName, Fate)> {
+    if ddl.statement.is_empty() {
+        return Vec::new();
+    }
+    let mut fates: Vec<(&TableName, Fate)> = Vec::new();
+    for (at, effect) in ddl.effects.iter().enumerate() {
+        let later = ddl.effects.get(at + 1..).unwrap_or_default();
+        let renamed = |effects: &[Effect], name: &TableName| {
+            effects.iter().any(|effect| matches!(effect, Effect::Rename { from, .. } if from == name))
+        };
+        let (name, fate) = match effect {
+            Effect::Create(name) => (name, Fate::Created),
+            Effect::Drop(name) => (name, Fate::Dropped),
+            // A name that stands for a moment only, as in a swap.
+            Effect::Rename { to, .. } if renamed(later, to) => continue,
+            Effect::Rename { to, .. } if captured(to) => (to, Fate::Altered),
+            Effect::Rename { from, .. } => (from, Fate::Dropped),
+            Effect::Truncate(_) | Effect::DropDatabase(_) | Effect::Unknown { table: None } => continue,
+            Effect::Reshape(name)
+            | Effect::Column { table: name, .. }
+            | Effect::Rewrite { table: name, .. }
+            | Effect::Metadata(name)
+            | Effect::Unknown { table: Some(name) } => match renamed(&ddl.effects, name) {
+                true => continue,
+                false => (name, Fate::Altered),
+            },
+        };
+        if !captured(name) {
+            continue;
+        }
+        match fates.iter_mut().find(|(told, _)| *told == name) {
+            Some((_, Fate::Created)) if fate == Fate::Altered => {}
+            Some((_, last)) => *last = fate,
+            None => fates.push((name, fate)),
+        }
+    }
+    fates
+}
+
+#[cfg(test)]
+mod tests;
