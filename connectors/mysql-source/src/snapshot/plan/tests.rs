@@ -13,6 +13,8 @@ use crate::snapshot::progress::Again;
 use crate::snapshot::query::{Paging, tests::orders};
 use crate::snapshot::view::{ViewBatch, ViewOpen};
 
+mod random;
+
 const TABLE: &str = "t";
 
 fn name(table: &str) -> TableName {
