@@ -65,12 +65,13 @@ async fn session(
 ) -> Result<()> {
     view.state(State::Starting);
     let fit = async { refuse_unfit(&mysql::check(settings).await?) };
-    let ((), shore) = tokio::try_join!(fit, Shore::reach(config))?;
+    let modes = Modes::from_options(&config.debezium)?;
+    let ((), shore) = tokio::try_join!(fit, Shore::reach(config, &modes))?;
     let leader = tokio::select! {
         leader = Leader::acquire(settings, |why| view.state(State::Standby(why.to_owned()))) => leader?,
         () = stop.wait() => return Ok(()),
     };
-    let mut road = Road::lay(config, settings, leader, shore, view).await?;
+    let mut road = Road::lay(config, settings, modes, (leader, shore), view).await?;
     road.drive(options, stop).await
 }
 
@@ -107,11 +108,11 @@ impl<'a> Road<'a> {
     async fn lay(
         config: &'a SourceConfig,
         settings: &mysql::Settings,
-        leader: Leader,
-        shore: Shore,
+        modes: Modes,
+        (leader, shore): (Leader, Shore),
         view: &'a Arc<SourceView>,
     ) -> Result<Self> {
-        let Shore { kafka, topics, admin, registry, ids, publisher } = shore;
+        let Shore { kafka, topics, admin, registry, ids, publisher, schema_changes } = shore;
         let (publisher, recovered) = block_in_place(|| -> Result<_> {
             let mut publisher = publisher.take_over()?;
             let recovered = recovery::recover(&kafka, &config.topic_prefix, &topics, &mut publisher)?;
@@ -124,7 +125,6 @@ impl<'a> Road<'a> {
         source.pause(recovered.taken.paused);
         let commands =
             block_in_place(|| Follower::start(&kafka, &topics.control, recovered.taken.next_offset))?;
-        let modes = Modes::from_options(&config.debezium)?;
         for loss in modes.losses() {
             tracing::warn!("{loss}");
         }
@@ -134,10 +134,6 @@ impl<'a> Road<'a> {
                 Transactions::open(&admin, &registry, &topics.transaction, replication, recovered.counts)
                     .await?,
             ),
-            false => None,
-        };
-        let schema_changes = match modes.include_schema_changes {
-            true => Some(SchemaChanges::open(&admin, &registry, &config.topic_prefix, replication).await?),
             false => None,
         };
         let book = TableBook::new(

@@ -13,7 +13,6 @@ use cdc_sdk::{Position, Result, TableName};
 
 use super::meta;
 use crate::avro::{Happened, Registry, SchemaChangeIds, Snapshot};
-use crate::kafka::{Admin, BROKERS_TIME, TopicSpec};
 use crate::observe::now_us;
 use crate::pipeline::cut_writer::CutWriter;
 
@@ -32,17 +31,9 @@ enum Fate {
 }
 
 impl SchemaChanges {
-    /// Makes the topic where it is missing, and registers its schemas.
-    pub async fn open(admin: &Admin, registry: &Registry, prefix: &str, replication: i32) -> Result<Self> {
-        let config =
-            [("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1"), BROKERS_TIME];
-        let config = config.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let topic = admin.create(TopicSpec { name: prefix.to_owned(), partitions: 1, replication, config });
-        let ids = async {
-            topic.await?;
-            SchemaChangeIds::register(registry, prefix).await
-        };
-        Ok(Self { ids: ids.await?, prefix: prefix.to_owned() })
+    /// Registers the schemas.
+    pub async fn register(registry: &Registry, topic: &str) -> Result<Self> {
+        Ok(Self { ids: SchemaChangeIds::register(registry, topic).await?, prefix: topic.to_owned() })
     }
 
     /// A table that is captured for the first time.
@@ -54,11 +45,11 @@ impl SchemaChanges {
         writer: &mut CutWriter,
     ) -> Result<()> {
         let Some(statement) = source.statement_of(name).await? else { return Ok(()) };
-        let table = source.table_now(name).await?;
+        let table = source.shape_of(name).await?.map(|(_, table)| table);
         let (file, pos) = (position.file.clone(), position.pos);
         let origin = Origin { ts_us: now_us(), file, pos, ..Origin::default() };
         let meta = meta(&self.prefix, &origin, 0, Snapshot::True);
-        let value = self.ids.value(&meta, name, &statement, Happened::Created(table.as_ref()));
+        let value = self.ids.value(&meta, name, &statement, Happened::Created(table.as_deref()));
         writer.schema_change(&self.ids.key(&name.database), &value)
     }
 
