@@ -33,7 +33,7 @@ use super::settings::Settings;
 /// Between two looks at an end.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
-/// Settles what hangs in the topics whose names begin so; after it, the whole of the `logs` is
+/// Settles what hangs in the topic of the prefix, and in those that are called `<prefix>.…`; after it, the whole of the `logs` is
 /// seen, of which the first holds the cuts. Logs that do not exist yet are passed.
 ///
 /// # Errors
@@ -88,12 +88,17 @@ fn wait_for_end(reader: &Consumer, place: &Place) -> Result<()> {
 fn partitions(reader: &Consumer, settings: &Settings, prefix: &str) -> Result<Vec<(String, i32)>> {
     let metadata = reader.inner().fetch_metadata(None, settings.patience);
     let metadata = metadata.map_err(|cause| reader.fault(&cause, "looking up topics"))?;
-    let named = metadata.topics().iter().filter(|t| t.error().is_none() && t.name().starts_with(prefix));
+    let named = metadata.topics().iter().filter(|t| t.error().is_none() && is_of(prefix, t.name()));
     let of = |t: &rdkafka::metadata::MetadataTopic| {
         let name = t.name().to_owned();
         t.partitions().iter().map(|p| (name.clone(), p.id())).collect::<Vec<_>>()
     };
     Ok(named.flat_map(of).collect())
+}
+
+/// Whether a topic is the prefix's: statements go to the one that has no more than its name.
+fn is_of(prefix: &str, topic: &str) -> bool {
+    topic.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// Those of the partitions in which something is neither committed nor aborted.
@@ -125,5 +130,17 @@ impl Readers {
         let both = committed.into_iter().zip(written);
         let open = both.filter(|(committed, written)| committed.offset < written.offset);
         Ok(open.map(|(place, _)| (place.topic, place.partition)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_of;
+
+    #[test]
+    fn all_topics_of_a_prefix_and_no_others() {
+        let all = ["shop", "shop.cuts", "shop.shop.orders", "shops", "shop2.cuts", "a.shop"];
+        let ours: Vec<&str> = all.into_iter().filter(|topic| is_of("shop", topic)).collect();
+        assert_eq!(ours, ["shop", "shop.cuts", "shop.shop.orders"]);
     }
 }

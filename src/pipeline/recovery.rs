@@ -143,7 +143,7 @@ pub fn recover(
     topics: &OwnTopics,
     publisher: &mut Publisher,
 ) -> Result<Recovered> {
-    kafka::settle(kafka, publisher, &format!("{prefix}."), &[&topics.cuts, &topics.state])?;
+    kafka::settle(kafka, publisher, prefix, &[&topics.cuts, &topics.state])?;
     let mut recovered = Recovered::default();
     let cuts = std::thread::scope(|scope| {
         let cuts = scope.spawn(|| last_cuts(kafka, topics));

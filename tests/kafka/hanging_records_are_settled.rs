@@ -28,7 +28,7 @@ async fn records_without_an_end_are_found() {
 #[tokio::test(flavor = "multi_thread")]
 async fn settling_shows_all_and_leaves_nothing() {
     let broker = Broker::new("settled");
-    let prefix = broker.topic("");
+    let prefix = broker.name.clone();
     let (cuts, state) = (broker.topic("cuts"), broker.topic("state"));
     settle(&broker.settings, &mut broker.publisher(), &prefix, &[&cuts, &state]).unwrap();
     for suffix in ["cuts", "state", "t"] {
