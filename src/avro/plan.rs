@@ -359,6 +359,7 @@ fn guessed_table(envelope: &Json, columns: Vec<cdc_sdk::Column>) -> Table {
     let database = rest.rsplit_once('.').map_or(rest, |(_, database)| database);
     Table {
         version: Table::VERSION,
+        chosen_key: None,
         name: TableName::new(database, table),
         columns,
         keys: Vec::new(),

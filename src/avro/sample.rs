@@ -54,6 +54,7 @@ pub(super) fn table(database: &str, name: &str, columns: Vec<Column>, key: &[usi
     let primary = Key { kind: KeyKind::Primary, name: "PRIMARY".to_owned(), parts };
     Arc::new(Table {
         version: Table::VERSION,
+        chosen_key: None,
         name: TableName::new(database, name),
         columns,
         keys: if key.is_empty() { Vec::new() } else { vec![primary] },

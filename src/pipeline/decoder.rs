@@ -153,6 +153,7 @@ pub fn datum(key: &Bytes) -> Result<Bytes> {
 pub fn unreadable(name: TableName, error: Error, event: &Event, origin: Origin) -> Change<AvroRow> {
     let table = Table {
         version: Table::VERSION,
+        chosen_key: None,
         name,
         columns: Vec::new(),
         keys: Vec::new(),
