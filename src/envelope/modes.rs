@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use cdc_sdk::{Error, Kind, Result};
 
+use super::regex_list::RegexList;
+
 /// All modes together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Modes {
@@ -17,8 +19,9 @@ pub struct Modes {
     pub binary: BinaryMode,
     /// `tombstones.on.delete`: a null value follows a delete, so that compaction forgets the key.
     pub tombstones_on_delete: bool,
-    /// `column.propagate.source.type`: the exact column types as schema parameters.
-    pub propagate_source_type: bool,
+    /// `column.propagate.source.type`: the columns, as `database.table.column`, of which schemas tell the exact type
+    /// as parameters.
+    pub propagate_source_type: RegexList,
     /// `provide.transaction.metadata`: the block `transaction` and the transaction topic.
     pub provide_transaction_metadata: bool,
     /// Whether the table travels in its value schema (`cdc.table`), and texts of
@@ -84,7 +87,7 @@ impl Default for Modes {
             time: TimeMode::Exact,
             binary: BinaryMode::Bytes,
             tombstones_on_delete: true,
-            propagate_source_type: true,
+            propagate_source_type: RegexList::every(),
             provide_transaction_metadata: false,
             carry_table: true,
         }
@@ -109,7 +112,7 @@ impl Modes {
         Self {
             bigint_unsigned: BigintMode::Long,
             time: TimeMode::AdaptiveTimeMicroseconds,
-            propagate_source_type: false,
+            propagate_source_type: RegexList::default(),
             carry_table: false,
             ..Self::default()
         }
@@ -188,11 +191,14 @@ impl Modes {
             "time.precision.mode" => self.time = choose(name, value, &TIME)?,
             "binary.handling.mode" => self.binary = choose(name, value, &BINARY)?,
             "tombstones.on.delete" => self.tombstones_on_delete = choose(name, value, &SWITCH)?,
-            "column.propagate.source.type" => self.propagate_source_type = choose(name, value, &COLUMNS)?,
+            "column.propagate.source.type" => {
+                let list = RegexList::parse(value);
+                self.propagate_source_type = list.map_err(|why| format!("\"{name}\": {why}"))?;
+            }
+            "message.key.columns" => return Err(NO_KEY_COLUMNS.to_owned()),
             "provide.transaction.metadata" => {
                 self.provide_transaction_metadata = choose(name, value, &SWITCH)?;
             }
-            "message.key.columns" => return Err(NO_KEY_COLUMNS.to_owned()),
             unknown => return Err(unknown_name(unknown)),
         }
         Ok(())
@@ -221,8 +227,6 @@ const BINARY: [(&str, BinaryMode); 4] = [
     ("hex", BinaryMode::Hex),
 ];
 const SWITCH: [(&str, bool); 2] = [("true", true), ("false", false)];
-/// Debezium takes a list of regular expressions; here it is all columns or none.
-const COLUMNS: [(&str, bool); 2] = [(".*", true), ("", false)];
 
 fn choose<T: Copy>(name: &str, value: &str, choices: &[(&str, T)]) -> Result<T, String> {
     let found = choices.iter().find(|(text, _)| text.eq_ignore_ascii_case(value.trim()));

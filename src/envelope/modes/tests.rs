@@ -47,6 +47,17 @@ fn keys_of_any_columns_are_refused_with_the_reason() {
 }
 
 #[test]
+fn expressions_are_read_and_told_where_they_are_wrong() {
+    let of = |list: &str| Modes::from_options(&options(&[("column.propagate.source.type", list)]));
+    let some = of(r"shop\.t\.(a|b),shop\.u\..*").unwrap().propagate_source_type;
+    assert!(some.matches("shop.t.B") && !some.matches("shop.t.c"));
+    assert!(!of("").unwrap().propagate_source_type.matches("shop.t.a"));
+    assert!(Modes::default().propagate_source_type.matches("shop.t.a"), "ours tell all types");
+    let text = of("shop.(t").unwrap_err().to_string();
+    assert!(text.contains("unclosed group"), "{text}");
+}
+
+#[test]
 fn all_that_is_wrong_is_said_at_once() {
     let error = Modes::from_options(&options(&[
         ("decimal.handling.mod", "string"),
