@@ -19,10 +19,12 @@
 //! how a value was written.
 
 mod regex_list;
+mod key_columns;
 mod modes;
 mod meta;
 mod topic;
 
+pub use key_columns::KeyColumns;
 pub use meta::{Meta, Snapshot, TransactionBlock};
 pub use modes::{BigintMode, BinaryMode, DecimalMode, Modes, TimeMode};
 pub use regex_list::RegexList;

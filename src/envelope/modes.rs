@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use cdc_sdk::{Error, Kind, Result};
 
+use super::key_columns::KeyColumns;
 use super::regex_list::RegexList;
 
 /// All modes together.
@@ -22,6 +23,8 @@ pub struct Modes {
     /// `column.propagate.source.type`: the columns, as `database.table.column`, of which schemas tell the exact type
     /// as parameters.
     pub propagate_source_type: RegexList,
+    /// `message.key.columns`: the tables whose records have another key than the table's.
+    pub key_columns: KeyColumns,
     /// `provide.transaction.metadata`: the block `transaction` and the transaction topic.
     pub provide_transaction_metadata: bool,
     /// Whether the table travels in its value schema (`cdc.table`), and texts of
@@ -88,6 +91,7 @@ impl Default for Modes {
             binary: BinaryMode::Bytes,
             tombstones_on_delete: true,
             propagate_source_type: RegexList::every(),
+            key_columns: KeyColumns::default(),
             provide_transaction_metadata: false,
             carry_table: true,
         }
@@ -95,7 +99,7 @@ impl Default for Modes {
 }
 
 /// The options that [`Modes::from_options`] knows.
-const OPTIONS: [&str; 8] = [
+const OPTIONS: [&str; 9] = [
     "profile",
     "decimal.handling.mode",
     "bigint.unsigned.handling.mode",
@@ -103,6 +107,7 @@ const OPTIONS: [&str; 8] = [
     "binary.handling.mode",
     "tombstones.on.delete",
     "column.propagate.source.type",
+    "message.key.columns",
     "provide.transaction.metadata",
 ];
 
@@ -195,7 +200,7 @@ impl Modes {
                 let list = RegexList::parse(value);
                 self.propagate_source_type = list.map_err(|why| format!("\"{name}\": {why}"))?;
             }
-            "message.key.columns" => return Err(NO_KEY_COLUMNS.to_owned()),
+            "message.key.columns" => self.key_columns = KeyColumns::parse(value)?,
             "provide.transaction.metadata" => {
                 self.provide_transaction_metadata = choose(name, value, &SWITCH)?;
             }
@@ -204,10 +209,6 @@ impl Modes {
         Ok(())
     }
 }
-
-/// Debezium takes any columns, and two rows of one key then are one to every sink.
-const NO_KEY_COLUMNS: &str = "\"message.key.columns\" is not done: a key that is not a key of the table would make one row of \
-    several; the primary key is taken, else a UNIQUE KEY whose columns are all NOT NULL: add one to the table";
 
 const DECIMAL: [(&str, DecimalMode); 3] =
     [("precise", DecimalMode::Precise), ("string", DecimalMode::Text), ("double", DecimalMode::Double)];
