@@ -53,7 +53,7 @@ fn statement(dice: &mut Dice, tables: &[&str]) -> String {
         5 => format!("DELETE FROM {table} WHERE {identity}={id} ORDER BY {by} LIMIT 1"),
         6 if table == WIDER => format!("UPDATE stock SET place=NULL WHERE id={id}"),
         _ if table == KEYLESS => format!("UPDATE log SET line=line+1 WHERE who='{other}'"),
-        _ => format!("UPDATE {table} SET v=v+1 WHERE {by}='{other}'"),
+        _ => format!("UPDATE IGNORE {table} SET v=v+1 WHERE {by}='{other}'"),
     }
 }
 
