@@ -5,6 +5,9 @@
 //! columns, so the datum of the key is a copy of their ranges in the row just
 //! written. Whether a key changed is likewise asked of the bytes: `'a'` to `'A'`
 //! is a change of key, whatever the collation says, since Kafka compares bytes.
+//!
+//! Where the user chose the records' key (`message.key.columns`) a change of what tells
+//! the row apart is a change of key, too, though the record's key may be the same.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -27,8 +30,12 @@ pub struct TableCodec {
     key_schema: Option<String>,
     value_schema: String,
     columns: Vec<ColumnPlan>,
-    /// Columns in the key; 0 where a row has no identity.
-    key_columns: usize,
+    /// The columns whose places in a row are noted: those that tell events' rows apart, or else the key's.
+    noted: usize,
+    /// The records' key: its columns' places among the noted ones, in key order; empty: there is none.
+    key: Vec<usize>,
+    /// Whether the key decides about the partition. Rows without identity have one partition.
+    spread: bool,
     tombstones: bool,
     key_frame: [u8; FRAME],
     value_frame: [u8; FRAME],
@@ -42,9 +49,9 @@ pub struct Scratch {
     part: Vec<u8>,
     key: Vec<u8>,
     old_key: Vec<u8>,
-    /// Where the key's columns lie in `value`, in key order.
-    key_ranges: Vec<Range<usize>>,
-    old_key_ranges: Vec<Range<usize>>,
+    /// Where the noted columns lie in `value`.
+    ranges: Vec<Range<usize>>,
+    old_ranges: Vec<Range<usize>>,
 }
 
 impl Scratch {
@@ -61,9 +68,9 @@ impl Scratch {
 /// A message to be sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Outgoing<'a> {
-    /// The key with its frame; `None` for tables without identity and for truncate.
+    /// The key with its frame; `None` for truncate, and for tables without identity for which none was chosen.
     pub key: Option<&'a [u8]>,
-    /// The key without its frame: what the partition is chosen by.
+    /// The key without its frame: what the partition is chosen by; `None` where there is one partition only.
     pub key_datum: Option<&'a [u8]>,
     /// The value with its frame; `None` is a tombstone.
     pub value: Option<&'a [u8]>,
@@ -86,16 +93,21 @@ impl TableCodec {
     /// # Errors
     /// [`Kind::Bug`] if the table has no JSON form.
     pub fn new(table: &Arc<Table>, modes: &Modes, topic: &str) -> Result<Self> {
-        let identity = table.identity();
-        let fields = Field::all(table, modes, identity.as_deref().unwrap_or_default());
-        let schemas = schema::build(table, &fields, identity.as_deref(), modes, topic)?;
+        let key = table.record_key();
+        let noted = table.event_key().or_else(|| key.clone()).unwrap_or_default();
+        let fields = Field::all(table, modes, &noted);
+        let schemas = schema::build(table, &fields, key.as_deref(), modes, topic)?;
+        let place = |column: &usize| noted.iter().position(|noted| noted == column);
         Ok(Self {
             table: Arc::clone(table),
             key_schema: schemas.key,
             value_schema: schemas.value,
             columns: fields.into_iter().map(|f| f.plan).collect(),
-            key_columns: identity.map_or(0, |identity| identity.len()),
-            tombstones: modes.tombstones_on_delete,
+            noted: noted.len(),
+            key: key.iter().flatten().filter_map(place).collect(),
+            spread: table.identity().is_some(),
+            // Where rows share a key, the tombstone of one would take the others away.
+            tombstones: modes.tombstones_on_delete && table.key_tells_rows(),
             key_frame: [0; FRAME],
             value_frame: [0; FRAME],
         })
@@ -106,7 +118,7 @@ impl TableCodec {
         &self.table
     }
 
-    /// The key's schema; `None` where a row has no identity.
+    /// The key's schema; `None` where records have no key.
     pub fn key_schema(&self) -> Option<&str> {
         self.key_schema.as_deref()
     }
@@ -173,12 +185,12 @@ impl TableCodec {
         scratch: &mut Scratch,
         emit: &mut impl FnMut(Outgoing<'_>) -> Result<()>,
     ) -> Result<()> {
-        let Scratch { value, key, key_ranges, .. } = scratch;
+        let Scratch { value, key, ranges, .. } = scratch;
         start(value, &self.value_frame);
         value.push(0);
         value.push(2);
-        self.row(after, value, key_ranges)?;
-        self.copy_key(value, key_ranges, key);
+        self.row(after, value, ranges)?;
+        self.copy_key(value, ranges, key);
         tail::put(op, meta, &self.table.name, value);
         emit(self.keyed(key, Some(value)))
     }
@@ -190,11 +202,11 @@ impl TableCodec {
         scratch: &mut Scratch,
         emit: &mut impl FnMut(Outgoing<'_>) -> Result<()>,
     ) -> Result<()> {
-        let Scratch { value, key, key_ranges, .. } = scratch;
+        let Scratch { value, key, ranges, .. } = scratch;
         start(value, &self.value_frame);
         value.push(2);
-        self.row(before, value, key_ranges)?;
-        self.copy_key(value, key_ranges, key);
+        self.row(before, value, ranges)?;
+        self.copy_key(value, ranges, key);
         value.push(0);
         tail::put(Op::Delete, meta, &self.table.name, value);
         emit(self.keyed(key, Some(value)))?;
@@ -209,16 +221,16 @@ impl TableCodec {
         scratch: &mut Scratch,
         emit: &mut impl FnMut(Outgoing<'_>) -> Result<()>,
     ) -> Result<()> {
-        let Scratch { value, key, old_key, key_ranges, old_key_ranges, .. } = scratch;
+        let Scratch { value, key, old_key, ranges, old_ranges, .. } = scratch;
         start(value, &self.value_frame);
         value.push(2);
-        self.row(before, value, old_key_ranges)?;
-        self.copy_key(value, old_key_ranges, old_key);
+        self.row(before, value, old_ranges)?;
+        self.copy_key(value, old_ranges, old_key);
         let middle = value.len();
         value.push(2);
-        self.row(after, value, key_ranges)?;
-        self.copy_key(value, key_ranges, key);
-        if key == old_key {
+        self.row(after, value, ranges)?;
+        self.copy_key(value, ranges, key);
+        if same(value, old_ranges, ranges) {
             tail::put(Op::Update, meta, &self.table.name, value);
             return emit(self.keyed(key, Some(value)));
         }
@@ -253,18 +265,19 @@ impl TableCodec {
     }
 
     fn tombstone(&self, key: &[u8], emit: &mut impl FnMut(Outgoing<'_>) -> Result<()>) -> Result<()> {
-        if self.tombstones && self.key_columns > 0 { emit(self.keyed(key, None)) } else { Ok(()) }
+        if self.tombstones { emit(self.keyed(key, None)) } else { Ok(()) }
     }
 
     fn keyed<'a>(&self, key: &'a [u8], value: Option<&'a [u8]>) -> Outgoing<'a> {
-        let key = (self.key_columns > 0).then_some(key);
-        Outgoing { key, key_datum: key.and_then(|k| k.get(FRAME..)), value, key_note: None }
+        let key = (!self.key.is_empty()).then_some(key);
+        let key_datum = key.filter(|_| self.spread).and_then(|key| key.get(FRAME..));
+        Outgoing { key, key_datum, value, key_note: None }
     }
 
-    /// Appends a row's columns and notes where those of the key lie.
+    /// Appends a row's columns and notes where those lie that are asked for.
     fn row<R: Row>(&self, row: &R, out: &mut Vec<u8>, ranges: &mut Vec<Range<usize>>) -> Result<()> {
         ranges.clear();
-        ranges.resize(self.key_columns, 0..0);
+        ranges.resize(self.noted, 0..0);
         let mut next = 0;
         row.visit(|index, value| {
             let column =
@@ -283,7 +296,7 @@ impl TableCodec {
 
     fn copy_key(&self, row: &[u8], ranges: &[Range<usize>], key: &mut Vec<u8>) {
         start(key, &self.key_frame);
-        for range in ranges {
+        for range in self.key.iter().filter_map(|place| ranges.get(*place)) {
             key.extend_from_slice(row.get(range.clone()).unwrap_or_default());
         }
     }
@@ -297,6 +310,11 @@ impl TableCodec {
         Error::new(Kind::RowMismatch, format!("a row stands at column {index} of {}", self.columns.len()))
             .hint("the row and the table's metadata are from different times; please report it")
     }
+}
+
+/// Whether both rows of an update have the same in all noted columns: else its key has changed, or its identity.
+fn same(rows: &[u8], old: &[Range<usize>], new: &[Range<usize>]) -> bool {
+    old.iter().zip(new).all(|(old, new)| rows.get(old.clone()) == rows.get(new.clone()))
 }
 
 fn start(buffer: &mut Vec<u8>, frame: &[u8]) {

@@ -78,6 +78,11 @@ impl AvroRow {
         self.plan.table()
     }
 
+    /// The row as it lies in its message.
+    pub(super) fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
     /// Bytes of the row in its message.
     pub fn size(&self) -> usize {
         self.bytes.len()

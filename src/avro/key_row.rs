@@ -60,11 +60,11 @@ impl KeyPlan {
         &self.rows
     }
 
-    /// Reads a record's key, frame included.
+    /// Reads a record's key, frame included: the row, and what tells it from others, as [`Plan::event_key`] has it.
     ///
     /// # Errors
     /// [`Kind::Decode`] if it was not written with this schema.
-    pub fn row(&self, key: &Bytes) -> Result<AvroRow> {
+    pub fn row(&self, key: &Bytes) -> Result<(AvroRow, Bytes)> {
         let datum = unframed(key)?;
         let mut input = Input::new(datum);
         let mut columns = vec![NULL; self.rows.columns.len()];
@@ -76,7 +76,9 @@ impl KeyPlan {
         if input.left() > 0 {
             return Err(malformed(format!("{} bytes follow the key", input.left())));
         }
-        Ok(AvroRow::new(columns.concat().into(), Arc::clone(&self.rows)))
+        let told = self.rows.table().event_key().unwrap_or_default();
+        let told: Vec<&[u8]> = told.iter().filter_map(|column| columns.get(*column).copied()).collect();
+        Ok((AvroRow::new(columns.concat().into(), Arc::clone(&self.rows)), told.concat().into()))
     }
 }
 

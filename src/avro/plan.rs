@@ -198,6 +198,22 @@ impl Plan {
         }
     }
 
+    /// What tells the event's row from others, where the records' key was chosen: the bytes of those columns as they lie
+    /// in the row, so that they are what the datum of a key of these columns would be. `None` for tables without identity.
+    ///
+    /// # Errors
+    /// As [`Plan::decode`].
+    pub fn event_key(&self, decoded: &Decoded) -> Result<Option<Bytes>> {
+        let row = decoded.after.as_ref().or(decoded.before.as_ref());
+        let Some((columns, row)) = self.table.event_key().zip(row) else { return Ok(None) };
+        let places = self.shapes.places(self.row, row.bytes())?;
+        let mut key = Vec::new();
+        for place in columns.iter().filter_map(|column| places.get(*column)) {
+            key.extend_from_slice(row.bytes().get(place.clone()).unwrap_or_default());
+        }
+        Ok(Some(key.into()))
+    }
+
     /// Where an event stood in the source's log: for the few that somebody looks at.
     ///
     /// # Errors
@@ -339,15 +355,22 @@ pub(super) fn key_columns(key: &Json, columns: &[cdc_sdk::Column]) -> Result<Vec
 }
 
 fn carried_table(json: &Json) -> Result<Table> {
-    let version = json.get("version").and_then(Json::as_u64);
-    if version != Some(u64::from(Table::VERSION)) {
+    let version = json.get("version").and_then(Json::as_u64).and_then(|version| u32::try_from(version).ok());
+    if !matches!(version, Some(Table::VERSION | Table::VERSION_CHOSEN_KEY)) {
         let what = format!("a schema carries its table in version {version:?}");
         return Err(Error::new(Kind::UnknownVersion, what)
-            .detail(format!("this program reads version {}", Table::VERSION))
+            .detail(format!("this program reads versions up to {}", Table::VERSION_CHOSEN_KEY))
             .hint("run the version of cdc that wrote it, or a newer one"));
     }
-    serde_json::from_value(json.clone())
-        .map_err(|e| refused("the table that a schema carries cannot be read").caused_by(e))
+    let unread = || refused("the table that a schema carries cannot be read");
+    let table: Table = serde_json::from_value(json.clone()).map_err(|e| unread().caused_by(e))?;
+    let chosen = table.chosen_key.as_deref();
+    let is_there = chosen.is_none_or(|key| !key.is_empty() && key.iter().all(|c| *c < table.columns.len()));
+    if is_there && chosen.is_some() == (version == Some(Table::VERSION_CHOSEN_KEY)) {
+        Ok(table)
+    } else {
+        Err(unread().detail("its version and the key of its records contradict each other"))
+    }
 }
 
 /// Debezium's envelope is called `<prefix>.<database>.<table>.Envelope`; what stands
@@ -359,6 +382,7 @@ fn guessed_table(envelope: &Json, columns: Vec<cdc_sdk::Column>) -> Table {
     let database = rest.rsplit_once('.').map_or(rest, |(_, database)| database);
     Table {
         version: Table::VERSION,
+        chosen_key: None,
         name: TableName::new(database, table),
         columns,
         keys: Vec::new(),

@@ -14,7 +14,7 @@ use cdc_sdk::{
 };
 use proptest::prelude::*;
 
-use crate::envelope::{BigintMode, BinaryMode, DecimalMode, Meta, Modes, Snapshot, TimeMode};
+use crate::envelope::{BigintMode, BinaryMode, DecimalMode, Meta, Modes, RegexList, Snapshot, TimeMode};
 
 /// A cut with everything that a cut may have.
 pub(crate) fn cut() -> Cut {
@@ -54,6 +54,7 @@ pub(super) fn table(database: &str, name: &str, columns: Vec<Column>, key: &[usi
     let primary = Key { kind: KeyKind::Primary, name: "PRIMARY".to_owned(), parts };
     Arc::new(Table {
         version: Table::VERSION,
+        chosen_key: None,
         name: TableName::new(database, name),
         columns,
         keys: if key.is_empty() { Vec::new() } else { vec![primary] },
@@ -123,7 +124,8 @@ pub(super) fn lossless_modes() -> impl Strategy<Value = Modes> {
         Just(BinaryMode::Hex)
     ];
     (decimals, bigints, binaries, any::<bool>()).prop_map(|(decimal, bigint_unsigned, binary, propagate)| {
-        Modes { decimal, bigint_unsigned, binary, propagate_source_type: propagate, ..Modes::default() }
+        let propagate_source_type = if propagate { RegexList::every() } else { RegexList::default() };
+        Modes { decimal, bigint_unsigned, binary, propagate_source_type, ..Modes::default() }
     })
 }
 

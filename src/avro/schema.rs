@@ -1,7 +1,7 @@
 //! A table's Avro schemas, in the form and order of properties that Debezium's
 //! converter gives them (so that a registry sees the same text).
 
-use cdc_sdk::{Column, Error, Kind, Result, Table};
+use cdc_sdk::{Column, Error, Kind, Result, Table, TableName};
 
 use super::connect::{Type, source_parameters};
 use super::default::column_default;
@@ -29,11 +29,17 @@ pub(super) struct Field<'a> {
     pub(super) name: String,
     pub(super) plan: ColumnPlan,
     default: Option<Json>,
+    /// What the row's schema tells of the column's type.
+    parameters: Vec<(String, String)>,
 }
 
 impl<'a> Field<'a> {
-    /// All columns of a table. `identity` are the key's columns in key order.
-    pub(super) fn all(table: &'a Table, modes: &Modes, identity: &[usize]) -> Vec<Self> {
+    /// All columns of a table. `key` are those whose place in the row is noted, in that order.
+    pub(super) fn all(table: &'a Table, modes: &Modes, key: &[usize]) -> Vec<Self> {
+        let TableName { database, table: name } = &table.name;
+        let is_typed = |column: &Column| {
+            modes.propagate_source_type.matches(&format!("{database}.{name}.{}", column.name))
+        };
         let names = name::fields(&table.columns);
         let field = |(index, (column, name)): (usize, (&'a Column, String))| {
             let default = column_default(column, modes);
@@ -42,28 +48,32 @@ impl<'a> Field<'a> {
                 (true, None) => Nulls::First,
                 (true, Some(_)) => Nulls::Last,
             };
-            let slot = identity.iter().position(|c| *c == index);
-            Self { column, name, plan: ColumnPlan::to_write(column, modes, nulls, slot), default }
+            let slot = key.iter().position(|c| *c == index);
+            let plan = ColumnPlan::to_write(column, modes, nulls, slot);
+            let parameters = match is_typed(column) {
+                true => source_parameters(column, modes.carry_table),
+                false => Vec::new(),
+            };
+            Self { column, name, plan, default, parameters }
         };
         table.columns.iter().zip(names).enumerate().map(field).collect()
     }
 }
 
-/// Makes both schemas.
+/// Makes both schemas. `key` are the columns of the records' key, in its order.
 pub(super) fn build(
     table: &Table,
     fields: &[Field<'_>],
-    identity: Option<&[usize]>,
+    key: Option<&[usize]>,
     modes: &Modes,
     topic: &str,
 ) -> Result<Schemas> {
     let namespace = name::namespace(topic);
-    let key = identity.map(|identity| {
-        let mut named = Named::default();
-        let columns = identity.iter().filter_map(|index| fields.get(*index));
+    let key = key.map(|key| {
         // Keys carry no source types, with Debezium neither.
-        let modes = Modes { propagate_source_type: false, ..modes.clone() };
-        let fields = columns.map(|f| field_schema(f, &modes, &mut named)).collect();
+        let mut named = Named { untyped: true, ..Named::default() };
+        let columns = key.iter().filter_map(|index| fields.get(*index));
+        let fields = columns.map(|f| field_schema(f, modes, &mut named)).collect();
         text(&record("Key", &namespace, fields, None, Vec::new()))
     });
     let mut named = Named::default();
@@ -133,11 +143,12 @@ fn optional(name: &str, ty: Json) -> Json {
     Json::object([("name", Json::text(name)), ("type", union), ("default", Json::Null)])
 }
 
-/// The named types that a schema has used.
+/// What a schema has used up to here, and whether it leaves out what columns were at the source.
 #[derive(Default)]
 struct Named {
     geometry: bool,
     point: bool,
+    untyped: bool,
 }
 
 fn field_schema(field: &Field<'_>, modes: &Modes, named: &mut Named) -> Json {
@@ -157,20 +168,20 @@ fn field_schema(field: &Field<'_>, modes: &Modes, named: &mut Named) -> Json {
 }
 
 fn type_schema(field: &Field<'_>, modes: &Modes, named: &mut Named) -> Json {
+    let parameters = if named.untyped { Vec::new() } else { field.parameters.clone() };
     match field.plan.form {
-        Form::Geometry => geometry(&mut named.geometry, parameters(field, modes)),
-        Form::Point => point(&mut named.point, parameters(field, modes)),
-        form => simple(field, Type::of(form, &field.column.ty), modes),
+        Form::Geometry => geometry(&mut named.geometry, parameters),
+        Form::Point => point(&mut named.point, parameters),
+        form => {
+            let mut ty = Type::of(form, &field.column.ty);
+            ty.parameters.extend(parameters);
+            simple(field, ty, modes)
+        }
     }
 }
 
-fn parameters(field: &Field<'_>, modes: &Modes) -> Vec<(String, String)> {
-    if modes.propagate_source_type { source_parameters(field.column, modes.carry_table) } else { Vec::new() }
-}
-
 /// The properties of a type in the order of rule 2 of Debezium's converter.
-fn simple(field: &Field<'_>, mut ty: Type, modes: &Modes) -> Json {
-    ty.parameters.extend(parameters(field, modes));
+fn simple(field: &Field<'_>, ty: Type, modes: &Modes) -> Json {
     let mut properties = vec![("type".to_owned(), Json::text(ty.base))];
     let mut push = |name: &str, value: Json| properties.push((name.to_owned(), value));
     if ty.base == "array" {

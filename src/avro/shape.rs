@@ -2,6 +2,7 @@
 //! versions of Debezium, or of other connectors.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use cdc_sdk::{Error, Kind, Result};
 use serde_json::Value as Json;
@@ -154,6 +155,20 @@ impl Shapes {
                 }
             }
         }
+    }
+
+    /// Where the fields of a record lie in its bytes, to each from the next.
+    pub(super) fn places(&self, record: ShapeId, bytes: &[u8]) -> Result<Vec<Range<usize>>> {
+        let Some(Shape::Record(fields)) = self.all.get(record) else {
+            return Err(refused("a row is no record"));
+        };
+        let mut input = Input::new(bytes);
+        let place = |field: &ShapeId| {
+            let from = bytes.len() - input.left();
+            self.skip(*field, &mut input)?;
+            Ok(from..bytes.len() - input.left())
+        };
+        fields.iter().map(place).collect()
     }
 
     /// Reads a number, or a union of one and null.

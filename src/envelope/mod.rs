@@ -18,10 +18,14 @@
 //! The sink does not depend on these modes: it reads from each writer schema
 //! how a value was written.
 
-mod meta;
+mod regex_list;
+mod key_columns;
 mod modes;
+mod meta;
 mod topic;
 
+pub use key_columns::KeyColumns;
 pub use meta::{Meta, Snapshot, TransactionBlock};
 pub use modes::{BigintMode, BinaryMode, DecimalMode, Modes, TimeMode};
+pub use regex_list::RegexList;
 pub use topic::topic_name;

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use cdc_sdk::{Error, Kind, Result};
 
+use super::key_columns::KeyColumns;
+use super::regex_list::RegexList;
+
 /// All modes together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Modes {
@@ -17,8 +20,11 @@ pub struct Modes {
     pub binary: BinaryMode,
     /// `tombstones.on.delete`: a null value follows a delete, so that compaction forgets the key.
     pub tombstones_on_delete: bool,
-    /// `column.propagate.source.type`: the exact column types as schema parameters.
-    pub propagate_source_type: bool,
+    /// `column.propagate.source.type`: the columns, as `database.table.column`, of which schemas tell the exact type
+    /// as parameters.
+    pub propagate_source_type: RegexList,
+    /// `message.key.columns`: the tables whose records have another key than the table's.
+    pub key_columns: KeyColumns,
     /// `provide.transaction.metadata`: the block `transaction` and the transaction topic.
     pub provide_transaction_metadata: bool,
     /// `include.schema.changes`: statements that changed captured tables, on the topic of the prefix.
@@ -86,7 +92,8 @@ impl Default for Modes {
             time: TimeMode::Exact,
             binary: BinaryMode::Bytes,
             tombstones_on_delete: true,
-            propagate_source_type: true,
+            propagate_source_type: RegexList::every(),
+            key_columns: KeyColumns::default(),
             provide_transaction_metadata: false,
             include_schema_changes: true,
             carry_table: true,
@@ -95,7 +102,7 @@ impl Default for Modes {
 }
 
 /// The options that [`Modes::from_options`] knows.
-const OPTIONS: [&str; 9] = [
+const OPTIONS: [&str; 10] = [
     "profile",
     "decimal.handling.mode",
     "bigint.unsigned.handling.mode",
@@ -103,6 +110,7 @@ const OPTIONS: [&str; 9] = [
     "binary.handling.mode",
     "tombstones.on.delete",
     "column.propagate.source.type",
+    "message.key.columns",
     "provide.transaction.metadata",
     "include.schema.changes",
 ];
@@ -113,7 +121,7 @@ impl Modes {
         Self {
             bigint_unsigned: BigintMode::Long,
             time: TimeMode::AdaptiveTimeMicroseconds,
-            propagate_source_type: false,
+            propagate_source_type: RegexList::default(),
             carry_table: false,
             ..Self::default()
         }
@@ -192,21 +200,20 @@ impl Modes {
             "time.precision.mode" => self.time = choose(name, value, &TIME)?,
             "binary.handling.mode" => self.binary = choose(name, value, &BINARY)?,
             "tombstones.on.delete" => self.tombstones_on_delete = choose(name, value, &SWITCH)?,
-            "column.propagate.source.type" => self.propagate_source_type = choose(name, value, &COLUMNS)?,
+            "column.propagate.source.type" => {
+                let list = RegexList::parse(value);
+                self.propagate_source_type = list.map_err(|why| format!("\"{name}\": {why}"))?;
+            }
+            "message.key.columns" => self.key_columns = KeyColumns::parse(value)?,
             "provide.transaction.metadata" => {
                 self.provide_transaction_metadata = choose(name, value, &SWITCH)?;
             }
             "include.schema.changes" => self.include_schema_changes = choose(name, value, &SWITCH)?,
-            "message.key.columns" => return Err(NO_KEY_COLUMNS.to_owned()),
             unknown => return Err(unknown_name(unknown)),
         }
         Ok(())
     }
 }
-
-/// Debezium takes any columns, and two rows of one key then are one to every sink.
-const NO_KEY_COLUMNS: &str = "\"message.key.columns\" is not done: a key that is not a key of the table would make one row of \
-    several; the primary key is taken, else a UNIQUE KEY whose columns are all NOT NULL: add one to the table";
 
 const DECIMAL: [(&str, DecimalMode); 3] =
     [("precise", DecimalMode::Precise), ("string", DecimalMode::Text), ("double", DecimalMode::Double)];
@@ -226,8 +233,6 @@ const BINARY: [(&str, BinaryMode); 4] = [
     ("hex", BinaryMode::Hex),
 ];
 const SWITCH: [(&str, bool); 2] = [("true", true), ("false", false)];
-/// Debezium takes a list of regular expressions; here it is all columns or none.
-const COLUMNS: [(&str, bool); 2] = [(".*", true), ("", false)];
 
 fn choose<T: Copy>(name: &str, value: &str, choices: &[(&str, T)]) -> Result<T, String> {
     let found = choices.iter().find(|(text, _)| text.eq_ignore_ascii_case(value.trim()));

@@ -1,6 +1,7 @@
 //! Records of data topics → changes: the schemas come from the registry, each once.
 //!
-//! Our own value schemas carry their table. Of Debezium's the table is guessed: its columns from the value
+//! Our own value schemas carry their table, and where the user chose the key of the records (`message.key.columns`), what
+//! tells a change's row from others is taken from the value, not from the key: rows may share that. Of Debezium's the table is guessed: its columns from the value
 //! schema, its key from that of the record's key, its name from the event.
 
 use std::collections::HashMap;
@@ -58,11 +59,12 @@ impl Decoder {
         origin: Origin,
     ) -> Result<Change<AvroRow>> {
         let plan = self.key_plan(prefix, topic, avro::frame_id(key)?)?;
+        let (row, told) = plan.row(key)?;
         Ok(Change {
             table: plan.rows().table().clone(),
             op: Op::Delete,
-            key: Some(datum(key)?),
-            before: Some(plan.row(key)?),
+            key: Some(told),
+            before: Some(row),
             after: None,
             origin,
             unreadable: None,
@@ -74,15 +76,52 @@ impl Decoder {
         if let Some(plan) = self.key_plans.get(&of) {
             return Ok(plan.clone());
         }
-        let seen = self.plans.iter().filter(|(_, plan)| is_topic_of(prefix, &plan.table().name, topic));
-        let values = match seen.max_by_key(|(id, _)| **id) {
-            Some((_, plan)) => plan.clone(),
-            None => self.latest(topic)?,
-        };
+        let values = self.values(prefix, topic)?;
         let schema = self.runtime.block_on(self.registry.schema(id))?;
         let plan =
             KeyPlan::parse(&schema, &values).map_err(|e| e.at(format!("key schema {id} of {topic}")))?;
         Ok(self.key_plans.entry(of).or_insert(Arc::new(plan)).clone())
+    }
+
+    /// How the values of a topic are read: those seen last, or else the newest.
+    fn values(&self, prefix: &str, topic: &str) -> Result<Arc<Plan>> {
+        let seen = self.plans.iter().filter(|(_, plan)| is_topic_of(prefix, &plan.table().name, topic));
+        match seen.max_by_key(|(id, _)| **id) {
+            Some((_, plan)) => Ok(plan.clone()),
+            None => self.latest(topic),
+        }
+    }
+
+    /// Whether rows of a topic's table share the keys of their records.
+    ///
+    /// # Errors
+    /// What keeps the table from being known.
+    pub fn shares_keys(&self, prefix: &str, topic: &str) -> Result<bool> {
+        let plan = self.values(prefix, topic)?;
+        Ok(plan.table().chosen_key.is_some() && !plan.table().key_tells_rows())
+    }
+
+    /// What stands for an event of a topic that cannot be read.
+    pub fn unreadable(
+        &self,
+        (prefix, topic): (&str, &str),
+        name: TableName,
+        error: Error,
+        event: &Event,
+        origin: Origin,
+    ) -> Change<AvroRow> {
+        // Of a key that was chosen the datum is not what other events of the row are known by.
+        let is_identity = || self.values(prefix, topic).is_ok_and(|plan| plan.table().chosen_key.is_none());
+        Change {
+            table: Arc::new(only_named(name)),
+            op: Op::Update,
+            // Without one the event may be of any row.
+            key: event.key.as_ref().and_then(|key| datum(key).ok()).filter(|_| is_identity()),
+            before: None,
+            after: None,
+            origin,
+            unreadable: Some(Arc::new(error)),
+        }
     }
 
     /// How the newest values of a topic are read.
@@ -135,7 +174,9 @@ pub fn change_of(
     origin: Origin,
 ) -> Result<Change<AvroRow>> {
     let key = match (key, decoded.op) {
-        (_, Op::Truncate) | (None, _) => None,
+        (_, Op::Truncate) => None,
+        _ if plan.table().chosen_key.is_some() => plan.event_key(&decoded)?,
+        (None, _) => None,
         (Some(key), _) => Some(datum(key)?),
     };
     let table = plan.table().clone();
@@ -149,25 +190,16 @@ pub fn datum(key: &Bytes) -> Result<Bytes> {
     Ok(key.slice(5..))
 }
 
-/// What stands for an event that cannot be read.
-pub fn unreadable(name: TableName, error: Error, event: &Event, origin: Origin) -> Change<AvroRow> {
-    let table = Table {
+/// Of a table nothing but the name.
+fn only_named(name: TableName) -> Table {
+    Table {
         version: Table::VERSION,
+        chosen_key: None,
         name,
         columns: Vec::new(),
         keys: Vec::new(),
         collation: None,
         comment: String::new(),
-    };
-    Change {
-        table: Arc::new(table),
-        op: Op::Update,
-        // Without one the event may be of any row.
-        key: event.key.as_ref().and_then(|key| datum(key).ok()),
-        before: None,
-        after: None,
-        origin,
-        unreadable: Some(Arc::new(error)),
     }
 }
 

@@ -15,7 +15,7 @@ use cdc_sdk::{Cut, CutId, Error, GtidSet, Kind, Position, Result};
 use tokio::sync::mpsc;
 
 use super::cut_writer::OwnTopics;
-use super::decoder::{self, Decoder, change_of, unreadable};
+use super::decoder::{self, Decoder, change_of};
 use super::filling::Filling;
 use super::holes::Holes;
 use super::in_flight::{InFlight, Room};
@@ -362,7 +362,8 @@ impl Gatherer {
             let stamp = event.stamp.ok_or_else(|| unstamped(&event, touched))?;
             let admission = match gate.admit(stamp.cut, stamp.ordinal) {
                 Err(gone) if gone.kind() == Kind::EventsMissing => {
-                    self.holes.pass_over(at(gone, &event, touched), cut, touched)?;
+                    let shared = self.decoder.shares_keys(&self.topic_prefix, topic)?;
+                    self.holes.pass_over(at(gone, &event, touched), cut, touched, shared)?;
                     gate.pass_over(*events, stamp.cut, stamp.ordinal);
                     next_offset = Some(event.offset);
                     self.ahead.insert(key.clone(), event);
@@ -447,7 +448,7 @@ impl Gatherer {
         let name = name.or_else(|| decoder::named_by_topic(&self.topic_prefix, &touched.topic));
         let chosen = name.filter(|name| self.dead_letters.iter().any(|p| p.matches(name)));
         let (Kind::Decode, Some(name)) = (error.kind(), chosen) else { return Err(error) };
-        Ok(unreadable(name, error, event, origin))
+        Ok(self.decoder.unreadable((&self.topic_prefix, &touched.topic), name, error, event, origin))
     }
 }
 

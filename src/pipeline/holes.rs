@@ -8,6 +8,8 @@
 //! That holds while tombstones stay: one that is gone, too, would leave a row for ever. Brokers keep
 //! each for `delete.retention.ms`, so a hole older than that is not passed over.
 //!
+//! And it holds while a key is one row's: where rows share keys (`message.key.columns`) none is passed over.
+//!
 //! Where that end is the ledger says in a row beside its places: the cuts topic, with -1 for a partition and the
 //! sequence of the cut.
 
@@ -77,14 +79,14 @@ impl Holes {
         self.until.is_some()
     }
 
-    /// Events of a cut are gone: goes on over them, where that is safe.
+    /// Events of a cut are gone: goes on over them, where that is safe. `shared`: rows of the table share keys.
     ///
     /// # Errors
     /// The one given where it is not, with the reason; [`Kind::KafkaUnreachable`].
-    pub fn pass_over(&mut self, gone: Error, cut: CutId, touched: &Touched) -> Result<()> {
+    pub fn pass_over(&mut self, gone: Error, cut: CutId, touched: &Touched, shared: bool) -> Result<()> {
         let Some(stays) = self.tombstones_stay(&touched.topic)? else { return Err(gone) };
         let written = self.written.iter().find(|(id, _)| *id == cut).map_or(0, |(_, ms)| *ms);
-        if let Some(why) = refusal(self.two_way, written, stays) {
+        if let Some(why) = refusal(self.two_way, shared, written, stays) {
             let expected = gone.detail_text().unwrap_or_default().to_owned();
             return Err(gone.detail(format!("{expected}; the topic is compacted, but {why}")));
         }
@@ -149,9 +151,15 @@ impl Holes {
 }
 
 /// Why a hole must not be passed over: what is gone was written then, and tombstones stay for so long.
-pub fn refusal(two_way: bool, written_ms: i64, stays: Duration) -> Option<String> {
+pub fn refusal(two_way: bool, shared: bool, written_ms: i64, stays: Duration) -> Option<String> {
     if two_way {
         return Some("what rows were before is needed to see conflicts ([two_way])".to_owned());
+    }
+    if shared {
+        return Some(
+            "rows share its keys (message.key.columns): nothing brings back the other rows of a key"
+                .to_owned(),
+        );
     }
     let age = Duration::from_millis(u64::try_from(now_us() / 1000 - written_ms).unwrap_or(0));
     let minutes = |time: Duration| time.as_secs() / 60;

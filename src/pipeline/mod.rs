@@ -3,6 +3,7 @@
 
 pub mod source;
 mod table_book;
+mod record_keys;
 mod versions;
 mod cut_writer;
 mod recovery;

@@ -116,7 +116,7 @@ async fn holes(config: &SinkConfig, admin: &Admin, needs: &Needs, map: &Map) -> 
             continue;
         };
         let place = format!("{}/{}: {lost}", key.0, key.1);
-        match holes::refusal(config.two_way.is_some(), need.written_ms, *stays) {
+        match holes::refusal(config.two_way.is_some(), false, need.written_ms, *stays) {
             Some(why) => found.push(format!("{place} (the topic is compacted; {why})")),
             None => {
                 tracing::warn!("compaction took {place}: the sink converges until later events bring it back")

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::control::Taken;
 use super::cut_writer::{Continuation, OwnTopics};
+use super::record_keys::ChosenKey;
 use super::versions::Versions;
 use crate::avro::records::{self, StoredCut};
 use crate::kafka::{self, Log, Publisher, Record};
@@ -26,6 +27,7 @@ const SNAPSHOT_KEY: &str = "snapshot/";
 const PARTITIONS_KEY: &str = "partitions/";
 const VERSIONS_KEY: &str = "versions/";
 const DROPPED_KEY: &str = "dropped/";
+const CHOSEN_KEY: &str = "record-key/";
 /// What was taken of the control topic.
 pub const CONTROL_KEY: &str = "control";
 /// The transaction that the last cut which continues is inside of.
@@ -42,6 +44,8 @@ pub struct Recovered {
     pub pins: HashMap<String, i32>,
     /// Tables that go on in another topic, by their first one.
     pub versions: HashMap<String, Versions>,
+    /// The keys that were chosen for the records of tables, by their first topic.
+    pub chosen_keys: HashMap<String, ChosenKey>,
     /// Columns that are gone.
     pub dropped: DroppedColumns,
     /// What was taken of the control topic.
@@ -134,6 +138,11 @@ pub fn partitions_key(topic: &str) -> String {
 /// The key under which the topics of a table are stored; `base` is its first.
 pub fn versions_key(base: &str) -> String {
     format!("{VERSIONS_KEY}{base}")
+}
+
+/// The key under which it is stored which columns make the key of a table's records; `base` is its first topic.
+pub fn chosen_key(base: &str) -> String {
+    format!("{CHOSEN_KEY}{base}")
 }
 
 /// Reads the last cuts and all state.
@@ -236,6 +245,9 @@ fn read_state(kafka: &kafka::Settings, topics: &OwnTopics, recovered: &mut Recov
         } else if let Some(base) = key.strip_prefix(VERSIONS_KEY) {
             let versions = Versions::from_json(&json).ok_or_else(|| unknown_state(&key, &json))?;
             recovered.versions.insert(base.to_owned(), versions);
+        } else if let Some(base) = key.strip_prefix(CHOSEN_KEY) {
+            let chosen = ChosenKey::from_json(&json).ok_or_else(|| unknown_state(&key, &json))?;
+            recovered.chosen_keys.insert(base.to_owned(), chosen);
         } else if let Some(topic) = key.strip_prefix(PARTITIONS_KEY) {
             recovered.pins.insert(topic.to_owned(), json.parse().map_err(|_| unknown_state(&key, &json))?);
         } else {

@@ -113,7 +113,7 @@ impl<'a> Road<'a> {
         view: &'a Arc<SourceView>,
     ) -> Result<Self> {
         let Shore { kafka, topics, admin, registry, ids, publisher, schema_changes } = shore;
-        let (publisher, recovered) = block_in_place(|| -> Result<_> {
+        let (publisher, mut recovered) = block_in_place(|| -> Result<_> {
             let mut publisher = publisher.take_over()?;
             let recovered = recovery::recover(&kafka, &config.topic_prefix, &topics, &mut publisher)?;
             Ok((publisher, recovered))
@@ -128,12 +128,11 @@ impl<'a> Road<'a> {
         for loss in modes.losses() {
             tracing::warn!("{loss}");
         }
-        let replication = config.topics.replication_factor;
+        let (replication, counts) = (config.topics.replication_factor, recovered.counts.take());
         let told = match modes.provide_transaction_metadata {
-            true => Some(
-                Transactions::open(&admin, &registry, &topics.transaction, replication, recovered.counts)
-                    .await?,
-            ),
+            true => {
+                Some(Transactions::open(&admin, &registry, &topics.transaction, replication, counts).await?)
+            }
             false => None,
         };
         let book = TableBook::new(
@@ -142,8 +141,7 @@ impl<'a> Road<'a> {
             modes,
             config.topic_prefix.clone(),
             config.topics.clone(),
-            recovered.pins,
-            recovered.versions,
+            &mut recovered,
         );
         let position = source.position().clone();
         let writer = CutWriter::new(publisher, topics, ids, recovered.continuation);
@@ -174,11 +172,17 @@ impl<'a> Road<'a> {
     /// Topics and schemas of the tables that the snapshot will read.
     async fn prepare_tables(&mut self) -> Result<()> {
         let mut tables = Vec::new();
-        for progress in self.source.all_progress() {
+        let all = self.source.all_progress();
+        for progress in &all {
             if !matches!(progress.state, mysql::TableState::Done { .. }) {
                 tables.extend(self.source.shape_of(&progress.table).await?);
+            } else if self.book.has_chosen_key(&progress.table)
+                && let Some((_, table)) = self.source.shape_of(&progress.table).await?
+            {
+                self.book.check_key(&table)?;
             }
         }
+        self.book.tell_idle_keys(&all.iter().map(|progress| &progress.table).collect::<Vec<_>>());
         for stored in self.book.prepare(&tables).await? {
             self.writer.state(&stored.key, &stored.json)?;
         }

@@ -6,6 +6,7 @@
 //! probe of a map.
 
 use std::collections::{BTreeMap, HashMap};
+use std::mem::take;
 use std::sync::Arc;
 
 use cdc_mysql_source::ShapeId;
@@ -14,7 +15,8 @@ use futures_util::future::try_join_all;
 
 use super::cut_writer::DataTopic;
 use super::private;
-use super::recovery;
+use super::record_keys::{self, RecordKeys};
+use super::recovery::{self, Recovered};
 use super::versions::{Copies, Fed, Versions};
 use crate::avro::{Plan, Registry, TableCodec};
 use crate::config::{OnIncompatible, TopicsConfig};
@@ -46,6 +48,7 @@ pub struct TableBook {
     settings: TopicsConfig,
     pins: HashMap<String, i32>,
     versions: HashMap<String, Versions>,
+    keys: RecordKeys,
     topics: HashMap<String, (TableName, DataTopic)>,
     roads: HashMap<ShapeId, Arc<TableRoad>>,
     /// Partition counts of the topics that were there at the start.
@@ -61,18 +64,39 @@ pub struct Stored {
 }
 
 impl TableBook {
-    /// An empty book; `pins` are the partition counts stored so far.
+    /// An empty book, with what was stored of topics and keys so far.
     pub fn new(
         admin: Admin,
         registry: Registry,
         modes: Modes,
         prefix: String,
         settings: TopicsConfig,
-        pins: HashMap<String, i32>,
-        versions: HashMap<String, Versions>,
+        recovered: &mut Recovered,
     ) -> Self {
+        let (pins, versions) = (take(&mut recovered.pins), take(&mut recovered.versions));
+        let keys = RecordKeys::new(&modes, settings.cleanup_policy, take(&mut recovered.chosen_keys));
         let (topics, roads, present) = Default::default();
-        Self { admin, registry, modes, prefix, settings, pins, versions, topics, roads, present }
+        Self { admin, registry, modes, prefix, settings, pins, versions, keys, topics, roads, present }
+    }
+
+    /// Whether the user chose, or had chosen, the key of a table's records.
+    pub fn has_chosen_key(&self, name: &TableName) -> bool {
+        self.keys.concern(&self.base(name), name)
+    }
+
+    /// Refuses a table whose records cannot have the key that is chosen for them.
+    pub fn check_key(&mut self, table: &Arc<Table>) -> Result<()> {
+        let table = self.keys.of(table)?;
+        let base = self.base(&table.name);
+        let is_new = !self.pins.contains_key(&base);
+        if is_new { Ok(()) } else { self.keys.pin(&base, &table, is_new).map(drop) }
+    }
+
+    /// Says which of the keys that are chosen are for no table.
+    pub fn tell_idle_keys(&self, tables: &[&TableName]) {
+        for entry in self.keys.idle(tables) {
+            tracing::warn!(entry, "\"message.key.columns\": no table that is captured matches");
+        }
     }
 
     /// The road of a shape met before.
@@ -83,6 +107,8 @@ impl TableBook {
     /// Makes the roads of many tables at once: their topics in one request, their
     /// schemas several at a time.
     pub async fn prepare(&mut self, tables: &[(ShapeId, Arc<Table>)]) -> Result<Vec<Stored>> {
+        let keyed = |(shape, table): &(ShapeId, Arc<Table>)| Ok((*shape, self.keys.of(table)?));
+        let tables: Vec<(ShapeId, Arc<Table>)> = tables.iter().map(keyed).collect::<Result<_>>()?;
         // What goes on in another topic is opened when its turn comes, and so is what is about to.
         let tables: Vec<_> =
             tables.iter().filter(|(_, table)| !self.versions.contains_key(&self.base(&table.name))).collect();
@@ -98,9 +124,9 @@ impl TableBook {
         for some in tables.chunks(REGISTERED_AT_ONCE) {
             let mut topics = Vec::new();
             for (_, table) in some {
-                let (topic, pin) = self.topic(table).await?;
+                let (topic, pins) = self.topic(table).await?;
                 topics.push(topic);
-                stored.extend(pin);
+                stored.extend(pins);
             }
             let roads = some.iter().zip(topics).map(|((_, table), topic)| async {
                 match self.codec(table, &topic.name).await {
@@ -122,12 +148,13 @@ impl TableBook {
         shape: ShapeId,
         table: &Arc<Table>,
     ) -> Result<(Arc<TableRoad>, Vec<Stored>)> {
+        let table = &self.keys.of(table)?;
         let mut stored = Vec::new();
         let mut refusals = 0..REFUSALS_MAX;
         let before = self.versions.get(&self.base(&table.name)).cloned();
         let (topic, codec) = loop {
-            let (topic, pin) = self.topic(table).await?;
-            stored.extend(pin);
+            let (topic, pins) = self.topic(table).await?;
+            stored.extend(pins);
             match self.codec(table, &topic.name).await {
                 Err(refused) if self.takes_new_topic(&refused) && refusals.next().is_some() => {
                     self.go_on(table, &topic.name, &refused).await?;
@@ -248,8 +275,8 @@ impl TableBook {
         if table.identity().is_some() { self.settings.partitions } else { 1 }
     }
 
-    async fn topic(&mut self, table: &Table) -> Result<(DataTopic, Option<Stored>)> {
-        let name = self.newest(&table.name);
+    async fn topic(&mut self, table: &Table) -> Result<(DataTopic, Vec<Stored>)> {
+        let (base, name) = (self.base(&table.name), self.newest(&table.name));
         if let Some((owner, topic)) = self.topics.get(&name) {
             if *owner != table.name {
                 return Err(Error::new(
@@ -258,12 +285,33 @@ impl TableBook {
                 )
                 .hint("topic names keep only letters, digits, '.', '_' and '-': exclude one of the two"));
             }
-            return Ok((topic.clone(), None));
+            let topic = topic.clone();
+            self.refuse_compacted(table, &topic.name).await?;
+            return Ok((topic, Vec::new()));
         }
+        let chosen = self.keys.pin(&base, table, !self.pins.contains_key(&base))?;
         let (partitions, pin) = self.pinned(&name, self.wanted(table)).await?;
+        self.refuse_compacted(table, &name).await?;
         let topic = DataTopic { index: self.topics.len(), name: name.as_str().into(), partitions };
         self.topics.insert(name, (table.name.clone(), topic.clone()));
-        Ok((topic, pin))
+        Ok((topic, pin.into_iter().chain(chosen).collect()))
+    }
+
+    /// A topic that somebody has made compacted, where rows share a key.
+    async fn refuse_compacted(&self, table: &Table, topic: &str) -> Result<()> {
+        if table.chosen_key.is_none() || table.key_tells_rows() {
+            return Ok(());
+        }
+        match self.admin.compacted(&[topic]).await {
+            Err(refused) if refused.kind() == Kind::KafkaRefused => {
+                tracing::warn!(topic, error = %refused, "rows share the key of their records: see that the topic is not compacted");
+                Ok(())
+            }
+            found => match found?.is_empty() {
+                true => Ok(()),
+                false => Err(record_keys::compacted(table, &format!("the topic {topic} is compacted"))),
+            },
+        }
     }
 
     /// The topic's partition count: the pinned one, or that of a topic that is

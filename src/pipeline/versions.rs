@@ -158,7 +158,7 @@ impl Copies {
 }
 
 fn slots(new: &Table, old: &Table) -> Option<Vec<Option<usize>>> {
-    if key_names(new) != key_names(old) {
+    if identity_names(new) != identity_names(old) || key_names(new) != key_names(old) {
         return None;
     }
     let mut slots = vec![None; new.columns.len()];
@@ -176,9 +176,17 @@ fn slots(new: &Table, old: &Table) -> Option<Vec<Option<usize>>> {
 }
 
 /// What says which row is meant, by name: with another key a copy would meet another row.
+fn identity_names(table: &Table) -> Option<Vec<String>> {
+    table.identity().map(|columns| names(table, &columns))
+}
+
+/// The names of the records' key.
 fn key_names(table: &Table) -> Option<Vec<String>> {
-    let identity = table.identity()?;
-    Some(identity.iter().filter_map(|&c| Some(table.columns.get(c)?.name.to_lowercase())).collect())
+    table.record_key().map(|columns| names(table, &columns))
+}
+
+fn names(table: &Table, columns: &[usize]) -> Vec<String> {
+    columns.iter().filter_map(|&c| Some(table.columns.get(c)?.name.to_lowercase())).collect()
 }
 
 /// Whether values of a type may be values of another as they are. Of integers each is looked at.

@@ -63,3 +63,32 @@ async fn an_event_that_cannot_be_read_waits() {
     world.assert_equal().await;
     world.end().await;
 }
+
+/// Where rows share the key of their records (`message.key.columns`), nothing tells which of them it is of: all wait.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_cannot_be_read_holds_all_rows_where_they_share_a_key() {
+    let options = Options {
+        partitions: 1,
+        source: "[debezium]\n\"message.key.columns\" = '.*\\.t:g'\n".to_owned(),
+        sink: "[dead_letter]\ntables = [\"*.t\"]\n".to_owned(),
+        ..Options::default()
+    };
+    let world = World::with("deadshared", &options).await;
+    world
+        .source_sql("CREATE TABLE t (id INT, g INT, v INT, PRIMARY KEY (id, g));\nINSERT INTO t VALUES (1,1,1),(2,1,1),(3,2,1)")
+        .await;
+    world.catch_up();
+    world.source_sql("UPDATE t SET v=2 WHERE id=1").await;
+    world.catch_up();
+    tokio::task::block_in_place(|| publish_damaged(&world));
+    world.source_sql("UPDATE t SET v=3").await;
+    world.catch_up();
+    assert_eq!(world.dest_number("SELECT SUM(id*10+v) FROM t").await, Some(12 + 21 + 31), "none goes on");
+    let (code, text) =
+        world.cdc(&["dead-letter", "discard", "-c", &world.file("sink.toml"), "--all", "--yes"]);
+    assert_eq!(code, Some(0), "{text}");
+    world.source_sql("UPDATE t SET v=4").await;
+    world.catch_up();
+    world.assert_equal().await;
+    world.end().await;
+}

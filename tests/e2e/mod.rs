@@ -31,6 +31,8 @@ mod odd_tables_arrive;
 mod offsets_handed_on;
 mod online_schema_change;
 mod quarantine_survives_kills;
+mod record_keys_are_chosen;
+mod record_keys_are_refused;
 mod replay_converges;
 mod replay_under_a_running_sink;
 mod restart_at_random_points;

@@ -9,7 +9,8 @@
 //! them count as a whole). What is left are secondary unique keys, and there InnoDB's
 //! locks and the guard of every upsert decide: a statement that meets a row of the other
 //! batch waits for it or is refused, it never goes over it. Only REPLACE would, so rows
-//! read by a snapshot into tables with such keys count as the whole table.
+//! read by a snapshot into tables with such keys count as the whole table; and so do tables
+//! whose events tell rows apart by more than their identity (`message.key.columns`).
 //!
 //! **Optimistic.** Whatever goes wrong here (a lock waited for in vain, a guard, a
 //! deadlock) is no error yet: everything that is not committed is rolled back and done
@@ -267,7 +268,10 @@ impl<R: Row + Clone + Send + Sync + 'static> Parallel<R> {
                 }
             };
             let schema = reach.targets.entry(plan.target.clone()).or_insert(Some(address));
-            if *schema != Some(address) || (change.op == Op::Read && plan.can_collide()) {
+            if *schema != Some(address)
+                || (change.op == Op::Read && plan.can_collide())
+                || !change.table.key_follows_identity()
+            {
                 *schema = None;
             }
             reach.keys.insert(self.hasher.hash_one((&plan.target, &change.key)));

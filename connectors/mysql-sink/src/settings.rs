@@ -2,7 +2,7 @@
 
 use cdc_sdk::endpoint::Endpoint;
 use cdc_sdk::pattern::{Pattern, Route};
-use cdc_sdk::{Error, Kind, Result, TableName, echo};
+use cdc_sdk::{Error, Kind, Result, Table, TableName, echo};
 
 use crate::ledger::Ledger;
 
@@ -116,6 +116,32 @@ impl Settings {
         self.dead_letters.iter().any(|pattern| pattern.matches(source))
     }
 
+    /// Refuses a table where the key of its records was chosen so that a row goes from one partition to another while its
+    /// identity stays (`message.key.columns`), if these settings need the changes of a row in one order.
+    ///
+    /// # Errors
+    /// [`Kind::NotByKey`], or [`Kind::RecordKey`].
+    pub(crate) fn check_record_key(&self, table: &Table) -> Result<()> {
+        if table.key_follows_identity() {
+            return Ok(());
+        }
+        let (kind, setting, way) = match (self.by_key, &self.two_way) {
+            (true, _) => (Kind::NotByKey, "consistency = \"key\"", "use consistency = \"transaction\""),
+            (false, Some(_)) => (Kind::RecordKey, "[two_way]", "leave [two_way] out"),
+            (false, None) if self.has_dead_letters(&table.name) => {
+                (Kind::RecordKey, "[dead_letter]", "take the table out of [dead_letter] tables")
+            }
+            (false, None) => return Ok(()),
+        };
+        let what = format!("{}: the key of its records cannot go with {setting}", table.name);
+        Err(Error::new(kind, what)
+            .detail(
+                "that key has more than what identifies a row (message.key.columns): when it changes, the row's events go \
+                 on in another partition, as those of another row",
+            )
+            .hint(format!("{way}; or choose columns of the table's primary key only, at the source")))
+    }
+
     /// Where the rows of a source table go.
     ///
     /// # Errors
@@ -133,3 +159,6 @@ impl Settings {
         Ok(target)
     }
 }
+
+#[cfg(test)]
+mod tests;

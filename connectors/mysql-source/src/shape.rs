@@ -60,6 +60,7 @@ mod tests {
     fn table(comment: &str) -> Table {
         Table {
             version: Table::VERSION,
+            chosen_key: None,
             name: TableName::new("shop", "orders"),
             columns: Vec::new(),
             keys: Vec::new(),

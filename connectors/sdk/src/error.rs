@@ -91,6 +91,11 @@ kinds! {
     ResumeMismatch = "E025", Halt;
     /// The snapshot of a table could not be taken.
     Snapshot = "E026", Halt;
+    /// `message.key.columns` chooses a key for a table's records that cannot be: a column that the table does not have; or
+    /// columns of which a row has several values in turn while rows share them, so that nothing would tell the order of
+    /// its changes. Choose columns that hold a whole key of the table, or are a part of its primary key. Also: a key that a
+    /// topic's compaction, or a sink's settings, cannot go with.
+    RecordKey = "E027", Halt;
 
     /// Kafka could not be reached or did not answer in time. It is tried again.
     KafkaUnreachable = "E030", Retry;

@@ -33,5 +33,5 @@ pub use finding::Finding;
 pub use gtid::{Gtid, GtidSet};
 pub use name::TableName;
 pub use position::Position;
-pub use table::{Key, KeyKind, KeyPart, Table};
+pub use table::{Key, KeyKind, KeyPart, KeyRole, Table};
 pub use value::{OwnedRow, OwnedValue, Row, Value};

@@ -12,7 +12,7 @@ use crate::name::TableName;
 /// without asking the source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
-    /// Version of this stored form: [`Table::VERSION`].
+    /// Version of this stored form: [`Table::VERSION`], or [`Table::VERSION_CHOSEN_KEY`].
     pub version: u32,
     /// Its name on the source.
     pub name: TableName,
@@ -26,6 +26,21 @@ pub struct Table {
     /// Its comment.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub comment: String,
+    /// The columns of the records' key, in its order, where the user chose others than [`Table::identity`]. Who does not
+    /// know of it would take the record's key for the row's identity: so it has a version of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen_key: Option<Vec<usize>>,
+}
+
+/// What a key that was chosen for records is to the rows of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyRole {
+    /// It holds a whole key of the table: no two rows share it.
+    TellsRows,
+    /// It is a part of the row's identity: rows share it, and all changes of one row have the same.
+    Shared,
+    /// The table's rows have no identity, and so one partition, whatever the key.
+    Keyless,
 }
 
 /// A key (index) of a table.
@@ -82,6 +97,8 @@ pub enum KeyOn {
 impl Table {
     /// The version of the stored form.
     pub const VERSION: u32 = 1;
+    /// The version of the stored form with [`Table::chosen_key`].
+    pub const VERSION_CHOSEN_KEY: u32 = 2;
 
     /// The primary key.
     pub fn primary_key(&self) -> Option<&Key> {
@@ -96,6 +113,50 @@ impl Table {
         primary.or_else(|| {
             self.keys.iter().filter(|k| k.kind == KeyKind::Unique).find_map(|k| self.sound_unique(k))
         })
+    }
+
+    /// The columns of the records' key, in its order; `None`: records have none.
+    pub fn record_key(&self) -> Option<Vec<usize>> {
+        self.chosen_key.clone().or_else(|| self.identity())
+    }
+
+    /// The columns by which events tell rows apart: the identity, then what else the chosen key has. An update that changes
+    /// any of them is a delete and a create. `None` where a row has no identity.
+    pub fn event_key(&self) -> Option<Vec<usize>> {
+        let mut columns = self.identity()?;
+        for column in self.chosen_key.iter().flatten() {
+            if !columns.contains(column) {
+                columns.push(*column);
+            }
+        }
+        Some(columns)
+    }
+
+    /// What columns would be as a key of records; `None` where the changes of one row would have several such keys, and
+    /// rows would share them: in which order they happened nothing would tell.
+    pub fn role_of(&self, columns: &[usize]) -> Option<KeyRole> {
+        let Some(identity) = self.identity() else { return Some(KeyRole::Keyless) };
+        let holds = |key: &[usize]| key.iter().all(|column| columns.contains(column));
+        let uniques = self.keys.iter().filter(|k| k.kind == KeyKind::Unique);
+        if holds(&identity) || uniques.filter_map(|k| self.sound_unique(k)).any(|key| holds(&key)) {
+            return Some(KeyRole::TellsRows);
+        }
+        columns.iter().all(|column| identity.contains(column)).then_some(KeyRole::Shared)
+    }
+
+    /// Whether a record's key tells which row is meant.
+    pub fn key_tells_rows(&self) -> bool {
+        match &self.chosen_key {
+            Some(columns) => self.role_of(columns) == Some(KeyRole::TellsRows),
+            None => self.identity().is_some(),
+        }
+    }
+
+    /// Whether a row stays in one partition as long as its identity does. Not where a key was chosen that holds more
+    /// than the identity, or another key of the table.
+    pub fn key_follows_identity(&self) -> bool {
+        let Some((chosen, identity)) = self.chosen_key.as_ref().zip(self.identity()) else { return true };
+        chosen.iter().all(|column| identity.contains(column))
     }
 
     /// Unique keys other than the one that is the row's identity.
@@ -137,3 +198,6 @@ impl Key {
         self.parts.iter().any(|p| p.prefix.is_some() || matches!(p.on, KeyOn::Expression(_)))
     }
 }
+
+#[cfg(test)]
+mod tests;

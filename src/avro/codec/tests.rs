@@ -13,6 +13,8 @@ use crate::avro::sample::{
 use crate::avro::{Plan, frame_id};
 use crate::envelope::TimeMode;
 
+mod chosen_keys;
+
 /// A message that owns its bytes.
 #[derive(Debug, PartialEq)]
 struct Sent {

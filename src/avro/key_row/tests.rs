@@ -33,7 +33,8 @@ fn key() -> Bytes {
 
 #[test]
 fn a_key_is_a_row_whose_other_columns_are_null() {
-    let row = plans().row(&key()).unwrap();
+    let (row, told) = plans().row(&key()).unwrap();
+    assert_eq!(told, key().slice(5..));
     let expected = [Value::Int(-3), Value::Null, Value::Text("xy")].map(OwnedValue::from);
     assert_eq!(values(&row), expected);
 }

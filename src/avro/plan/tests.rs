@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::avro::sample::{column, int, orders, table};
 use crate::avro::{TableCodec, frame_id};
-use crate::envelope::{BinaryMode, Modes};
+use crate::envelope::{BinaryMode, Modes, RegexList};
 
 const KEY: &str = include_str!("../../../tests/golden/wire/key.avsc");
 const VALUE: &str = include_str!("../../../tests/golden/wire/value.avsc");
@@ -75,7 +75,7 @@ fn debeziums_parameters_tell_the_exact_types() {
         column("n", ColumnType::Enum { members: vec!["x,y".into(), "\\z".into()] }, true),
         column("o", ColumnType::Year, true),
     ];
-    let modes = Modes { propagate_source_type: true, ..Modes::debezium() };
+    let modes = Modes { propagate_source_type: RegexList::every(), ..Modes::debezium() };
     let table = table("shop", "t", columns.clone(), &[0]);
     let codec = TableCodec::new(&table, &modes, "p.shop.t").unwrap();
     let plan = Plan::parse_with_key(codec.value_schema(), codec.key_schema()).unwrap();
@@ -87,7 +87,8 @@ fn debeziums_parameters_tell_the_exact_types() {
 #[test]
 fn encoded_bytes_that_nothing_names_are_refused() {
     let columns = vec![column("b", ColumnType::Varbinary { length: 9 }, false)];
-    let modes = Modes { binary: BinaryMode::Hex, propagate_source_type: true, ..Modes::debezium() };
+    let modes =
+        Modes { binary: BinaryMode::Hex, propagate_source_type: RegexList::every(), ..Modes::debezium() };
     let codec = TableCodec::new(&table("d", "t", columns, &[]), &modes, "p.d.t").unwrap();
     assert_eq!(Plan::parse(codec.value_schema()).unwrap_err().kind(), Kind::TypeUnsupported);
 }
@@ -96,7 +97,7 @@ fn encoded_bytes_that_nothing_names_are_refused() {
 fn a_table_that_contradicts_its_schema_is_refused() {
     let codec = TableCodec::new(&orders(), &Modes::default(), "p.inventory.orders").unwrap();
     let schema = codec.value_schema();
-    let newer = schema.replace(r#""cdc.table":{"version":1"#, r#""cdc.table":{"version":2"#);
+    let newer = schema.replace(r#""cdc.table":{"version":1"#, r#""cdc.table":{"version":3"#);
     assert_eq!(Plan::parse(&newer).unwrap_err().kind(), Kind::UnknownVersion);
     let renamed = schema.replace(r#"{"name":"customer","ty":"#, r#"{"name":"client","ty":"#);
     assert_ne!(renamed, schema);

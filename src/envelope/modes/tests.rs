@@ -41,9 +41,26 @@ fn a_lossy_mode_says_what_it_loses() {
 }
 
 #[test]
-fn keys_of_any_columns_are_refused_with_the_reason() {
-    let error = Modes::from_options(&options(&[("message.key.columns", "shop.t:a")])).unwrap_err();
-    assert!(error.to_string().contains("UNIQUE KEY"), "{error}");
+fn expressions_are_read_and_told_where_they_are_wrong() {
+    let modes = Modes::from_options(&options(&[
+        ("message.key.columns", r"shop\.t:a"),
+        ("column.propagate.source.type", r"shop\.t\.(a|b),shop\.u\..*"),
+    ]))
+    .unwrap();
+    assert!(modes.key_columns.concern(&cdc_sdk::TableName::new("Shop", "T")));
+    assert!(
+        modes.propagate_source_type.matches("shop.t.B") && !modes.propagate_source_type.matches("shop.t.c")
+    );
+    let none = Modes::from_options(&options(&[("column.propagate.source.type", "")])).unwrap();
+    assert!(!none.propagate_source_type.matches("shop.t.a"));
+    assert!(Modes::default().propagate_source_type.matches("shop.t.a"), "ours tell all types");
+    let error = Modes::from_options(&options(&[
+        ("message.key.columns", "shop.t"),
+        ("column.propagate.source.type", "shop.(t"),
+    ]))
+    .unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("database.table:column") && text.contains("unclosed group"), "{text}");
 }
 
 #[test]

@@ -75,7 +75,7 @@ impl Post {
         log.seek(from.max(log.beginning()?))?;
         while let Some(record) = log.next_until(end)? {
             let Some(slip) = Slip::read(&record)?.filter(|slip| slip.sink == self.sink) else { continue };
-            let key = record.key.clone().map(Bytes::from).and_then(|key| datum(&key).ok());
+            let key = self.row_of(&record);
             let at = key.and_then(|key| index.get(&(&slip.table, &key)).copied());
             let Some((held, found)) = at.and_then(|at| Some((wanted.get(at)?, found.get_mut(at)?))) else {
                 continue;
@@ -110,6 +110,16 @@ impl Post {
             Ok(Change { table, after: Some(row), .. }) => cdc_mysql_sink::image_text(&table, &row),
             Ok(_) => "a change without an image".to_owned(),
             Err(error) => format!("a change that cannot be read ({})", error.what()),
+        }
+    }
+
+    /// Which row a letter is of, as the ledger has it; `None` where that cannot be told.
+    fn row_of(&mut self, record: &Record) -> Option<Bytes> {
+        let (key, value) = (record.key.clone().map(Bytes::from), record.value.clone().map(Bytes::from));
+        let key = key?;
+        match value.map(|value| self.decoder.decode(Some(&key), &value)) {
+            Some(Ok((plan, decoded))) => change_of(&plan, decoded, Some(&key), Origin::default()).ok()?.key,
+            Some(Err(_)) | None => datum(&key).ok(),
         }
     }
 

@@ -10,21 +10,26 @@ fn ago(time: Duration) -> i64 {
 
 #[test]
 fn a_hole_is_passed_over_while_tombstones_stay() {
-    assert_eq!(refusal(false, ago(DAY / 2), DAY), None);
+    assert_eq!(refusal(false, false, ago(DAY / 2), DAY), None);
     for old in [DAY, 2 * DAY, DAY - Duration::from_secs(30)] {
-        let why = refusal(false, ago(old), DAY).unwrap();
+        let why = refusal(false, false, ago(old), DAY).unwrap();
         assert!(why.contains("delete.retention.ms") && why.contains("1440 min"), "{why}");
     }
 }
 
 #[test]
 fn not_where_conflicts_are_looked_for() {
-    assert!(refusal(true, ago(Duration::ZERO), DAY).unwrap().contains("two_way"));
+    assert!(refusal(true, false, ago(Duration::ZERO), DAY).unwrap().contains("two_way"));
+}
+
+#[test]
+fn not_where_rows_share_keys() {
+    assert!(refusal(false, true, ago(Duration::ZERO), DAY).unwrap().contains("message.key.columns"));
 }
 
 #[test]
 fn a_cut_of_unknown_age_is_old() {
-    assert!(refusal(false, 0, DAY).is_some());
+    assert!(refusal(false, false, 0, DAY).is_some());
 }
 
 #[test]

@@ -30,6 +30,7 @@ fn table(keyed: bool) -> Table {
     };
     Table {
         version: Table::VERSION,
+        chosen_key: None,
         name: TableName::new("d", "t"),
         columns: vec![column],
         keys: if keyed { vec![key] } else { vec![] },

@@ -42,6 +42,7 @@ fn table(columns: &[(&str, ColumnType, bool)]) -> Table {
     let key = cdc_sdk::Key { kind: cdc_sdk::KeyKind::Primary, name: "PRIMARY".to_owned(), parts: vec![part] };
     Table {
         version: Table::VERSION,
+        chosen_key: None,
         name: TableName::new("d", "t"),
         columns: columns.iter().map(column).collect(),
         keys: vec![key],

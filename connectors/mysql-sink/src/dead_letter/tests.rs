@@ -17,6 +17,7 @@ fn table(name: &str, keyed: bool) -> Arc<Table> {
     let primary = Key { kind: KeyKind::Primary, name: "PRIMARY".into(), parts: vec![part] };
     Arc::new(Table {
         version: Table::VERSION,
+        chosen_key: None,
         name: TableName::new("shop", name),
         columns: vec![column("id"), column("v")],
         keys: if keyed { vec![primary] } else { Vec::new() },

@@ -9,6 +9,7 @@ use crate::dead_letter::Origin;
 fn table(name: &str) -> Arc<Table> {
     Arc::new(Table {
         version: Table::VERSION,
+        chosen_key: None,
         name: TableName::new("shop", name),
         columns: Vec::new(),
         keys: Vec::new(),

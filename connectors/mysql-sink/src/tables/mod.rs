@@ -61,6 +61,7 @@ impl Tables {
         if let Some(plan) = self.known(table) {
             return Ok(plan);
         }
+        settings.check_record_key(table)?;
         let target = settings.target(&table.name)?;
         let (catalogue, changed) = self.fitting(settings.schema, table, &target).await?;
         if self.plans.len() >= PLANS_MAX {

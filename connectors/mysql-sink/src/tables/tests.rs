@@ -46,6 +46,7 @@ fn people() -> Table {
     let primary = serde_json::json!({"kind": "primary", "name": "PRIMARY", "parts": [{"column": 0}]});
     Table {
         version: Table::VERSION,
+        chosen_key: None,
         name: TableName::new("shop", "people"),
         columns: vec![wanted("id", int, false), wanted("name", T::Varchar { length: 20 }, true)],
         keys: vec![serde_json::from_value(primary).unwrap()],

@@ -113,6 +113,7 @@ impl World {
     pub fn table(&self, name: &str, columns: Vec<Column>, keys: Vec<Key>) -> Arc<Table> {
         Arc::new(Table {
             version: Table::VERSION,
+            chosen_key: None,
             name: TableName::new(&self.database, name),
             columns,
             keys,

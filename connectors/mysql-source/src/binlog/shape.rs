@@ -69,6 +69,7 @@ pub(crate) fn draw(map: &TableMap, collations: &Collations) -> Result<Drawn> {
     let mut artist = Artist { map, collations, seen: Seen::default() };
     let mut table = Table {
         version: Table::VERSION,
+        chosen_key: None,
         name: map.name.clone(),
         columns: Vec::with_capacity(map.columns.len()),
         keys: primary_key(map)?.into_iter().collect(),

@@ -41,6 +41,7 @@ pub(super) async fn table(conn: &mut Conn, name: &TableName) -> Result<Option<Ta
     let keys = keys_of(name, &columns, &parts)?;
     Ok(Some(Table {
         version: Table::VERSION,
+        chosen_key: None,
         name: name.clone(),
         columns,
         keys,

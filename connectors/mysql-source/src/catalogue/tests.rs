@@ -24,6 +24,7 @@ fn key(kind: KeyKind, name: &str, columns: &[usize]) -> Key {
 fn table(columns: &[&str], keys: Vec<Key>) -> Table {
     Table {
         version: Table::VERSION,
+        chosen_key: None,
         name: TableName::new("shop", "orders"),
         columns: columns.iter().map(|c| column(c)).collect(),
         keys,

@@ -20,6 +20,7 @@ pub(crate) fn orders(parts: &[(usize, bool)], prefix: Option<u32>) -> Table {
     let part = |&(c, descending)| KeyPart { on: KeyOn::Column(c), prefix, descending };
     Table {
         version: Table::VERSION,
+        chosen_key: None,
         name: TableName::new("shop", "or`ders"),
         columns: vec![
             column("id", ColumnType::Integer { width: Width::Int, unsigned: false }),
