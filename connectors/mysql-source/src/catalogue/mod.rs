@@ -27,6 +27,7 @@ use tokio::sync::Mutex;
 
 use crate::binlog::Enrich;
 use crate::session::{connect, within};
+use read::Reader;
 
 /// Databases that are the server's own.
 const SYSTEM_DATABASES: [&str; 4] = ["mysql", "sys", "performance_schema", "information_schema"];
@@ -52,13 +53,13 @@ pub struct Catalogue(Arc<Inner>);
 
 struct Inner {
     endpoint: Endpoint,
-    conn: Mutex<Option<Conn>>,
+    reader: Mutex<Option<Reader>>,
 }
 
 impl Catalogue {
     /// A catalogue that has not connected yet.
     pub fn new(endpoint: Endpoint) -> Self {
-        Self(Arc::new(Inner { endpoint, conn: Mutex::new(None) }))
+        Self(Arc::new(Inner { endpoint, reader: Mutex::new(None) }))
     }
 
     /// A table as it is now; `None` where there is none of that name (or a view).
@@ -66,16 +67,16 @@ impl Catalogue {
     /// # Errors
     /// What the server answers; a column of a type not known here.
     pub async fn table(&self, name: &TableName) -> Result<Option<Table>> {
-        let mut slot = self.0.conn.lock().await;
+        let mut slot = self.0.reader.lock().await;
         let mut attempt = 1;
         loop {
-            let mut conn = match slot.take() {
-                Some(conn) => conn,
-                None => connect(&self.0.endpoint).await?,
+            let mut reader = match slot.take() {
+                Some(reader) => reader,
+                None => Reader::new(connect(&self.0.endpoint).await?).await?,
             };
-            match read::table(&mut conn, name).await {
+            match reader.table(name).await {
                 Ok(table) => {
-                    *slot = Some(conn);
+                    *slot = Some(reader);
                     return Ok(table);
                 }
                 Err(e) if attempt < ATTEMPTS && e.fate() == Fate::Retry => attempt += 1,
