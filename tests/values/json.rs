@@ -104,9 +104,9 @@ fn scalar_of_sql(dice: &mut Dice) -> String {
     format!("JSON_EXTRACT(JSON_ARRAY({}), '$[0]')", dice.pick(&values))
 }
 
-/// As deep as the server takes it.
+/// As deep as the server takes it, 100, when a statement has put an array around it and the comparison another.
 fn deep(dice: &mut Dice) -> String {
-    let depth = usize::try_from(dice.between(90, 99)).unwrap();
+    let depth = usize::try_from(dice.between(90, 98)).unwrap();
     let (open, close) = if dice.coin() { ("[", "]") } else { (r#"{"k":"#, "}") };
     format!("CAST('{}7{}' AS JSON)", open.repeat(depth), close.repeat(depth))
 }
