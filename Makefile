@@ -50,8 +50,8 @@ extremes: ## What is very large, with the memory it took: 2 GB transaction, 64 M
 	$(STACK) up
 	set -a && eval "$$($(STACK) env)" && set +a && cargo test --release -p cdc --test cdc-tests -- --ignored --nocapture --test-threads=1 extremes
 
-# Fetches the Percona Toolkit (2 MB, through apt) the first time.
-online-schema-change: ## pt-online-schema-change alters a table under writes while source and sink run
+# Fetches the Percona Toolkit (2 MB, through apt) and builds gh-ost (with Go) the first time.
+online-schema-change: ## pt-online-schema-change and gh-ost alter a table under writes while source and sink run
 	$(STACK) up
 	set -a && eval "$$($(STACK) env)" && set +a && cargo test -p cdc --test cdc-tests -- --ignored --nocapture online_schema_change
 

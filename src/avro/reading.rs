@@ -58,7 +58,7 @@ impl ColumnPlan {
             Form::Date(form) => self.date(form, input),
             Form::Time(form) => self.time(form, input),
             Form::DateTime(form) => self.date_time(form, input).map(Value::DateTime),
-            Form::Timestamp => self.date_time(StampForm::Iso, input).map(Value::Timestamp),
+            Form::Timestamp => self.date_time(StampForm::Iso, input).map(timestamp).map(Value::Timestamp),
             Form::Geometry => self.geometry(input),
             Form::Point => self.point(input),
             Form::Vector => self.vector(input, scratch),
@@ -235,6 +235,11 @@ fn floats<'a>(input: &mut Input<'a>) -> Result<&'a [u8]> {
     let count = input.block()?;
     let bytes = count.checked_mul(4).and_then(|bytes| usize::try_from(bytes).ok());
     input.take(bytes.ok_or_else(|| malformed("an array is too long"))?)
+}
+
+/// The second in which 1970 began is no TIMESTAMP: what is written so was one of zeros, in a mode that has no place for it.
+fn timestamp(read: DateTime) -> DateTime {
+    if read.epoch_micros() == Some(0) { DateTime::default() } else { read }
 }
 
 fn from_hex(text: &[u8], out: &mut Vec<u8>) -> Option<()> {

@@ -15,11 +15,14 @@
 //! **Latency.** One fetch request for all live partitions of a broker waits there until
 //! any of them has committed records, so a new record comes at once. A partition that
 //! becomes live waits for the request under way, at most [`FETCH_WAIT_MS`]; so partitions
-//! become live when they are asked for, not when they are read, as long as there is room.
+//! become live when they are asked for, not when they are read, as long as there is room; then with the next one that
+//! is read and is not live those come that were asked for after it.
 //! One whose queue was full waits likewise, so a queue holds what a sink applies in that time. Who leads a
 //! topic that the client meets for the first time librdkafka asks once a second: so before the first read it is asked at once.
 //! An idle reader costs a broker 100 small requests a second, some hundredths of a core.
 
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -54,9 +57,6 @@ const EBB: Duration = Duration::from_secs(2);
 
 /// Bytes of the smallest queue.
 const QUEUE_BYTES_MIN: usize = 64 << 10;
-
-/// Topics that are asked for one by one; of more, librdkafka's question once a second is quicker.
-const MET_MAX: u32 = 64;
 
 /// How long an answer may take; without one it is as if nobody had asked.
 const MEET_WAIT: Duration = Duration::from_secs(2);
@@ -100,8 +100,8 @@ pub struct Events {
     budget_bytes: usize,
     /// How large a record is to be expected.
     record_bytes: usize,
-    /// Topics met since a record was last asked for.
-    met_in_a_row: u32,
+    /// Topics of which this client knows who leads them.
+    met: HashSet<Arc<str>>,
     tended: Instant,
     ebbed: Instant,
 }
@@ -175,7 +175,7 @@ impl Events {
             share,
             budget_bytes,
             record_bytes: 0,
-            met_in_a_row: 0,
+            met: HashSet::new(),
             tended: now,
             ebbed: now,
         })
@@ -186,7 +186,8 @@ impl Events {
     /// # Errors
     /// [`Kind::BadPosition`] for a negative offset; [`Kind::KafkaRefused`] for a name that no topic has.
     pub fn ensure(&mut self, topic: &str, partition: i32, from: From) -> Result<()> {
-        if self.lanes.find(topic, partition).is_some() {
+        if let Some(id) = self.lanes.find(topic, partition) {
+            self.lanes.ask(id);
             return Ok(());
         }
         super::topic::check_name(topic)?;
@@ -197,12 +198,8 @@ impl Events {
         if self.lanes.live_count() == self.share.live_max {
             self.narrow_down()?;
         }
-        let is_new = self.lanes.is_new(topic);
         let id = self.lanes.insert(topic, partition, from);
         if self.lanes.live_count() < self.live_max() {
-            if is_new {
-                self.meet(topic);
-            }
             self.make_live(&[id])?;
         }
         Ok(())
@@ -246,7 +243,6 @@ impl Events {
             Error::new(Kind::Bug, format!("{topic}/{partition} is read but was never asked for"))
         })?;
         self.lanes.touch(id);
-        self.met_in_a_row = 0;
         self.stay_live(id)?;
         if self.tended.elapsed() >= TEND_EVERY {
             self.tend()?;
@@ -300,6 +296,9 @@ impl Events {
         let Some(id) = self.lanes.find(topic, partition) else { return Ok(()) };
         self.let_go(&[id])?;
         self.lanes.remove(id);
+        if self.lanes.is_new(topic) {
+            self.met.remove(topic);
+        }
         Ok(())
     }
 
@@ -308,13 +307,18 @@ impl Events {
         (self.lanes.count(), self.lanes.live_count())
     }
 
-    /// Asks who leads a topic whose first partition is about to be assigned: afterwards it would be too late, as
-    /// librdkafka looks up the beginning at once, and where it does not know whom to ask, again after 500 ms.
-    fn meet(&mut self, topic: &str) {
-        if self.met_in_a_row < MET_MAX {
-            let answer = self.consumer.inner().fetch_metadata(Some(topic), MEET_WAIT);
-            // Why there is none who reads it will be told.
-            self.met_in_a_row = if answer.is_ok() { self.met_in_a_row + 1 } else { MET_MAX };
+    /// Asks who leads the topics whose partitions are about to be assigned for the first time: afterwards it would be too
+    /// late, as librdkafka looks up the beginning at once, and where it does not know whom to ask, again after 500 ms.
+    fn meet(&mut self, ids: &[usize]) {
+        for lane in ids.iter().filter_map(|id| self.lanes.get(*id)) {
+            if self.met.contains(&lane.topic) {
+                continue;
+            }
+            // Why there is none who leads it will be told to whoever reads it.
+            if self.consumer.inner().fetch_metadata(Some(&lane.topic), MEET_WAIT).is_err() {
+                return;
+            }
+            self.met.insert(Arc::clone(&lane.topic));
         }
     }
 
@@ -366,11 +370,13 @@ impl Events {
         }
         self.lanes.ebbed();
         self.consumer = reader(&self.settings, &self.group_label, share)?;
+        self.met.clear();
         self.share = share;
         self.make_live(&live)
     }
 
     fn make_live(&mut self, ids: &[usize]) -> Result<()> {
+        self.meet(ids);
         let mut list = TopicPartitionList::with_capacity(ids.len());
         for id in ids {
             let Some(lane) = self.lanes.get(*id) else { continue };

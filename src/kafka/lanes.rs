@@ -15,7 +15,9 @@ pub(super) struct Lane<Q> {
     /// Where the next record is looked for.
     pub from: From,
     flow: Flow<Q>,
+    /// When it was read last, and when it was asked for last.
     used: u64,
+    asked: u64,
 }
 
 /// Whether a lane is fetched.
@@ -45,6 +47,10 @@ impl<Q> Lane<Q> {
     fn is_live(&self) -> bool {
         matches!(self.flow, Flow::Live(_))
     }
+
+    fn is_to_be_read(&self) -> bool {
+        self.asked > self.used
+    }
 }
 
 impl<Q> Lanes<Q> {
@@ -67,8 +73,17 @@ impl<Q> Lanes<Q> {
         let id = self.next_id;
         self.next_id += 1;
         self.index.entry(Arc::clone(&topic)).or_default().insert(partition, id);
-        self.lanes.insert(id, Lane { topic, partition, from, flow: Flow::Waiting, used: 0 });
+        self.lanes.insert(id, Lane { topic, partition, from, flow: Flow::Waiting, used: 0, asked: 0 });
+        self.ask(id);
         id
+    }
+
+    /// Notes that a lane is going to be read, after all that were asked for before it.
+    pub fn ask(&mut self, id: usize) {
+        self.clock += 1;
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            lane.asked = self.clock;
+        }
     }
 
     pub fn remove(&mut self, id: usize) -> Option<Lane<Q>> {
@@ -112,18 +127,22 @@ impl<Q> Lanes<Q> {
         self.live
     }
 
-    /// The live lanes that were read longest ago.
+    /// The live lanes that can be spared: those read longest ago, and of those that are still to be read the last.
     pub fn stalest_live(&self, count: usize) -> Vec<usize> {
         let live = self.lanes.iter().filter(|(_, lane)| lane.is_live());
-        let mut live: Vec<(u64, usize)> = live.map(|(id, lane)| (lane.used, *id)).collect();
+        let place = |lane: &Lane<Q>| if lane.is_to_be_read() { u64::MAX - lane.asked } else { lane.used };
+        let mut live: Vec<_> = live.map(|(id, lane)| (lane.is_to_be_read(), place(lane), *id)).collect();
         live.sort_unstable();
-        live.into_iter().take(count).map(|(_, id)| id).collect()
+        live.into_iter().take(count).map(|(_, _, id)| id).collect()
     }
 
-    /// Waiting lanes in the order that they were asked for, from this one on.
+    /// A waiting lane, and those that were asked for after it, in that order.
     pub fn waiting_from(&self, id: usize, count: usize) -> Vec<usize> {
-        let waiting = self.lanes.range(id..).filter(|(_, lane)| !lane.is_live());
-        waiting.take(count).map(|(id, _)| *id).collect()
+        let first = self.lanes.get(&id).map_or(0, |lane| lane.asked);
+        let waiting = self.lanes.iter().filter(|(_, lane)| !lane.is_live() && lane.asked >= first);
+        let mut waiting: Vec<_> = waiting.map(|(id, lane)| (lane.asked, *id)).collect();
+        waiting.sort_unstable();
+        waiting.into_iter().take(count).map(|(_, id)| id).collect()
     }
 
     /// Queues that are to be emptied for a while yet.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use cdc_mysql_source::ShapeId;
 use cdc_sdk::{Error, Kind, Result, Table, TableName};
-use futures_util::future::try_join_all;
+use futures_util::future::{OptionFuture, join, try_join_all};
 
 use super::cut_writer::DataTopic;
 use super::private;
@@ -262,12 +262,13 @@ impl TableBook {
     /// Registers the schemas of a table.
     async fn codec(&self, table: &Arc<Table>, topic: &str) -> Result<TableCodec> {
         let mut codec = TableCodec::new(table, &self.modes, topic)?;
-        let key_id = match codec.key_schema() {
-            Some(schema) => Some(self.registry.register(&format!("{topic}-key"), schema).await?),
-            None => None,
-        };
-        let value_id = self.registry.register(&format!("{topic}-value"), codec.value_schema()).await?;
-        codec.set_ids(key_id, value_id);
+        let (key, value) = (format!("{topic}-key"), format!("{topic}-value"));
+        let key_id =
+            OptionFuture::from(codec.key_schema().map(|schema| self.registry.register(&key, schema)));
+        let value_id = self.registry.register(&value, codec.value_schema());
+        // At once: a restart waits for each table's, one table after the other as their rows come.
+        let (key_id, value_id) = join(key_id, value_id).await;
+        codec.set_ids(key_id.transpose()?, value_id?);
         Ok(codec)
     }
 

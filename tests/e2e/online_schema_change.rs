@@ -1,6 +1,6 @@
-//! pt-online-schema-change itself alters a table under writes, while source and sink run.
+//! pt-online-schema-change and gh-ost themselves alter a table under writes, while source and sink run.
 
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,15 +10,63 @@ use mysql_async::prelude::Queryable;
 use super::schema_changes::differences;
 use crate::kit::{Dice, LIMIT, World, until_within, variable};
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docker/native/pt-online-schema-change.sh");
+const PT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docker/native/pt-online-schema-change.sh");
+const GH_OST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docker/native/gh-ost.sh");
 const ROWS: u64 = 20_000;
 const WRITERS: u64 = 3;
 
+/// By triggers.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "fetches pt-online-schema-change: make online-schema-change"]
 async fn pt_online_schema_change_under_writes() {
-    let mut dice = Dice::new("pt_online_schema_change");
-    let world = Arc::new(World::new("pt_osc").await);
+    alters_under_writes("pt_osc", |world, alter| {
+        let (host, port) = world.servers().0.rsplit_once(':').unwrap();
+        let place = format!("h={host},P={port},u={},D={},t=t", variable("CDC_TEST_MYSQL_USER"), world.name);
+        let password = variable("CDC_TEST_MYSQL_PASSWORD");
+        let place = if password.is_empty() { place } else { format!("{place},p={password}") };
+        let out = Command::new(PT)
+            .args(["--execute", "--no-version-check", "--recursion-method=none", "--chunk-size=500"])
+            .args(["--max-load", "Threads_running=1000", "--critical-load", "Threads_running=1000"])
+            .args(["--alter", alter, &place])
+            .output()
+            .unwrap();
+        (out, "Successfully altered")
+    })
+    .await;
+}
+
+/// By the binlog, and then two names swapped in one RENAME.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "builds gh-ost: make online-schema-change"]
+async fn gh_ost_under_writes() {
+    alters_under_writes("gh_ost", |world, alter| {
+        let (host, port) = world.servers().0.rsplit_once(':').unwrap();
+        let socket = std::env::temp_dir().join(format!("{}.sock", world.name));
+        let out = Command::new(GH_OST)
+            .args([format!("--host={host}"), format!("--port={port}"), format!("--database={}", world.name)])
+            .args([format!("--user={}", variable("CDC_TEST_MYSQL_USER"))])
+            .args([format!("--password={}", variable("CDC_TEST_MYSQL_PASSWORD"))])
+            .args([format!("--replica-server-id={}", 1_000_000 + std::process::id())])
+            .args([format!("--serve-socket-file={}", socket.display()), format!("--alter={alter}")])
+            .args([
+                "--table=t",
+                "--allow-on-master",
+                "--assume-rbr",
+                "--chunk-size=500",
+                "--ok-to-drop-table",
+            ])
+            .args(["--execute"])
+            .output()
+            .unwrap();
+        (out, "# Done")
+    })
+    .await;
+}
+
+/// Alters a table twice by that program, which says so when it is done.
+async fn alters_under_writes(test: &str, program: impl Fn(&World, &str) -> (Output, &'static str)) {
+    let mut dice = Dice::new(test);
+    let world = Arc::new(World::new(test).await);
     world
         .source_sql(&format!(
             "CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, a INT NOT NULL, b VARCHAR(40) UNIQUE);\n\
@@ -32,19 +80,10 @@ async fn pt_online_schema_change_under_writes() {
     let writers: Vec<_> = (0..WRITERS)
         .map(|number| tokio::spawn(write(world.clone(), stop.clone(), Dice::of(dice.bits()), number)))
         .collect();
-    let (host, port) = world.servers().0.rsplit_once(':').unwrap();
-    let place = format!("h={host},P={port},u={},D={},t=t", variable("CDC_TEST_MYSQL_USER"), world.name);
-    let password = variable("CDC_TEST_MYSQL_PASSWORD");
-    let place = if password.is_empty() { place } else { format!("{place},p={password}") };
     for alter in ["ADD COLUMN g INT NOT NULL DEFAULT 7 AFTER id, MODIFY a BIGINT NOT NULL", "DROP COLUMN g"] {
-        let out = Command::new(SCRIPT)
-            .args(["--execute", "--no-version-check", "--recursion-method=none", "--chunk-size=500"])
-            .args(["--max-load", "Threads_running=1000", "--critical-load", "Threads_running=1000"])
-            .args(["--alter", alter, &place])
-            .output()
-            .unwrap();
+        let (out, done) = tokio::task::block_in_place(|| program(&world, alter));
         let said = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
-        assert!(out.status.success() && said.contains("Successfully altered"), "{said}");
+        assert!(out.status.success() && said.contains(done), "{said}");
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     stop.store(true, Ordering::Relaxed);

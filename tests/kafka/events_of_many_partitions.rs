@@ -96,6 +96,45 @@ async fn more_partitions_than_the_budget_carries_are_read_in_turns() {
     broker.sweep().await;
 }
 
+/// Tables of a cut, among more than are fetched at a time: with librdkafka's own question, once a second, for those that a
+/// turn met first, this took 41 s.
+#[tokio::test(flavor = "multi_thread")]
+async fn topics_asked_for_together_are_taken_up_together() {
+    const TOPICS: u64 = 160;
+    const ROUNDS: usize = 12;
+    let broker = Broker::new("together");
+    let specs: Vec<_> = (0..TOPICS).map(|number| broker.spec(&format!("t{number}"), 1)).collect();
+    broker.admin.create_all(&specs).await.unwrap();
+    let mut publisher = broker.publisher();
+    publisher.begin().unwrap();
+    for n in 0..ROUNDS {
+        specs.iter().for_each(|spec| send(&mut publisher, &spec.name, 0, &n.to_string()));
+    }
+    publisher.commit().unwrap();
+    // Carries 32 at a time.
+    let mut events = Events::open(&broker.settings, &broker.name, 12 << 20).unwrap();
+    let mut dice = kit::Dice::new("together");
+    let mut next = [0; TOPICS as usize];
+    let begun = Instant::now();
+    for spec in &specs {
+        events.ensure(&spec.name, 0, From::Earliest).unwrap();
+    }
+    for _ in 0..ROUNDS {
+        let asked: std::collections::BTreeSet<usize> = (0..24).map(|_| dice.below(TOPICS) as usize).collect();
+        for number in &asked {
+            events.ensure(&specs[*number].name, 0, From::Earliest).unwrap();
+        }
+        for number in asked {
+            let event = arrives(&mut events, &specs[number].name, 0);
+            assert_eq!(text(event.value), next[number].to_string());
+            next[number] += 1;
+        }
+    }
+    println!("{ROUNDS} times 24 of {TOPICS} topics: {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    broker.sweep().await;
+}
+
 /// Each turn takes partitions up and lets them go while librdkafka still starts and stops
 /// them: no record may be lost, come twice, or come by another way.
 #[tokio::test(flavor = "multi_thread")]

@@ -8,8 +8,28 @@ use mysql_async::{Conn, Params, Row, Value};
 /// A column or key as the catalogue has it: its name, its type's first word, and all the rest that must be the same.
 type Column = (String, String, String);
 
+/// What of the source's JSON values is to be found at the destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Json {
+    /// The values, each of its type.
+    Values,
+    /// What their texts say: a DECIMAL as a DOUBLE, dates and bytes as strings.
+    Texts,
+}
+
 /// Everything in which `to` at the destination differs from `from` at the source.
 pub async fn differences(source: &mut Conn, from: &str, dest: &mut Conn, to: &str) -> Vec<String> {
+    differences_with(Json::Values, source, from, dest, to).await
+}
+
+/// As [`differences`], where JSON may arrive as its text.
+pub async fn differences_with(
+    json: Json,
+    source: &mut Conn,
+    from: &str,
+    dest: &mut Conn,
+    to: &str,
+) -> Vec<String> {
     let (here, there) = (tables(source, from).await, tables(dest, to).await);
     let mut found = Vec::new();
     let more: Vec<_> = there.keys().filter(|t| !here.contains_key(*t)).collect();
@@ -19,7 +39,7 @@ pub async fn differences(source: &mut Conn, from: &str, dest: &mut Conn, to: &st
     let (here_keys, there_keys) = (keys(source, from).await, keys(dest, to).await);
     for (table, columns) in here {
         // A table comes with its first row: one that never had any that stayed need not be there.
-        if !there.contains_key(&table) && rows(source, from, &table, &columns).await.is_empty() {
+        if !there.contains_key(&table) && rows(source, from, &table, &columns, json).await.is_empty() {
             continue;
         }
         if Some(&columns) != there.get(&table) {
@@ -29,7 +49,8 @@ pub async fn differences(source: &mut Conn, from: &str, dest: &mut Conn, to: &st
         if here_keys.get(&table) != there_keys.get(&table) {
             found.push(format!("{table}: keys {:?} and {:?}", here_keys.get(&table), there_keys.get(&table)));
         }
-        let (a, b) = (rows(source, from, &table, &columns).await, rows(dest, to, &table, &columns).await);
+        let a = rows(source, from, &table, &columns, json).await;
+        let b = rows(dest, to, &table, &columns, Json::Values).await;
         if a != b {
             let first = a.iter().zip(&b).position(|(a, b)| a != b).unwrap_or(a.len().min(b.len()));
             found.push(format!(
@@ -73,11 +94,21 @@ async fn keys(conn: &mut Conn, database: &str) -> BTreeMap<String, Vec<String>> 
 /// All rows, each column as what the table holds: text as its bytes, numbers bit for bit (which is why
 /// statements are prepared: else a FLOAT came with six digits), ENUM and SET by number. The size of
 /// a JSON value tells apart what prints the same.
-async fn rows(conn: &mut Conn, database: &str, table: &str, columns: &[Column]) -> Vec<Vec<Vec<u8>>> {
+async fn rows(
+    conn: &mut Conn,
+    database: &str,
+    table: &str,
+    columns: &[Column],
+    json: Json,
+) -> Vec<Vec<Vec<u8>>> {
     let quoted = |name: &str| format!("`{}`", name.replace('`', "``"));
+    let document = |name: &str| match json {
+        Json::Values => quoted(name),
+        Json::Texts => format!("CAST(CAST({} AS CHAR CHARACTER SET utf8mb4) AS JSON)", quoted(name)),
+    };
     let expression = |(name, ty, _): &Column| match ty.as_str() {
         "enum" | "set" => format!("CAST({} AS UNSIGNED)", quoted(name)),
-        "json" => format!("CONCAT({0}, ' ', JSON_STORAGE_SIZE(JSON_ARRAY({0})))", quoted(name)),
+        "json" => format!("CONCAT({0}, ' ', JSON_STORAGE_SIZE(JSON_ARRAY({0})))", document(name)),
         _ => quoted(name),
     };
     let columns: Vec<String> = columns.iter().map(expression).collect();

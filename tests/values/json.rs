@@ -1,32 +1,32 @@
-//! JSON values of every kind that a JSON text has. Those of SQL's own types (DECIMAL, dates, binary) are
-//! left out: the wire carries JSON as text, so they arrive as numbers and strings.
+//! JSON values of every kind that a JSON text has, and in some worlds of those that only SQL has (DECIMAL, dates, binary):
+//! the wire carries JSON as text, so these arrive as numbers and strings.
 
 use crate::kit::Dice;
 
 const DEPTH_MAX: u64 = 5;
 
 /// A document as SQL.
-pub fn value(dice: &mut Dice) -> String {
+pub fn value(of_sql: bool, dice: &mut Dice) -> String {
     match dice.below(12) {
         0 => deep(dice),
         1 => large(dice),
-        _ => node(DEPTH_MAX, dice),
+        _ => node(DEPTH_MAX, of_sql, dice),
     }
 }
 
-fn node(depth: u64, dice: &mut Dice) -> String {
+fn node(depth: u64, of_sql: bool, dice: &mut Dice) -> String {
     if depth == 0 || dice.below(3) == 0 {
-        return scalar(dice);
+        return if of_sql && dice.below(3) == 0 { scalar_of_sql(dice) } else { scalar(dice) };
     }
     let count = dice.below(5);
     if dice.coin() {
-        let items: Vec<String> = (0..count).map(|_| node(depth - 1, dice)).collect();
+        let items: Vec<String> = (0..count).map(|_| node(depth - 1, of_sql, dice)).collect();
         return format!("JSON_ARRAY({})", items.join(","));
     }
     let member = |dice: &mut Dice| {
         let key =
             *dice.pick(&["a", "bb", "", "k.1", "q\"", "b\\\\s", "ä😀", "s p", "it''s", "$", "a[0]", "*"]);
-        format!("'{key}',{}", node(depth - 1, dice))
+        format!("'{key}',{}", node(depth - 1, of_sql, dice))
     };
     let members: Vec<String> = (0..count).map(|_| member(dice)).collect();
     format!("JSON_OBJECT({})", members.join(","))
@@ -73,9 +73,40 @@ fn scalar(dice: &mut Dice) -> String {
     format!("CAST('{}' AS JSON)", dice.pick(&texts))
 }
 
-/// As deep as the server takes it.
+/// A scalar of a type that JSON's own text has not.
+fn scalar_of_sql(dice: &mut Dice) -> String {
+    let values = [
+        "CAST('1.50' AS DECIMAL(10,2))",
+        "CAST('-0.00' AS DECIMAL(10,2))",
+        "CAST('12345678901234567890123456789012345.678901234567890123456789' AS DECIMAL(65,30))",
+        "CAST('3' AS DECIMAL(5,0))",
+        "CAST(REPEAT('9', 65) AS DECIMAL(65,0))",
+        "CAST(CONCAT(REPEAT('9', 64), '.5') AS DECIMAL(65,1))",
+        "CAST('-0.000000000000000000000000000001' AS DECIMAL(65,30))",
+        "CAST('2020-02-29' AS DATE)",
+        "CAST('0000-00-00' AS DATE)",
+        "CAST('9999-12-31 23:59:59.999999' AS DATETIME(6))",
+        "CAST('2021-02-31 00:00:00' AS DATETIME)",
+        "CAST('2020-01-01 01:02:03.4' AS DATETIME(1))",
+        "TIMESTAMP'2020-01-01 01:02:03.25'",
+        "CAST('-838:59:59' AS TIME)",
+        "CAST('-00:00:00.000001' AS TIME(6))",
+        "CAST('23:59:59.5' AS TIME(1))",
+        "CAST('2155' AS YEAR)",
+        "X''",
+        "X'00FF'",
+        "CAST(REPEAT('ab', 300) AS BINARY)",
+        "b'101'",
+        "CAST(1.5 AS FLOAT)",
+        "POINT(1.5, -0.25)",
+    ];
+    // As an argument each keeps its type; some can be cast to JSON by themselves, and not all.
+    format!("JSON_EXTRACT(JSON_ARRAY({}), '$[0]')", dice.pick(&values))
+}
+
+/// As deep as the server takes it, 100, when a statement has put an array around it and the comparison another.
 fn deep(dice: &mut Dice) -> String {
-    let depth = usize::try_from(dice.between(90, 99)).unwrap();
+    let depth = usize::try_from(dice.between(90, 98)).unwrap();
     let (open, close) = if dice.coin() { ("[", "]") } else { (r#"{"k":"#, "}") };
     format!("CAST('{}7{}' AS JSON)", open.repeat(depth), close.repeat(depth))
 }

@@ -1,6 +1,7 @@
 //! Types of columns with all their parameters, and values of them: rather those at the bounds.
 
-use super::charset::{Charset, hex};
+use super::charset::hex;
+use super::scope::{Scope, Times};
 use crate::kit::Dice;
 
 /// A type.
@@ -47,7 +48,7 @@ const GEOMETRIES: [&str; 8] = [
 
 impl Kind {
     /// Any type.
-    pub fn any(charsets: &[Charset], dice: &mut Dice) -> Self {
+    pub fn any(scope: &Scope, dice: &mut Dice) -> Self {
         match dice.below(28) {
             0..3 => Self::Integer { bits: *dice.pick(&[8, 16, 24, 32, 64]), unsigned: dice.coin() },
             3 | 4 => {
@@ -59,14 +60,14 @@ impl Kind {
             6 => Self::Double,
             7 => Self::Bit { bits: dice.between(1, 64) },
             8..14 => {
-                let (charset, collation) = charset(charsets, dice);
+                let (charset, collation) = charset(scope, dice);
                 Self::Text { form: Form::any(dice), charset, collation }
             }
             14 | 15 => Self::Bytes { form: Form::any(dice) },
-            16 | 17 => Self::listed(charsets, dice),
+            16 | 17 => Self::listed(scope, dice),
             18 => Self::Date,
-            19 => Self::Time { fsp: dice.below(7) },
-            20 => Self::Datetime { fsp: dice.below(7) },
+            19 => Self::Time { fsp: dice.below(scope.times.fsp_max + 1) },
+            20 => Self::Datetime { fsp: dice.below(scope.times.fsp_max + 1) },
             21 => Self::Timestamp { fsp: dice.below(7) },
             22 => Self::Year,
             23 | 24 => Self::Json,
@@ -79,8 +80,8 @@ impl Kind {
     }
 
     /// An ENUM or a SET.
-    fn listed(charsets: &[Charset], dice: &mut Dice) -> Self {
-        let (charset, collation) = charset(charsets, dice);
+    fn listed(scope: &Scope, dice: &mut Dice) -> Self {
+        let (charset, collation) = charset(scope, dice);
         let is_enum = dice.coin();
         let members = match dice.below(4) {
             0 => 1,
@@ -90,7 +91,8 @@ impl Kind {
         };
         let members = usize::try_from(members).unwrap();
         let name = |number| {
-            let (a, b) = (charsets[charset].plain_letter(dice), charsets[charset].plain_letter(dice));
+            let (a, b) =
+                (scope.charsets[charset].plain_letter(dice), scope.charsets[charset].plain_letter(dice));
             let name: String = [a, b].iter().collect();
             format!("'{number}{}'", name.replace('\\', "\\\\").replace('\'', "''"))
         };
@@ -102,10 +104,10 @@ impl Kind {
     }
 
     /// The type as SQL declares it.
-    pub fn sql(&self, charsets: &[Charset]) -> String {
+    pub fn sql(&self, scope: &Scope) -> String {
         let sign = |unsigned: &bool| if *unsigned { " UNSIGNED" } else { "" };
         let in_charset = |charset: &usize, collation| {
-            format!("CHARACTER SET {} COLLATE {collation}", charsets[*charset].name)
+            format!("CHARACTER SET {} COLLATE {collation}", scope.charsets[*charset].name)
         };
         let fraction =
             |name: &str, fsp: &u64| if *fsp == 0 { name.to_owned() } else { format!("{name}({fsp})") };
@@ -145,13 +147,13 @@ impl Kind {
     }
 
     /// A name for what is counted: the type, and its character set.
-    pub fn label(&self, charsets: &[Charset]) -> String {
-        let sql = self.sql(charsets);
+    pub fn label(&self, scope: &Scope) -> String {
+        let sql = self.sql(scope);
         let end = sql.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(sql.len());
         let word = &sql[..end];
         match self {
             Self::Text { charset, .. } | Self::Enum { charset, .. } | Self::Set { charset, .. } => {
-                format!("{word} {}", charsets[*charset].name)
+                format!("{word} {}", scope.charsets[*charset].name)
             }
             Self::Integer { unsigned: true, .. } | Self::Decimal { unsigned: true, .. } => {
                 format!("{word} UNSIGNED")
@@ -183,13 +185,24 @@ impl Kind {
         )
     }
 
+    /// What the rows that are there get where a column of it comes that may not be NULL: an empty VECTOR no server takes
+    /// from a client, and zero dates not every mode keeps.
+    pub fn may_be_added(&self, scope: &Scope) -> bool {
+        match self {
+            Self::Vector { .. } => false,
+            Self::Date | Self::Datetime { .. } | Self::Timestamp { .. } => scope.times.odd_dates,
+            _ => true,
+        }
+    }
+
     /// A literal that may stand behind DEFAULT.
-    pub fn default(&self) -> String {
+    pub fn default(&self, scope: &Scope) -> String {
         match self {
             Self::Text { .. } | Self::Bytes { .. } => "''".to_owned(),
             Self::Enum { .. } | Self::Set { .. } => format!("'{}'", self.first_member()),
             Self::Date | Self::Datetime { .. } => "'2020-02-29'".to_owned(),
-            Self::Time { .. } => "'-00:00:01'".to_owned(),
+            Self::Time { .. } if scope.times.any_time => "'-00:00:01'".to_owned(),
+            Self::Time { .. } => "'23:59:59'".to_owned(),
             Self::Year => "2001".to_owned(),
             Self::Bit { .. } => "b'1'".to_owned(),
             Self::Decimal { precision, scale, .. } if precision == scale => "0".to_owned(),
@@ -211,7 +224,7 @@ impl Kind {
     }
 
     /// A value as SQL.
-    pub fn value(&self, charsets: &[Charset], dice: &mut Dice) -> String {
+    pub fn value(&self, scope: &Scope, dice: &mut Dice) -> String {
         match self {
             Self::Integer { bits, unsigned } => integer(*bits, *unsigned, dice),
             Self::Decimal { precision, scale, unsigned } => decimal(*precision, *scale, *unsigned, dice),
@@ -219,8 +232,8 @@ impl Kind {
             Self::Double => double(dice),
             Self::Bit { bits } => bits_below(*bits, dice).to_string(),
             Self::Text { form, charset, .. } => {
-                let bytes = charsets[*charset].text(form.length(dice), dice);
-                format!("_{} X'{}'", charsets[*charset].name, hex(&bytes))
+                let bytes = scope.charsets[*charset].text(form.length(dice), dice);
+                format!("_{} X'{}'", scope.charsets[*charset].name, hex(&bytes))
             }
             Self::Bytes { form } => format!("X'{}'", hex(&bytes(form.length(dice), dice))),
             Self::Enum { members, .. } => {
@@ -229,12 +242,12 @@ impl Kind {
                 dice.pick(&[0, 1, members, any]).to_string()
             }
             Self::Set { members, .. } => bits_below(u64::try_from(*members).unwrap(), dice).to_string(),
-            Self::Date => format!("'{}'", date(dice)),
-            Self::Time { fsp } => time(*fsp, dice),
-            Self::Datetime { fsp } => format!("'{} {}'", date(dice), clock(*fsp, dice)),
-            Self::Timestamp { fsp } => timestamp(*fsp, dice),
+            Self::Date => format!("'{}'", date(Times { years: Times::ALL.years, ..scope.times }, dice)),
+            Self::Time { fsp } => time(*fsp, scope.times, dice),
+            Self::Datetime { fsp } => format!("'{} {}'", date(scope.times, dice), clock(*fsp, dice)),
+            Self::Timestamp { fsp } => timestamp(*fsp, scope.times, dice),
             Self::Year => dice.pick(&["0", "1901", "1969", "1970", "2000", "2025", "2155"]).to_string(),
-            Self::Json => super::json::value(dice),
+            Self::Json => super::json::value(scope.json_of_sql, dice),
             Self::Geometry { kind, srid } => super::geometry::value(kind, *srid, dice),
             Self::Vector { dimension } => vector(*dimension, dice),
         }
@@ -270,9 +283,9 @@ impl Form {
     }
 }
 
-fn charset(charsets: &[Charset], dice: &mut Dice) -> (usize, String) {
-    let charset = usize::try_from(dice.below(charsets.len() as u64)).unwrap();
-    (charset, dice.pick(&charsets[charset].collations).clone())
+fn charset(scope: &Scope, dice: &mut Dice) -> (usize, String) {
+    let charset = usize::try_from(dice.below(scope.charsets.len() as u64)).unwrap();
+    (charset, dice.pick(&scope.charsets[charset].collations).clone())
 }
 
 fn bits_below(bits: u64, dice: &mut Dice) -> u64 {
@@ -359,28 +372,31 @@ fn bytes(length_max: u64, dice: &mut Dice) -> Vec<u8> {
     (0..length).map(byte).collect()
 }
 
-fn date(dice: &mut Dice) -> String {
-    let odd = [
-        "0000-00-00",
-        "0000-01-01",
+fn date(times: Times, dice: &mut Dice) -> String {
+    const REAL: [&str; 9] = [
         "0001-01-01",
-        "1000-00-00",
-        "2020-00-31",
-        "2021-02-30",
-        "2021-02-31",
-        "2024-02-29",
         "1582-10-10",
+        "1678-01-01",
         "1969-12-31",
         "1970-01-01",
+        "2024-02-29",
         "2038-01-19",
         "2038-01-20",
         "9999-12-31",
-        "2000-05-00",
     ];
+    const ODD: [&str; 7] =
+        ["0000-00-00", "0000-01-01", "1000-00-00", "2020-00-31", "2021-02-30", "2021-02-31", "2000-05-00"];
+    let (low, high) = times.years;
     if dice.coin() {
-        return (*dice.pick(&odd)).to_owned();
+        let odd = if times.odd_dates { ODD.as_slice() } else { &[] };
+        let date = *dice.pick(&[&REAL, odd].concat());
+        let year: u64 = date[..4].parse().unwrap();
+        if (low..=high).contains(&year) {
+            return date.to_owned();
+        }
     }
-    format!("{:04}-{:02}-{:02}", dice.below(10_000), dice.between(1, 12), dice.between(1, 28))
+    let year = dice.between(low.max(1 - u64::from(times.odd_dates)), high);
+    format!("{year:04}-{:02}-{:02}", dice.between(1, 12), dice.between(1, 28))
 }
 
 fn fraction(fsp: u64, dice: &mut Dice) -> String {
@@ -402,7 +418,10 @@ fn clock(fsp: u64, dice: &mut Dice) -> String {
     format!("{whole}{}", fraction(fsp, dice))
 }
 
-fn time(fsp: u64, dice: &mut Dice) -> String {
+fn time(fsp: u64, times: Times, dice: &mut Dice) -> String {
+    if !times.any_time {
+        return format!("'{}'", clock(fsp, dice));
+    }
     let sign = if dice.coin() { "-" } else { "" };
     let whole = match dice.below(4) {
         // No fraction: it would be over the end.
@@ -413,11 +432,14 @@ fn time(fsp: u64, dice: &mut Dice) -> String {
     format!("'{sign}{whole}{}'", fraction(fsp, dice))
 }
 
-fn timestamp(fsp: u64, dice: &mut Dice) -> String {
+fn timestamp(fsp: u64, times: Times, dice: &mut Dice) -> String {
     match dice.below(4) {
-        0 => "0".to_owned(),
-        1 => format!("'1970-01-01 00:00:01{}'", fraction(fsp, dice)),
-        2 => format!("'2038-01-19 03:14:07{}'", fraction(fsp, dice)),
+        0 if times.odd_dates => "0".to_owned(),
+        1 if times.odd_dates => format!("'1970-01-01 00:00:01{}'", fraction(fsp, dice)),
+        2 if times.odd_dates => format!("'2038-01-19 03:14:07{}'", fraction(fsp, dice)),
+        // What is over the end in the session's time zone becomes a date of zeros.
+        0 | 1 => format!("'1970-01-02 00:00:00{}'", fraction(fsp, dice)),
+        2 => format!("'2038-01-18 03:14:07{}'", fraction(fsp, dice)),
         _ => {
             let (year, month, day) = (dice.between(1971, 2037), dice.between(1, 12), dice.between(1, 28));
             format!("'{year}-{month:02}-{day:02} {}'", clock(fsp, dice))

@@ -1,7 +1,7 @@
 //! A random table, and the statements that change its rows.
 
-use super::charset::Charset;
 use super::kind::{Form, Kind};
+use super::scope::Scope;
 use crate::kit::Dice;
 
 /// The number of each row, by which statements mean it; not always a key.
@@ -37,11 +37,11 @@ pub struct Column {
 
 impl Table {
     /// Any table.
-    pub fn any(number: usize, charsets: &[Charset], dice: &mut Dice) -> Self {
+    pub fn any(number: usize, scope: &Scope, dice: &mut Dice) -> Self {
         let name = odd_name(&format!("t{number}"), dice);
         let count = dice.between(1, COLUMNS_MAX);
         let mut columns: Vec<Column> =
-            (0..count).map(|at| Column::any(&format!("c{at}"), charsets, dice)).collect();
+            (0..count).map(|at| Column::any(&format!("c{at}"), scope, dice)).collect();
         let counts = dice.below(5) == 0;
         let mut keys = Vec::new();
         if counts {
@@ -52,7 +52,7 @@ impl Table {
             keys.extend(identity(&mut columns, dice));
         }
         keys.extend((0..dice.below(3)).filter_map(|at| secondary(at, &columns, counts, dice)));
-        let charset = dice.pick(charsets);
+        let charset = dice.pick(&scope.charsets);
         let collation = dice.pick(&charset.collations);
         let comment = *dice.pick(&["", " COMMENT 'it''s \"odd\"; -- é'"]);
         let tail = format!(" CHARACTER SET {} COLLATE {collation}{comment}", charset.name);
@@ -74,7 +74,7 @@ impl Table {
     }
 
     /// Adds a row.
-    pub fn insert(&mut self, charsets: &[Charset], dice: &mut Dice) -> String {
+    pub fn insert(&mut self, scope: &Scope, dice: &mut Dice) -> String {
         let verb = if dice.below(6) == 0 { "REPLACE" } else { "INSERT IGNORE" };
         // 0 and numbers below are rows, too, where nothing counts.
         let number = if dice.below(20) == 0 { "0".to_owned() } else { self.rows.to_string() };
@@ -87,24 +87,24 @@ impl Table {
                 continue;
             }
             names.push(quoted(&column.name));
-            values.push(column.value(kind, charsets, dice));
+            values.push(column.value(kind, scope, dice));
         }
         format!("{verb} INTO {} ({}) VALUES ({})", quoted(&self.name), names.join(","), values.join(","))
     }
 
     /// Changes its rows in some way.
-    pub fn change(&mut self, charsets: &[Charset], dice: &mut Dice) -> String {
+    pub fn change(&mut self, scope: &Scope, dice: &mut Dice) -> String {
         match dice.below(10) {
-            0..3 => self.insert(charsets, dice),
+            0..3 => self.insert(scope, dice),
             3 | 4 => format!("DELETE FROM {} WHERE {}", quoted(&self.name), self.some_row(dice)),
             5 if dice.below(4) == 0 => {
                 format!("UPDATE IGNORE {} SET {NUMBER} = {NUMBER} + 100", quoted(&self.name))
             }
-            _ => self.update(charsets, dice),
+            _ => self.update(scope, dice),
         }
     }
 
-    fn update(&mut self, charsets: &[Charset], dice: &mut Dice) -> String {
+    fn update(&mut self, scope: &Scope, dice: &mut Dice) -> String {
         let mut sets = Vec::new();
         for column in &self.columns {
             let Some(kind) = &column.kind else { continue };
@@ -113,7 +113,7 @@ impl Table {
             }
             let value = match kind {
                 Kind::Json if dice.coin() => part_of_json(&quoted(&column.name), dice),
-                _ => column.value(kind, charsets, dice),
+                _ => column.value(kind, scope, dice),
             };
             sets.push(format!("{} = {value}", quoted(&column.name)));
         }
@@ -132,11 +132,11 @@ impl Table {
     }
 
     /// A column comes into the middle, without the rows being written anew.
-    pub fn grow(&mut self, charsets: &[Charset], dice: &mut Dice) -> String {
+    pub fn grow(&mut self, scope: &Scope, dice: &mut Dice) -> String {
         let number = self.columns.len();
-        let mut column = Column::any(&format!("added{number}"), charsets, dice);
-        while column.kind.is_none() {
-            column = Column::any(&format!("added{number}"), charsets, dice);
+        let mut column = Column::any(&format!("added{number}"), scope, dice);
+        while !column.may_be_added(scope) {
+            column = Column::any(&format!("added{number}"), scope, dice);
         }
         let place = match dice.below(3) {
             _ if self.columns.is_empty() => " FIRST".to_owned(),
@@ -157,7 +157,7 @@ impl Table {
 }
 
 impl Column {
-    fn any(name: &str, charsets: &[Charset], dice: &mut Dice) -> Self {
+    fn any(name: &str, scope: &Scope, dice: &mut Dice) -> Self {
         let name = odd_name(name, dice);
         if dice.below(10) == 0 {
             let expression = *dice.pick(&[
@@ -171,11 +171,11 @@ impl Column {
             let definition = format!("{expression} {stored}{invisible}");
             return Self { name, kind: None, definition, optional: true };
         }
-        let kind = Kind::any(charsets, dice);
-        let ty = kind.sql(charsets);
+        let kind = Kind::any(scope, dice);
+        let ty = kind.sql(scope);
         let nullable = dice.below(3) > 0;
         let default = match dice.below(5) {
-            0 if kind.takes_default() => format!(" DEFAULT {}", kind.default()),
+            0 if kind.takes_default() => format!(" DEFAULT {}", kind.default(scope)),
             1 => expression_default(&kind),
             _ => String::new(),
         };
@@ -191,11 +191,17 @@ impl Column {
         }
     }
 
-    fn value(&self, kind: &Kind, charsets: &[Charset], dice: &mut Dice) -> String {
+    /// Whether the rows that are there can have it.
+    fn may_be_added(&self, scope: &Scope) -> bool {
+        let nullable = !self.definition.contains("NOT NULL");
+        self.kind.as_ref().is_some_and(|kind| nullable || kind.may_be_added(scope))
+    }
+
+    fn value(&self, kind: &Kind, scope: &Scope, dice: &mut Dice) -> String {
         if !self.definition.contains("NOT NULL") && dice.below(6) == 0 {
             return "NULL".to_owned();
         }
-        kind.value(charsets, dice)
+        kind.value(scope, dice)
     }
 }
 

@@ -224,6 +224,22 @@ fn rows_that_do_not_fit_are_refused() {
     assert_eq!(refused(small_row(1, "x", Value::Year(1))).kind(), Kind::Encode);
 }
 
+/// Found by random tables: Debezium's modes write a TIMESTAMP of zeros as 1970, which no TIMESTAMP can be, so the
+/// destination refused it.
+#[test]
+fn a_timestamp_of_zeros_comes_back_in_every_mode() {
+    let zeros = OwnedValue::Plain(Value::Timestamp(cdc_sdk::temporal::DateTime::default()));
+    for time in [TimeMode::Exact, TimeMode::Microseconds, TimeMode::Connect, TimeMode::IsoString] {
+        let columns = vec![column("t", ColumnType::Timestamp { fsp: 3 }, false)];
+        let modes = Modes { time, ..Modes::default() };
+        let codec = TableCodec::new(&table("shop", "t", columns, &[]), &modes, "p.shop.t").unwrap();
+        let message = &sent(&codec, &change(Op::Create, None, Some(vec![zeros.clone()])))[0];
+        let plan = Arc::new(Plan::parse(codec.value_schema()).unwrap());
+        let decoded = plan.decode(&Bytes::from(message.value.clone().unwrap())).unwrap();
+        assert!(same(&owned(&decoded.after.unwrap())[0], &zeros), "{time:?}");
+    }
+}
+
 #[test]
 fn the_example_reads_as_debezium_would_write_it() {
     let mut codec = TableCodec::new(&orders(), &Modes::debezium(), "dbserver1.inventory.orders").unwrap();

@@ -43,3 +43,24 @@ fn waiting_lanes_come_in_the_order_asked_for() {
     assert_eq!(lanes.waiting_from(a, 9), [a, c]);
     assert_eq!(lanes.waiting_from(b, 9), [c]);
 }
+
+#[test]
+fn lanes_asked_for_again_come_after_the_others() {
+    let mut lanes: Lanes<()> = Lanes::new();
+    let ids: Vec<usize> = (0..4).map(|partition| lanes.insert("t", partition, From::Earliest)).collect();
+    lanes.ask(ids[3]);
+    lanes.ask(ids[0]);
+    assert_eq!(lanes.waiting_from(ids[3], 9), [ids[3], ids[0]]);
+    assert_eq!(lanes.waiting_from(ids[1], 2), [ids[1], ids[2]]);
+}
+
+#[test]
+fn what_is_to_be_read_is_let_go_last() {
+    let mut lanes = Lanes::new();
+    let ids: Vec<usize> = (0..4).map(|partition| live(&mut lanes, "t", partition)).collect();
+    lanes.ask(ids[0]);
+    lanes.ask(ids[1]);
+    assert_eq!(lanes.stalest_live(4), [ids[2], ids[3], ids[1], ids[0]]);
+    lanes.touch(ids[0]);
+    assert_eq!(lanes.stalest_live(3), [ids[2], ids[3], ids[0]]);
+}

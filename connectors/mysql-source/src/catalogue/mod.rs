@@ -27,6 +27,7 @@ use tokio::sync::Mutex;
 
 use crate::binlog::Enrich;
 use crate::session::{connect, within};
+use read::Reader;
 
 /// Databases that are the server's own.
 const SYSTEM_DATABASES: [&str; 4] = ["mysql", "sys", "performance_schema", "information_schema"];
@@ -52,13 +53,13 @@ pub struct Catalogue(Arc<Inner>);
 
 struct Inner {
     endpoint: Endpoint,
-    conn: Mutex<Option<Conn>>,
+    reader: Mutex<Option<Reader>>,
 }
 
 impl Catalogue {
     /// A catalogue that has not connected yet.
     pub fn new(endpoint: Endpoint) -> Self {
-        Self(Arc::new(Inner { endpoint, conn: Mutex::new(None) }))
+        Self(Arc::new(Inner { endpoint, reader: Mutex::new(None) }))
     }
 
     /// A table as it is now; `None` where there is none of that name (or a view).
@@ -66,13 +67,13 @@ impl Catalogue {
     /// # Errors
     /// What the server answers; a column of a type not known here.
     pub async fn table(&self, name: &TableName) -> Result<Option<Table>> {
-        let mut slot = self.0.conn.lock().await;
+        let mut slot = self.0.reader.lock().await;
         let mut attempt = 1;
         loop {
-            let mut conn = self.take(&mut slot).await?;
-            match read::table(&mut conn, name).await {
+            let mut reader = self.take(&mut slot).await?;
+            match reader.table(name).await {
                 Ok(table) => {
-                    *slot = Some(conn);
+                    *slot = Some(reader);
                     return Ok(table);
                 }
                 Err(e) if attempt < ATTEMPTS && e.fate() == Fate::Retry => attempt += 1,
@@ -86,17 +87,17 @@ impl Catalogue {
     /// # Errors
     /// What the server answers.
     pub async fn statement(&self, name: &TableName) -> Result<Option<String>> {
-        let mut slot = self.0.conn.lock().await;
-        let mut conn = self.take(&mut slot).await?;
-        let statement = read::statement(&mut conn, name).await?;
-        *slot = Some(conn);
+        let mut slot = self.0.reader.lock().await;
+        let mut reader = self.take(&mut slot).await?;
+        let statement = reader.statement(name).await?;
+        *slot = Some(reader);
         Ok(statement)
     }
 
-    async fn take(&self, slot: &mut Option<Conn>) -> Result<Conn> {
+    async fn take(&self, slot: &mut Option<Reader>) -> Result<Reader> {
         match slot.take() {
-            Some(conn) => Ok(conn),
-            None => connect(&self.0.endpoint).await,
+            Some(reader) => Ok(reader),
+            None => Reader::new(connect(&self.0.endpoint).await?).await,
         }
     }
 }

@@ -5,62 +5,83 @@ use cdc_sdk::column::{Extra, Generated};
 use cdc_sdk::table::{Key, KeyKind, KeyOn, KeyPart, Table};
 use cdc_sdk::{Column, ColumnType, Error, Kind, Result, TableName};
 use mysql_async::prelude::{FromValue, Queryable};
-use mysql_async::{Conn, Row};
+use mysql_async::{Conn, Row, Statement};
 
 use super::declared::column_type;
 use super::expression::plain_expression;
-use crate::session::within;
+use crate::session::{is_missing_table, within};
 
-/// A table as the catalogue holds it now; `None` where it has none of that name.
-///
-/// # Errors
-/// What the server answers; [`Kind::TypeUnsupported`] for a type not known here.
-pub(super) async fn table(conn: &mut Conn, name: &TableName) -> Result<Option<Table>> {
-    let doing = format!("reading the catalogue of {name}");
-    let key = || (name.database.as_str(), name.table.as_str());
-    let general = "SELECT TABLE_COLLATION, TABLE_COMMENT FROM information_schema.TABLES \
-                   WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND TABLE_TYPE = 'BASE TABLE'";
-    let Some(general) = within::<Option<Row>>(&doing, conn.exec_first(general, key())).await? else {
-        return Ok(None);
-    };
-    let srid = if conn.server_version() >= (8, 0, 0) { "SRS_ID" } else { "NULL" };
-    let columns = format!(
-        "SELECT COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE, CHARACTER_SET_NAME, COLLATION_NAME, COLUMN_DEFAULT, EXTRA, \
-         COLUMN_COMMENT, GENERATION_EXPRESSION, {srid} FROM information_schema.COLUMNS \
-         WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION"
-    );
-    let rows: Vec<Row> = within(&doing, conn.exec(columns, key())).await?;
-    let columns = rows.iter().map(|row| column(name, row)).collect::<Result<Vec<_>>>()?;
-    let expression = if conn.server_version() >= (8, 0, 13) { "EXPRESSION" } else { "NULL" };
-    let keys = format!(
-        "SELECT INDEX_NAME, NON_UNIQUE, COLUMN_NAME, SUB_PART, COLLATION, INDEX_TYPE, {expression} \
-         FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? \
-         ORDER BY INDEX_NAME <> 'PRIMARY', NON_UNIQUE, INDEX_NAME, SEQ_IN_INDEX"
-    );
-    let parts: Vec<Row> = within(&doing, conn.exec(keys, key())).await?;
-    let keys = keys_of(name, &columns, &parts)?;
-    Ok(Some(Table {
-        version: Table::VERSION,
-        chosen_key: None,
-        name: name.clone(),
-        columns,
-        keys,
-        collation: text(&general, 0),
-        comment: text(&general, 1).unwrap_or_default(),
-    }))
+/// A connection with the three queries prepared: for the server that is as much work as answering them, and of
+/// thousands of tables each is read more than once.
+pub(super) struct Reader {
+    conn: Conn,
+    general: Statement,
+    columns: Statement,
+    keys: Statement,
 }
 
-/// The statement that would make a table; `None` where there is none of that name.
-///
-/// # Errors
-/// What the server answers.
-pub(super) async fn statement(conn: &mut Conn, name: &TableName) -> Result<Option<String>> {
-    const NO_SUCH_TABLE: u16 = 1146;
-    let sql = format!("SHOW CREATE TABLE {}", name.sql());
-    match conn.query_first::<Row, _>(sql).await {
-        Ok(row) => Ok(row.and_then(|row| text(&row, 1))),
-        Err(mysql_async::Error::Server(e)) if e.code == NO_SUCH_TABLE => Ok(None),
-        Err(e) => within(&format!("reading the statement of {name}"), async { Err(e) }).await,
+impl Reader {
+    /// Prepares the queries.
+    ///
+    /// # Errors
+    /// What the server answers.
+    pub(super) async fn new(mut conn: Conn) -> Result<Self> {
+        let doing = "reading the catalogue";
+        let general = "SELECT TABLE_COLLATION, TABLE_COMMENT FROM information_schema.TABLES \
+                       WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND TABLE_TYPE = 'BASE TABLE'";
+        let srid = if conn.server_version() >= (8, 0, 0) { "SRS_ID" } else { "NULL" };
+        let columns = format!(
+            "SELECT COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE, CHARACTER_SET_NAME, COLLATION_NAME, COLUMN_DEFAULT, EXTRA, \
+             COLUMN_COMMENT, GENERATION_EXPRESSION, {srid} FROM information_schema.COLUMNS \
+             WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION"
+        );
+        let expression = if conn.server_version() >= (8, 0, 13) { "EXPRESSION" } else { "NULL" };
+        let keys = format!(
+            "SELECT INDEX_NAME, NON_UNIQUE, COLUMN_NAME, SUB_PART, COLLATION, INDEX_TYPE, {expression} \
+             FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? \
+             ORDER BY INDEX_NAME <> 'PRIMARY', NON_UNIQUE, INDEX_NAME, SEQ_IN_INDEX"
+        );
+        let general = within(doing, conn.prep(general)).await?;
+        let columns = within(doing, conn.prep(columns)).await?;
+        let keys = within(doing, conn.prep(keys)).await?;
+        Ok(Self { conn, general, columns, keys })
+    }
+
+    /// A table as the catalogue holds it now; `None` where it has none of that name.
+    ///
+    /// # Errors
+    /// What the server answers; [`Kind::TypeUnsupported`] for a type not known here.
+    pub(super) async fn table(&mut self, name: &TableName) -> Result<Option<Table>> {
+        let doing = format!("reading the catalogue of {name}");
+        let key = || (name.database.as_str(), name.table.as_str());
+        let general: Option<Row> = within(&doing, self.conn.exec_first(&self.general, key())).await?;
+        let Some(general) = general else { return Ok(None) };
+        let rows: Vec<Row> = within(&doing, self.conn.exec(&self.columns, key())).await?;
+        let columns = rows.iter().map(|row| column(name, row)).collect::<Result<Vec<_>>>()?;
+        let parts: Vec<Row> = within(&doing, self.conn.exec(&self.keys, key())).await?;
+        let keys = keys_of(name, &columns, &parts)?;
+        Ok(Some(Table {
+            version: Table::VERSION,
+            chosen_key: None,
+            name: name.clone(),
+            columns,
+            keys,
+            collation: text(&general, 0),
+            comment: text(&general, 1).unwrap_or_default(),
+        }))
+    }
+
+    /// The statement that would make a table; `None` where there is none of that name.
+    ///
+    /// # Errors
+    /// What the server answers.
+    pub(super) async fn statement(&mut self, name: &TableName) -> Result<Option<String>> {
+        let sql = format!("SHOW CREATE TABLE {}", name.sql());
+        match self.conn.query_first::<Row, _>(sql).await {
+            Ok(row) => Ok(row.and_then(|row| text(&row, 1))),
+            Err(missing) if is_missing_table(&missing) => Ok(None),
+            Err(e) => within(&format!("reading the statement of {name}"), async { Err(e) }).await,
+        }
     }
 }
 

@@ -12,8 +12,11 @@ const GROUP_LEN: [usize; 10] = [0, 1, 1, 2, 2, 3, 3, 4, 4, 4];
 const TEN_TO: [u32; 10] =
     [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
 const GROUP: u8 = 9;
-/// Bytes of DECIMAL(65,30), the longest, rounded up.
-const LEN_MAX: usize = 32;
+/// Digits that a value is written with, at most. A column has 65; in JSON those before the point are rounded up to whole
+/// groups (`Json_decimal`, `decimal_t::intg`), the ninth at most.
+pub(crate) const PRECISION_MAX: u8 = 9 * GROUP;
+/// Bytes of the longest value, 33 in JSON, rounded up.
+const LEN_MAX: usize = 36;
 
 /// Bytes of a value.
 pub(crate) fn size(precision: u8, scale: u8) -> usize {

@@ -127,7 +127,7 @@ fn opaque(reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
     match field {
         field::NEWDECIMAL => {
             let [precision, scale] = value.array()?;
-            if precision > 65 || scale > precision {
+            if precision > decimal::PRECISION_MAX || scale > precision {
                 return Err(Malformed("a DECIMAL in JSON has an impossible precision"));
             }
             decimal::read(value.rest(), precision, scale)?.write_text(out);

@@ -36,6 +36,20 @@ fn doubles_as_the_server_prints_them() {
     }
 }
 
+/// Found by random tables: a DECIMAL of 65 digits stopped the source, since in JSON it has 72, zeros in front.
+#[test]
+fn decimals_of_more_digits_than_a_column_has() {
+    // As 9.7.4 stores CAST(REPEAT('9', 65) AS DECIMAL(65,0)).
+    let nines = [0x3b, 0x9a, 0xc9, 0xff].repeat(7);
+    let stored = [&[15, 246, 34, 72, 0, 0x80, 0, 0, 99], nines.as_slice()].concat();
+    assert_eq!(text(&stored), Some("9".repeat(65)));
+    // DECIMAL(65,1): a byte more.
+    let stored = [&[15, 246, 35, 73, 1, 0x80, 0, 0, 9], nines.as_slice(), &[5]].concat();
+    assert_eq!(text(&stored), Some(format!("{}.5", "9".repeat(64))));
+    let stored = [&[15, 246, 35, 82, 1, 0x80, 0, 0, 9], nines.as_slice(), &[5]].concat();
+    assert_eq!(text(&stored), None);
+}
+
 #[test]
 fn documents() {
     assert_eq!(text(&[]).unwrap(), "null");
