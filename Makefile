@@ -11,7 +11,8 @@ help: ## This list
 build: ## The release binary, target/release/cdc
 	cargo build --release --locked
 
-# The stack's environment names the servers; tests find them by it.
+# The stack's environment names the servers; tests find them by it. A test waits now and then: one more than there are cores.
+test: export RUST_TEST_THREADS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 test: ## All tests, against real MySQLs, Kafka and a registry
 	docker/native/require.sh
 	$(STACK) up

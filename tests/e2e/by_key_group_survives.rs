@@ -125,7 +125,7 @@ async fn write(world: Arc<World>, writer: u64, stop: Arc<AtomicBool>, written: A
         }
         let line = dice.below(50);
         conn.query_drop(format!("INSERT INTO log VALUES ({line})")).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(3)).await;
+        tokio::time::sleep(Duration::from_millis(8)).await;
     }
 }
 
@@ -144,7 +144,7 @@ async fn watch(world: Arc<World>, stop: Arc<AtomicBool>) -> u64 {
             }
         }
         looks += 1;
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     looks
 }

@@ -1,4 +1,4 @@
-//! One transaction of a million rows, and one that is compressed in the log to a fiftieth, go through both
+//! One transaction of 250 MB, and one that is compressed in the log to a fiftieth, go through both
 //! processes within their memory limit, and are seen at the destination whole or not at all.
 
 use std::sync::Arc;
@@ -11,7 +11,8 @@ use mysql_async::prelude::Queryable;
 
 use crate::kit::{Options, Process, Server, World, until_within, variable};
 
-const ROWS: i64 = 1_000_000;
+const ROWS: i64 = 250_000;
+const ROW_BYTES: i64 = 1_000;
 const LIMIT_BYTES: u64 = 256 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -25,7 +26,7 @@ const KILLS: u32 = 3;
 #[tokio::test(flavor = "multi_thread")]
 async fn large_transaction_in_little_memory() {
     let world = Arc::new(World::new("large").await);
-    world.source_sql("CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(200) NOT NULL)").await;
+    world.source_sql("CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(1000) NOT NULL)").await;
     let mut source = world.start_source(&[]);
     let mut sink = world.start_sink(&[]);
     world.source_sql("INSERT INTO t VALUES (0, 'first')").await;
@@ -34,7 +35,7 @@ async fn large_transaction_in_little_memory() {
     let reader = tokio::spawn(read(world.clone(), ROWS + 1, done.clone()));
     world
         .source_sql(&format!(
-            "SET SESSION cte_max_recursion_depth={ROWS};\nINSERT INTO t WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<{ROWS}) SELECT i, RPAD(i, 180, 'x') FROM n"
+            "SET SESSION cte_max_recursion_depth={ROWS};\nINSERT INTO t WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<{ROWS}) SELECT i, RPAD(i, {ROW_BYTES}, 'x') FROM n"
         ))
         .await;
     let all = format!("SELECT COUNT(*) FROM t HAVING COUNT(*) = {}", ROWS + 1);

@@ -44,7 +44,7 @@ const SEED: u64 = 77;
 const FIRST_CASES: usize = 100;
 const WORLD_CASES: usize = 240;
 /// Worlds at a time: most of each is waiting.
-const WORLDS: usize = 2;
+const WORLDS: usize = 3;
 /// Cases of a round of the long form.
 const LONG_CASES: usize = 4000;
 /// Servers of our own, which nobody kills: they need not write before they answer.

@@ -122,6 +122,7 @@ async fn altered_or_renamed_under_its_view() -> Outcome {
              AND OBJECT_SCHEMA = '{}' AND LOCK_STATUS = 'PENDING'",
             world.table("bag").database
         );
+        let mut held = true;
         let outcome = loop {
             if let Ok(event) = tokio::time::timeout(Duration::from_millis(50), source.next()).await {
                 match event {
@@ -129,7 +130,8 @@ async fn altered_or_renamed_under_its_view() -> Outcome {
                     Err(error) => break error,
                 }
             }
-            if world.admin.query_first(&waits).await? == Some(1) {
+            if held && world.admin.query_first(&waits).await? == Some(1) {
+                held = false;
                 holder.query_drop(statement).await?;
                 holder.query_drop("UNLOCK TABLES").await?;
             }
