@@ -18,11 +18,11 @@ use crate::envelope::Meta;
 
 /// What happened to a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Happened<'a> {
+pub enum Happened {
     /// It was made, or is told for the first time.
-    Created(Option<&'a Table>),
+    Created,
     /// It is another.
-    Altered(Option<&'a Table>),
+    Altered,
     /// It is gone.
     Dropped,
 }
@@ -53,13 +53,13 @@ impl SchemaChangeIds {
         out
     }
 
-    /// What a statement did to a table.
+    /// What a statement did to a table, and the table as it is then, where that is known.
     pub fn value(
         &self,
         meta: &Meta<'_>,
         name: &TableName,
         statement: &str,
-        happened: Happened<'_>,
+        (happened, table): (Happened, Option<&Table>),
     ) -> Vec<u8> {
         let mut out = frame(self.value).to_vec();
         put_source(meta, name, &mut out);
@@ -67,10 +67,10 @@ impl SchemaChangeIds {
         put_some(&mut out, &name.database);
         out.push(0);
         put_some(&mut out, statement);
-        let (word, table) = match happened {
-            Happened::Created(table) => ("CREATE", table),
-            Happened::Altered(table) => ("ALTER", table),
-            Happened::Dropped => ("DROP", None),
+        let word = match happened {
+            Happened::Created => "CREATE",
+            Happened::Altered => "ALTER",
+            Happened::Dropped => "DROP",
         };
         put_length(&mut out, 1);
         put_bytes(&mut out, word.as_bytes());
@@ -82,8 +82,7 @@ impl SchemaChangeIds {
 }
 
 fn put_table(out: &mut Vec<u8>, table: &Table) {
-    let charset = table.collation.as_deref().and_then(|collation| collation.split('_').next());
-    put_optional(out, charset, |out, charset| put_bytes(out, charset.as_bytes()));
+    put_optional(out, table.charset(), |out, charset| put_bytes(out, charset.as_bytes()));
     let key = table.identity().unwrap_or_default();
     let key: Vec<&Column> = key.iter().filter_map(|&at| table.columns.get(at)).collect();
     out.push(2);

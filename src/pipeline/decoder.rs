@@ -1,8 +1,8 @@
 //! Records of data topics → changes: the schemas come from the registry, each once.
 //!
 //! Our own value schemas carry their table, and where the user chose the key of the records (`message.key.columns`), what
-//! tells a change's row from others is taken from the value, not from the key: rows may share that. Of Debezium's the table is guessed: its columns from the value
-//! schema, its key from that of the record's key, its name from the event.
+//! tells a change's row from others is taken from the value, not from the key: rows may share that. Of Debezium's the
+//! table is guessed: its columns from the value schema, its key from that of the record's key, its name from the event.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -125,7 +125,7 @@ impl RecordKeys {
 }
 
 /// The columns' names in lower case.
-fn names(table: &Table, columns: &[usize]) -> Vec<String> {
+pub(super) fn names(table: &Table, columns: &[usize]) -> Vec<String> {
     columns.iter().filter_map(|&column| Some(table.columns.get(column)?.name.to_lowercase())).collect()
 }
 

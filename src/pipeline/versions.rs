@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use cdc_sdk::{ColumnType, Error, Kind, OwnedRow, OwnedValue, Result, Row, RowChange, Table, Value};
 use serde::{Deserialize, Serialize};
 
+use super::record_keys::names;
 use crate::avro::TableCodec;
 
 /// Kafka's limit on the length of a topic's name.
@@ -183,10 +184,6 @@ fn identity_names(table: &Table) -> Option<Vec<String>> {
 /// The names of the records' key.
 fn key_names(table: &Table) -> Option<Vec<String>> {
     table.record_key().map(|columns| names(table, &columns))
-}
-
-fn names(table: &Table, columns: &[usize]) -> Vec<String> {
-    columns.iter().filter_map(|&c| Some(table.columns.get(c)?.name.to_lowercase())).collect()
 }
 
 /// Whether values of a type may be values of another as they are. Of integers each is looked at.

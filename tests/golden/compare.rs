@@ -41,13 +41,7 @@ async fn compare(set: &str) {
     run_source(&world);
     world.source_sql(CHANGES).await;
     run_source(&world);
-    let writer = Writer {
-        kafka: &world.kafka,
-        registry: &world.registry,
-        prefix: &world.name,
-        database: &world.name,
-        version: env!("CARGO_PKG_VERSION"),
-    };
+    let writer = Writer::ours(&world);
     let mut found = Vec::new();
     for table in tables() {
         differences(table, &Written::recorded(set, table), &writer.read(table).await, &mut found);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use super::record::{connector, prefix, wait_for_end, writer};
-use super::written::{Writer, folder};
+use super::written::{Writer, folder, recorded_beside};
 use crate::kit::{Connect, LIMIT, Options, Server, World, until};
 
 const PROFILE: &str = "[debezium]\nprofile = \"debezium\"\n";
@@ -72,23 +72,9 @@ fn told(records: &[Json]) -> Vec<Told> {
     .collect()
 }
 
-fn our_writer(world: &World) -> Writer<'_> {
-    Writer {
-        kafka: &world.kafka,
-        registry: &world.registry,
-        prefix: &world.name,
-        database: &world.name,
-        version: env!("CARGO_PKG_VERSION"),
-    }
-}
-
 async fn ours(world: &World) -> Vec<Told> {
-    let schema = |side: &str| {
-        let file = folder().join(format!("beside/schema_change.{side}.avsc"));
-        std::fs::read_to_string(file).unwrap().trim_end().to_owned()
-    };
-    let (key_schema, value_schema, records) = our_writer(world).read_beside(&world.name).await;
-    assert_eq!((key_schema, value_schema), (schema("key"), schema("value")));
+    let (key_schema, value_schema, records) = Writer::ours(world).read_beside(&world.name).await;
+    assert_eq!((key_schema, value_schema), recorded_beside("schema_change"));
     told(&records)
 }
 
@@ -124,11 +110,11 @@ async fn statements_are_told_as_debezium_tells_them() {
     world.source_sql(TABLES).await;
     let mut source = world.start_source(&[]);
     let end = format!("{0}.{0}.zz_end", world.name);
-    until("the tables are read", async || our_writer(&world).count(&end) == 1).await;
+    until("the tables are read", async || Writer::ours(&world).count(&end) == 1).await;
     for (number, statement) in (2..).zip(STATEMENTS.trim_end().split(";\n")) {
         world.source_sql(statement).await;
         world.source_sql(&format!("INSERT INTO zz_end VALUES ({number})")).await;
-        until(&format!("{statement} is passed"), async || our_writer(&world).count(&end) >= number).await;
+        until(&format!("{statement} is passed"), async || Writer::ours(&world).count(&end) >= number).await;
     }
     source.stop();
     // Before it makes a table Debezium tells that there is none.

@@ -5,21 +5,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::written::{Writer, folder};
+use super::written::{Writer, folder, recorded_beside};
 use super::{CHANGES, ROWS, TABLES, tables};
 use crate::kit::{LIMIT, Options, World};
 
 const PROVIDED: &str = "[debezium]\nprofile = \"debezium\"\n\"provide.transaction.metadata\" = \"true\"\n";
-
-fn writer(world: &World) -> Writer<'_> {
-    Writer {
-        kafka: &world.kafka,
-        registry: &world.registry,
-        prefix: &world.name,
-        database: &world.name,
-        version: env!("CARGO_PKG_VERSION"),
-    }
-}
 
 /// Runs this source until it has caught up. `dies_at` is the place in its code where it dies first.
 fn run_source(world: &World, dies_at: Option<&str>) {
@@ -48,13 +38,9 @@ async fn transactions_are_told_as_debezium_tells_them() {
     let theirs = recorded.lines().map(|line| serde_json::from_str(line.split_once("} ").unwrap().1).unwrap());
     let theirs: Vec<Json> = theirs.collect();
     let (key_schema, value_schema, ours) =
-        writer(&world).read_beside(&format!("{}.transaction", world.name)).await;
+        Writer::ours(&world).read_beside(&format!("{}.transaction", world.name)).await;
     assert_eq!(ends(&ours), ends(&theirs));
-    let schema = |side: &str| {
-        let file = folder().join(format!("beside/transaction.{side}.avsc"));
-        std::fs::read_to_string(file).unwrap().trim_end().to_owned()
-    };
-    assert_eq!((key_schema, value_schema), (schema("key"), schema("value")));
+    assert_eq!((key_schema, value_schema), recorded_beside("transaction"));
     let begun = ours.iter().filter(|record| record["status"] == "BEGIN").count();
     assert_eq!(begun * 2, ours.len());
     for table in tables() {
@@ -67,7 +53,7 @@ async fn transactions_are_told_as_debezium_tells_them() {
 async fn orders(world: &World, table: &str) {
     let topic = format!("{0}.{0}.{table}", world.name);
     let mut last: BTreeMap<String, u64> = BTreeMap::new();
-    for event in writer(world).events(&topic).await {
+    for event in Writer::ours(world).events(&topic).await {
         let block = &event["transaction"];
         let Some(id) = block["id"].as_str() else {
             assert_eq!(event["op"], "r", "{event}");
@@ -102,10 +88,10 @@ async fn a_restart_inside_a_transaction_goes_on_counting() {
         .await;
     run_source(&world, Some("source.inside_transaction:2"));
     run_source(&world, None);
-    let (_, _, told) = writer(&world).read_beside(&format!("{}.transaction", world.name)).await;
+    let (_, _, told) = Writer::ours(&world).read_beside(&format!("{}.transaction", world.name)).await;
     assert_eq!(told.len(), 2, "{told:?}");
     assert_eq!(told[1]["event_count"], ROWS + 2);
-    let orders: Vec<u64> = writer(&world)
+    let orders: Vec<u64> = Writer::ours(&world)
         .events(&format!("{0}.{0}.b", world.name))
         .await
         .iter()

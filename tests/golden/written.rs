@@ -12,6 +12,7 @@ use cdc::avro::{Registry, RegistrySettings, frame_id};
 use cdc::kafka::{Log, Settings};
 
 use super::FOR_SINK;
+use crate::kit::World;
 
 /// The name that stands for prefix and database alike.
 const NAME: &str = "golden";
@@ -38,7 +39,19 @@ pub struct Writer<'a> {
     pub version: &'a str,
 }
 
-impl Writer<'_> {
+impl<'w> Writer<'w> {
+    /// This program, as it writes in a world.
+    pub fn ours(world: &'w World) -> Self {
+        let (prefix, database) = (world.name.as_str(), world.name.as_str());
+        Self {
+            kafka: &world.kafka,
+            registry: &world.registry,
+            prefix,
+            database,
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+
     /// Reads a topic of one partition from beginning to end.
     pub async fn read(&self, table: &str) -> Written {
         let settings = RegistrySettings { url: self.registry.to_owned(), ..RegistrySettings::default() };
@@ -180,6 +193,12 @@ impl Written {
 /// The folder with what Debezium wrote.
 pub fn folder() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/debezium"))
+}
+
+/// The schemas of a topic beside the data, of keys and of values.
+pub fn recorded_beside(name: &str) -> (String, String) {
+    let recorded = Written::recorded("beside", name);
+    (recorded.key_schema, recorded.value_schema)
 }
 
 /// The database that the recorded events name.

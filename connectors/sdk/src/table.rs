@@ -100,6 +100,11 @@ impl Table {
     /// The version of the stored form with [`Table::chosen_key`].
     pub const VERSION_CHOSEN_KEY: u32 = 2;
 
+    /// The table's default character set, which its collation's name begins with.
+    pub fn charset(&self) -> Option<&str> {
+        self.collation.as_deref()?.split('_').next()
+    }
+
     /// The primary key.
     pub fn primary_key(&self) -> Option<&Key> {
         self.keys.iter().find(|k| k.kind == KeyKind::Primary)

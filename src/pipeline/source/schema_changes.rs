@@ -22,14 +22,6 @@ pub(super) struct SchemaChanges {
     prefix: String,
 }
 
-/// What became of a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    Created,
-    Altered,
-    Dropped,
-}
-
 impl SchemaChanges {
     /// Registers the schemas.
     pub async fn register(registry: &Registry, topic: &str) -> Result<Self> {
@@ -49,21 +41,16 @@ impl SchemaChanges {
         let (file, pos) = (position.file.clone(), position.pos);
         let origin = Origin { ts_us: now_us(), file, pos, ..Origin::default() };
         let meta = meta(&self.prefix, &origin, 0, Snapshot::True);
-        let value = self.ids.value(&meta, name, &statement, Happened::Created(table.as_deref()));
+        let value = self.ids.value(&meta, name, &statement, (Happened::Created, table.as_deref()));
         writer.schema_change(&self.ids.key(&name.database), &value)
     }
 
     /// What a statement did.
     pub async fn stated(&self, ddl: &DdlEvent, source: &Source, writer: &mut CutWriter) -> Result<()> {
-        for (name, fate) in fates(ddl, |name| source.captures(name)) {
-            let table = if fate == Fate::Dropped { None } else { source.table_now(name).await? };
-            let happened = match fate {
-                Fate::Created => Happened::Created(table.as_ref()),
-                Fate::Altered => Happened::Altered(table.as_ref()),
-                Fate::Dropped => Happened::Dropped,
-            };
+        for (name, happened) in happenings(ddl, |name| source.captures(name)) {
+            let table = if happened == Happened::Dropped { None } else { source.table_now(name).await? };
             let meta = meta(&self.prefix, &ddl.origin, 0, Snapshot::False);
-            let value = self.ids.value(&meta, name, &ddl.statement, happened);
+            let value = self.ids.value(&meta, name, &ddl.statement, (happened, table.as_ref()));
             writer.schema_change(&self.ids.key(&name.database), &value)?;
         }
         Ok(())
@@ -71,23 +58,23 @@ impl SchemaChanges {
 }
 
 /// What became of each captured table, once, in the order of the statement; nothing where there was none.
-fn fates(ddl: &DdlEvent, captured: impl Fn(&TableName) -> bool) -> Vec<(&TableName, Fate)> {
+fn happenings(ddl: &DdlEvent, captured: impl Fn(&TableName) -> bool) -> Vec<(&TableName, Happened)> {
     if ddl.statement.is_empty() {
         return Vec::new();
     }
-    let mut fates: Vec<(&TableName, Fate)> = Vec::new();
+    let mut all: Vec<(&TableName, Happened)> = Vec::new();
     for (at, effect) in ddl.effects.iter().enumerate() {
         let later = ddl.effects.get(at + 1..).unwrap_or_default();
         let renamed = |effects: &[Effect], name: &TableName| {
             effects.iter().any(|effect| matches!(effect, Effect::Rename { from, .. } if from == name))
         };
-        let (name, fate) = match effect {
-            Effect::Create(name) => (name, Fate::Created),
-            Effect::Drop(name) => (name, Fate::Dropped),
+        let (name, happened) = match effect {
+            Effect::Create(name) => (name, Happened::Created),
+            Effect::Drop(name) => (name, Happened::Dropped),
             // A name that stands for a moment only, as in a swap.
             Effect::Rename { to, .. } if renamed(later, to) => continue,
-            Effect::Rename { to, .. } if captured(to) => (to, Fate::Altered),
-            Effect::Rename { from, .. } => (from, Fate::Dropped),
+            Effect::Rename { to, .. } if captured(to) => (to, Happened::Altered),
+            Effect::Rename { from, .. } => (from, Happened::Dropped),
             Effect::Truncate(_) | Effect::DropDatabase(_) | Effect::Unknown { table: None } => continue,
             Effect::Reshape(name)
             | Effect::Column { table: name, .. }
@@ -95,19 +82,19 @@ fn fates(ddl: &DdlEvent, captured: impl Fn(&TableName) -> bool) -> Vec<(&TableNa
             | Effect::Metadata(name)
             | Effect::Unknown { table: Some(name) } => match renamed(&ddl.effects, name) {
                 true => continue,
-                false => (name, Fate::Altered),
+                false => (name, Happened::Altered),
             },
         };
         if !captured(name) {
             continue;
         }
-        match fates.iter_mut().find(|(told, _)| *told == name) {
-            Some((_, Fate::Created)) if fate == Fate::Altered => {}
-            Some((_, last)) => *last = fate,
-            None => fates.push((name, fate)),
+        match all.iter_mut().find(|(told, _)| *told == name) {
+            Some((_, Happened::Created)) if happened == Happened::Altered => {}
+            Some((_, last)) => *last = happened,
+            None => all.push((name, happened)),
         }
     }
-    fates
+    all
 }
 
 #[cfg(test)]

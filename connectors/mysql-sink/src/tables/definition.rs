@@ -16,8 +16,7 @@ pub(crate) fn create_table(table: &Table, target: &TableName) -> String {
     let body: Vec<String> = columns.chain(keys).map(|line| format!("  {line}")).collect();
     let mut sql =
         format!("CREATE TABLE IF NOT EXISTS {} (\n{}\n) ENGINE=InnoDB", target.sql(), body.join(",\n"));
-    if let Some(collation) = &table.collation {
-        let charset = collation.split('_').next().unwrap_or(collation);
+    if let Some((collation, charset)) = table.collation.as_ref().zip(table.charset()) {
         sql.push_str(&format!(" DEFAULT CHARSET={charset} COLLATE={collation}"));
     }
     if !table.comment.is_empty() {

@@ -2,7 +2,7 @@
 
 use cdc_sdk::{Error, Kind, Result, TableName};
 
-use super::{DdlEvent, DroppedColumns, Source, pending};
+use super::{DdlEvent, Source, pending};
 use crate::binlog::Ddl;
 use crate::ddl::Effect;
 use crate::settings::OnUnsafeDdl;
@@ -17,12 +17,8 @@ impl Source {
             statement: ddl.statement,
             database: ddl.database,
             effects,
-            emptied: Vec::new(),
-            progress: Vec::new(),
-            dropped: DroppedColumns::new(),
-            addressee: None,
-            unfinished: false,
             origin: ddl.origin,
+            ..DdlEvent::default()
         };
         let echo = self.is_echo();
         for effect in event.effects.clone() {

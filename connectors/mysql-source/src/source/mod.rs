@@ -85,7 +85,7 @@ pub enum Event {
 }
 
 /// A statement that changed captured tables, and what follows from it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct DdlEvent {
     /// The statement; empty where there was none.
     pub statement: String,
@@ -223,15 +223,13 @@ impl Source {
         let position = self.stream.position().clone();
         let origin = Origin { file: position.file.clone(), pos: position.pos, ..Origin::default() };
         self.out.push_back(Event::Ddl(DdlEvent {
-            statement: String::new(),
-            database: String::new(),
             effects: emptied.iter().cloned().map(Effect::Truncate).collect(),
             emptied,
             progress: of.progress,
-            dropped: DroppedColumns::new(),
             addressee: of.addressee,
             unfinished,
             origin,
+            ..DdlEvent::default()
         }));
         self.out.push_back(Event::Commit(Commit { position, committed_us: 0 }));
     }
