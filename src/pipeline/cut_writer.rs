@@ -222,6 +222,11 @@ impl CutWriter {
         self.publisher.send(&self.topics.state, 0, Some(&key), Some(&value), &[], now_ms())
     }
 
+    /// The key of an event that is of no row, for a topic that takes none without.
+    pub fn key_of_no_row(&self, text: &str) -> Vec<u8> {
+        records::encode_key(text, self.ids.control.key)
+    }
+
     /// Answers a command with the cut.
     pub fn control(&mut self, key: &str, json: &str) -> Result<()> {
         self.begin()?;

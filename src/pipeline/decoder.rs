@@ -44,7 +44,11 @@ impl Decoder {
         let mut plan = self.plan(id)?;
         if !plan.carries_table() {
             let key = key.map(|key| avro::frame_id(key)).transpose()?;
-            plan = self.guess(&plan, (key, id), value)?;
+            plan = match self.guess(&plan, (key, id), value) {
+                // Its key, in a compacted topic, is no row's.
+                Err(_) if plan.decode(value)?.op == Op::Truncate => self.guess(&plan, (None, id), value)?,
+                guessed => guessed?,
+            };
         }
         let decoded = plan.decode(value)?;
         Ok((plan, decoded))

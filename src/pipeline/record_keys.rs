@@ -163,6 +163,16 @@ pub(super) fn compacted(table: &Table, because: &str) -> Error {
     .hint("set cleanup.policy=delete for the topic; or choose columns that hold a whole key of the table")
 }
 
+/// Records without a key, and a topic that takes none.
+pub(super) fn compacted_without_key(table: &Table, topic: &str) -> Error {
+    Error::new(
+        Kind::RecordKey,
+        format!("{}: its records have no key, and the topic {topic} is compacted", table.name),
+    )
+    .detail("the table has neither a primary key nor a unique one whose columns are all NOT NULL; brokers take no record without a key into a compacted topic")
+    .hint("set cleanup.policy=delete for the topic; or give the table a primary key")
+}
+
 fn changed(base: &str, table: &Table, before: &[String], now: &[String]) -> Error {
     let shown = |chosen: &[String]| match chosen {
         [] => "what identifies a row".to_owned(),

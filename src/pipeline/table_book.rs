@@ -5,7 +5,7 @@
 //! partition for ever), and its schemas registered. After that a look-up is one
 //! probe of a map.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::mem::take;
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use super::record_keys::{self, RecordKeys};
 use super::recovery::{self, Recovered};
 use super::versions::{Copies, Fed, Versions};
 use crate::avro::{Plan, Registry, TableCodec};
-use crate::config::{OnIncompatible, TopicsConfig};
+use crate::config::{CleanupPolicy, OnIncompatible, TopicsConfig};
 use crate::envelope::{self, Modes};
 use crate::kafka::{Admin, BROKERS_TIME, TopicSpec};
 
@@ -53,6 +53,8 @@ pub struct TableBook {
     roads: HashMap<ShapeId, Arc<TableRoad>>,
     /// Partition counts of the topics that were there at the start.
     present: BTreeMap<String, i32>,
+    /// Which topics brokers compact, as far as that was asked for.
+    compacted: HashMap<String, bool>,
 }
 
 /// A record of `prefix.state` that is to be stored with the next cut.
@@ -75,8 +77,21 @@ impl TableBook {
     ) -> Self {
         let (pins, versions) = (take(&mut recovered.pins), take(&mut recovered.versions));
         let keys = RecordKeys::new(&modes, settings.cleanup_policy, take(&mut recovered.chosen_keys));
-        let (topics, roads, present) = Default::default();
-        Self { admin, registry, modes, prefix, settings, pins, versions, keys, topics, roads, present }
+        let (topics, roads, present, compacted) = Default::default();
+        Self {
+            admin,
+            registry,
+            modes,
+            prefix,
+            settings,
+            pins,
+            versions,
+            keys,
+            topics,
+            roads,
+            present,
+            compacted,
+        }
     }
 
     /// Whether the user chose, or had chosen, the key of a table's records.
@@ -115,7 +130,7 @@ impl TableBook {
         self.present = self.admin.topics_with_prefix(&format!("{}.", self.prefix)).await?;
         let missing: Vec<TopicSpec> = tables
             .iter()
-            .map(|(_, table)| self.spec(&self.base(&table.name), self.wanted(table)))
+            .map(|(_, table)| self.spec_of(table, &self.base(&table.name)))
             .filter(|spec| !self.present.contains_key(&spec.name) && !self.pins.contains_key(&spec.name))
             .collect();
         self.admin.create_all(&missing).await?;
@@ -237,10 +252,7 @@ impl TableBook {
         if let Some((_, topic)) = self.topics.get(&name) {
             return Ok(topic.clone());
         }
-        let mut spec = self.spec(&name, 1);
-        spec.config.retain(|(key, _)| key != "cleanup.policy");
-        spec.config.push(("cleanup.policy".to_owned(), "delete".to_owned()));
-        self.admin.create(spec).await?;
+        self.admin.create(self.spec(&name, 1, CleanupPolicy::Delete)).await?;
         let topic = DataTopic { index: self.topics.len(), name: name.as_str().into(), partitions: 1 };
         self.topics.insert(name, (TableName::new("", sink), topic.clone()));
         Ok(topic)
@@ -291,16 +303,17 @@ impl TableBook {
             return Ok((topic, Vec::new()));
         }
         let chosen = self.keys.pin(&base, table, !self.pins.contains_key(&base))?;
-        let (partitions, pin) = self.pinned(&name, self.wanted(table)).await?;
+        let (partitions, pin) = self.pinned(table, &name).await?;
         self.refuse_compacted(table, &name).await?;
         let topic = DataTopic { index: self.topics.len(), name: name.as_str().into(), partitions };
         self.topics.insert(name, (table.name.clone(), topic.clone()));
         Ok((topic, pin.into_iter().chain(chosen).collect()))
     }
 
-    /// A topic that somebody has made compacted, where rows share a key.
+    /// A topic that somebody has made compacted, where rows share a key or have none.
     async fn refuse_compacted(&self, table: &Table, topic: &str) -> Result<()> {
-        if table.chosen_key.is_none() || table.key_tells_rows() {
+        let has_key = table.record_key().is_some();
+        if has_key && (table.chosen_key.is_none() || table.key_tells_rows()) {
             return Ok(());
         }
         match self.admin.compacted(&[topic]).await {
@@ -310,14 +323,41 @@ impl TableBook {
             }
             found => match found?.is_empty() {
                 true => Ok(()),
-                false => Err(record_keys::compacted(table, &format!("the topic {topic} is compacted"))),
+                false if has_key => {
+                    Err(record_keys::compacted(table, &format!("the topic {topic} is compacted")))
+                }
+                false => Err(record_keys::compacted_without_key(table, topic)),
             },
         }
     }
 
+    /// Whether brokers compact a topic of the book; where nobody may ask them, what the settings say of new ones.
+    ///
+    /// # Errors
+    /// [`Kind::KafkaUnreachable`].
+    pub async fn is_compacted(&mut self, topic: &str) -> Result<bool> {
+        if let Some(known) = self.compacted.get(topic) {
+            return Ok(*known);
+        }
+        // All at once: many tables are emptied together where all is read again.
+        let topics: BTreeSet<&str> = self.topics.keys().map(String::as_str).chain([topic]).collect();
+        let topics: Vec<&str> =
+            topics.into_iter().filter(|name| !self.compacted.contains_key(*name)).collect();
+        let found = match self.admin.compacted(&topics).await {
+            Err(refused) if refused.kind() == Kind::KafkaRefused => None,
+            found => Some(found?),
+        };
+        let by_settings = self.settings.cleanup_policy == CleanupPolicy::Compact;
+        let is_compacted = |name: &str| found.as_ref().map_or(by_settings, |found| found.contains_key(name));
+        let answers: Vec<_> = topics.iter().map(|name| ((*name).to_owned(), is_compacted(name))).collect();
+        let answer = is_compacted(topic);
+        self.compacted.extend(answers);
+        Ok(answer)
+    }
+
     /// The topic's partition count: the pinned one, or that of a topic that is
     /// there, or a new topic's.
-    async fn pinned(&mut self, name: &str, wanted: i32) -> Result<(i32, Option<Stored>)> {
+    async fn pinned(&mut self, table: &Table, name: &str) -> Result<(i32, Option<Stored>)> {
         let present = match self.present.get(name) {
             Some(present) => Some(*present),
             None => self.admin.partitions(name).await?,
@@ -330,7 +370,9 @@ impl TableBook {
         let partitions = match present {
             Some(present) => present,
             None => {
-                self.admin.create(self.spec(name, wanted)).await?;
+                let spec = self.spec_of(table, name);
+                let wanted = spec.partitions;
+                self.admin.create(spec).await?;
                 wanted
             }
         };
@@ -339,12 +381,20 @@ impl TableBook {
         Ok((partitions, Some(Stored { key, json })))
     }
 
-    fn spec(&self, name: &str, partitions: i32) -> TopicSpec {
+    /// The topic of a table that is to be made. Into a compacted one no record comes without a key.
+    fn spec_of(&self, table: &Table, name: &str) -> TopicSpec {
+        let has_key = table.record_key().is_some();
+        let cleanup = if has_key { self.settings.cleanup_policy } else { CleanupPolicy::Delete };
+        if cleanup != self.settings.cleanup_policy {
+            tracing::warn!(table = %table.name, topic = name, "the table has no key: its topic is not compacted");
+        }
+        self.spec(name, self.wanted(table), cleanup)
+    }
+
+    fn spec(&self, name: &str, partitions: i32, cleanup: CleanupPolicy) -> TopicSpec {
         let (key, value) = BROKERS_TIME;
-        let mut config = vec![
-            ("cleanup.policy".to_owned(), self.settings.cleanup_policy.to_string()),
-            (key.to_owned(), value.to_owned()),
-        ];
+        let mut config =
+            vec![("cleanup.policy".to_owned(), cleanup.to_string()), (key.to_owned(), value.to_owned())];
         if let Some(retention) = self.settings.retention_ms {
             config.push(("retention.ms".to_owned(), retention.to_string()));
         }

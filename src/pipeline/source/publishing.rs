@@ -13,6 +13,10 @@ use crate::pipeline::cut_writer::{CutWriter, DataTopic};
 use crate::pipeline::table_book::TableRoad;
 use crate::pipeline::versions::Copies;
 
+/// The key of TRUNCATE in compacted topics, which take no record without one. The last of them is kept: it takes
+/// away all rows that those before it did.
+const TRUNCATE_KEY: &str = "truncate";
+
 impl Road<'_> {
     /// The road of a shape. One that is new may have something to be stored.
     pub(super) async fn road(&mut self, shape: ShapeId, table: &Arc<Table>) -> Result<Arc<TableRoad>> {
@@ -48,17 +52,26 @@ impl Road<'_> {
         private: Option<&DataTopic>,
     ) -> Result<()> {
         let Some(road) = self.road_of(name).await? else { return Ok(()) };
-        let writer = &mut self.writer;
+        let topic = private.unwrap_or(&road.topic);
+        let key = self.truncate_key(&topic.name).await?;
         let meta = meta(&self.config.topic_prefix, &ddl.origin, 0, Snapshot::False);
+        let writer = &mut self.writer;
         road.codec.encode_truncate(&meta, &mut self.scratch, &mut |out: Outgoing<'_>| {
-            writer.event(private.unwrap_or(&road.topic), 0, &out)
+            writer.event(topic, 0, &Outgoing { key: key.as_deref(), ..out })
         })?;
         for copies in road.copies.iter().filter(|copies| private.is_none() && copies.go_on()) {
+            let key = self.truncate_key(&copies.topic).await?;
+            let writer = &mut self.writer;
             copies.codec().encode_truncate(&meta, &mut self.scratch, &mut |out: Outgoing<'_>| {
-                writer.copy(&copies.topic, 0, &out)
+                writer.copy(&copies.topic, 0, &Outgoing { key: key.as_deref(), ..out })
             })?;
         }
         Ok(())
+    }
+
+    async fn truncate_key(&mut self, topic: &str) -> Result<Option<Vec<u8>>> {
+        let is_compacted = self.book.is_compacted(topic).await?;
+        Ok(is_compacted.then(|| self.writer.key_of_no_row(TRUNCATE_KEY)))
     }
 
     /// A change to this topic, which is the table's, or that of one sink.
