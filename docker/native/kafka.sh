@@ -108,8 +108,8 @@ kafka_start() { # name settings… → HOST:PORT
 }
 
 kafka_start_locked() {
-  local name=$1 dir java port controller number=1
-  local -a settings
+  local name=$1 dir java port controller classes number=1
+  local -a settings jvm
   shift
   dir=$(server_dir kafka "$name")
   mkdir -p "$dir"
@@ -131,7 +131,10 @@ kafka_start_locked() {
     } | write_file "$dir/server.properties"
     log4j_settings | write_file "$dir/log4j2.xml"
     format_storage "$dir" "$java"
-    launch "$dir" "$java" "-Xmx${CDC_KAFKA_HEAP:-1g}" -Xms256m -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:+ExplicitGCInvokesConcurrent \
+    # The shared broker is the one that is measured: as Kafka's own scripts start it.
+    [ "$name" = main ] && jvm=(-XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:+ExplicitGCInvokesConcurrent) || jvm=("${BRIEF_JVM[@]}")
+    classes=$(class_archive kafka "$KAFKA_PREFIX" "$java")
+    launch "$dir" "$java" "-Xmx${CDC_KAFKA_HEAP:-1g}" -Xms256m "${jvm[@]}" ${classes:+"$classes"} \
       -Djava.awt.headless=true "-Dlog4j2.configurationFile=$dir/log4j2.xml" -cp "$KAFKA_PREFIX/libs/*" \
       kafka.Kafka "$dir/server.properties"
   fi

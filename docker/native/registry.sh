@@ -37,7 +37,7 @@ END
 }
 
 registry_start_locked() {
-  local name=$1 dir java port management jar
+  local name=$1 dir java port management jar classes
   local -a variables
   shift
   dir=$(server_dir registry "$name")
@@ -51,8 +51,10 @@ registry_start_locked() {
     port=$(choose_port "$dir" port)
     management=$(choose_port "$dir" port-management)
     mapfile -t variables < <(registry_variables "$dir" "$port" "$management")
+    classes=$(class_archive registry "$REGISTRY_PREFIX" "$java")
     # The property is for server_pid: nothing else on this command line names the directory.
-    launch "$dir" env "${variables[@]}" "$@" "$java" -Xmx512m "-Dcdc.stack.directory=$dir/" -jar "$jar"
+    launch "$dir" env "${variables[@]}" "$@" "$java" -Xmx512m "${BRIEF_JVM[@]}" ${classes:+"$classes"} \
+      "-Dcdc.stack.directory=$dir/" -jar "$jar"
   fi
   wait_ready "$dir" "registry '$name'" 90 registry_answers "$port"
   registry_url "$port"
