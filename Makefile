@@ -3,7 +3,7 @@
 STACK := docker/native/stack.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help build test golden lint fmt stack stack-down demo demo-docker bench extremes online-schema-change fuzz soak clean
+.PHONY: help build test golden lint fmt stack stack-down demo demo-docker bench bench-growth microbench extremes online-schema-change fuzz soak clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,7 +44,16 @@ demo-docker: ## The same pipeline in containers
 # QUICK=1 takes a fifth of the rows. PEERS=0 leaves the peers out of the road. Results go to bench/results.
 bench: ## Throughput and delays on this machine, beside Debezium and MySQL's own replication
 	$(STACK) up
-	set -a && eval "$$($(STACK) env)" && set +a && cargo test --release -p cdc --test cdc-tests -- --ignored --nocapture --test-threads=1 bench_
+	set -a && eval "$$($(STACK) env)" && set +a && cargo test --release -p cdc --test cdc-tests -- --ignored --nocapture --test-threads=1 bench_road bench_shapes
+
+# QUICK=1 takes small sizes only, FULL=1 up to 10,000,000 rows. Results go to bench/results.
+bench-growth: ## How cost grows with rows, columns, tables, transactions …: a chart and an exponent for each
+	$(STACK) up
+	set -a && eval "$$($(STACK) env)" && set +a && cargo test --release -p cdc --test cdc-tests -- --ignored --nocapture bench_growth
+
+# Needs no servers.
+microbench: ## Time and allocations for a row in each step of the hot path
+	cargo test --release -p cdc-mysql-source -p cdc -p cdc-mysql-sink --lib -- --ignored --nocapture --test-threads=1 hot_path_
 
 # One at a time: each has servers of its own and gigabytes on disk. The last line of each is JSON.
 extremes: ## What is very large, with the memory it took: 2 GB transaction, 64 MB rows, 10,000 tables …

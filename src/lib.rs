@@ -15,3 +15,7 @@ pub mod observe;
 #[cfg(test)]
 #[path = "../tests/kit/damage.rs"]
 mod damage;
+
+#[cfg(test)]
+#[path = "../tests/kit/hot_path.rs"]
+mod hot_path;

@@ -102,4 +102,15 @@ impl Row for AvroRow {
         }
         Ok(())
     }
+
+    fn rank(&self, column: usize) -> Result<Option<u64>> {
+        let mut input = Input::new(&self.bytes);
+        let mut scratch = Vec::new();
+        let mut found = None;
+        for reader in self.plan.columns.iter().take(column + 1) {
+            let value = reader.read(&mut input, &mut scratch);
+            found = value.map_err(|e| e.at(format!("table {}", self.plan.table().name)))?.rank();
+        }
+        Ok(found)
+    }
 }

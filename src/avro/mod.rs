@@ -10,6 +10,8 @@ pub mod records;
 mod registry;
 
 #[cfg(test)]
+mod bench;
+#[cfg(test)]
 mod fuzz;
 #[cfg(test)]
 pub(crate) mod sample;

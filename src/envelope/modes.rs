@@ -29,8 +29,9 @@ pub struct Modes {
     pub provide_transaction_metadata: bool,
     /// `include.schema.changes`: statements that changed captured tables, on the topic of the prefix.
     pub include_schema_changes: bool,
-    /// Whether the table travels in its value schema (`cdc.table`), and texts of
-    /// ENUM and SET are told apart where Debezium's are the same. Off in the profile `debezium`.
+    /// Whether the table travels in its value schema (`cdc.table`), texts of ENUM and SET are told
+    /// apart where Debezium's are the same, and JSON is marked with its kinds
+    /// ([`cdc_sdk::json`]). Off in the profile `debezium`.
     pub carry_table: bool,
 }
 

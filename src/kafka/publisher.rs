@@ -15,21 +15,24 @@
 
 mod linger;
 mod opening;
+mod produce;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cdc_sdk::cut::Place;
 use cdc_sdk::{Error, Kind, Result};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::producer::{BaseProducer, Producer as _};
 
 use super::fault;
 use super::receipts::{Receipts, cost_bytes};
+use super::settings::BATCH_BYTES;
 use super::topic;
 
 pub use opening::Candidate;
+use produce::{Record, Topic};
 
 /// Pause between two looks at the delivery reports. rdkafka's own waits go in steps of
 /// 100 ms, and below 1 ms they spin.
@@ -37,6 +40,13 @@ const LOOK_AGAIN: Duration = Duration::from_micros(200);
 
 /// A step of a flush, after which receipts are taken in. Whole ms, as librdkafka counts.
 const LIFT_STEP: Duration = Duration::from_millis(1);
+
+/// Without a lift for this long, whoever waits for all receipts has the linger lifted again: a step may pass before
+/// the broker's thread has looked.
+const LIFT_AGAIN: Duration = Duration::from_millis(10);
+
+/// Up to so many bytes a flush is a matter of a request or two for each partition.
+const SHORT_BYTES: usize = BATCH_BYTES;
 
 /// Without a receipt for this long, whoever waits for room has records sent that wait for company.
 const STANDSTILL: Duration = Duration::from_millis(10);
@@ -63,14 +73,32 @@ pub(super) enum Outcome {
 
 /// A transactional producer. One thread uses it.
 pub struct Publisher {
+    /// By topic.
+    slots: HashMap<String, Slots>,
+    /// By slot.
+    places: Vec<Destination>,
     producer: BaseProducer<Receipts>,
     transactional_id: String,
     budget_bytes: usize,
     patience: Duration,
-    slots: HashMap<String, Vec<usize>>,
-    places: Vec<(String, i32)>,
     open: bool,
     since_poll: u32,
+}
+
+/// A partition that was sent to.
+#[derive(Debug)]
+struct Destination {
+    name: String,
+    partition: i32,
+    topic: Arc<Topic>,
+}
+
+/// A topic that was sent to.
+#[derive(Debug)]
+struct Slots {
+    topic: Arc<Topic>,
+    /// By partition; `usize::MAX` for one that nothing was sent to.
+    of_partitions: Vec<usize>,
 }
 
 impl Publisher {
@@ -112,39 +140,27 @@ impl Publisher {
         let slot = self.slot(topic, partition)?;
         let cost = cost_bytes(key.map_or(0, <[u8]>::len), value.map_or(0, <[u8]>::len));
         self.make_room(cost)?;
-        let mut record = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, slot).partition(partition);
-        record.key = key;
-        record.payload = value;
-        record.timestamp = Some(timestamp_ms);
-        if !headers.is_empty() {
-            record.headers = Some(owned(headers));
-        }
-        self.enqueue(record, cost)
+        self.enqueue(&Record { partition, key, value, headers, timestamp_ms, slot }, cost)
     }
 
-    fn enqueue(&mut self, mut record: BaseRecord<'_, [u8], [u8], usize>, cost: usize) -> Result<()> {
-        let deadline = self.deadline();
+    fn enqueue(&self, record: &Record<'_>, cost: usize) -> Result<()> {
+        let place = self.places.get(record.slot);
+        let place = place.ok_or_else(|| Error::new(Kind::Bug, "a record's partition has no topic"))?;
+        let mut deadline = None;
         // Before librdkafka has it: the report may come at any poll after.
         self.receipts().sent(cost);
         loop {
-            match self.producer.send(record) {
-                Ok(()) => return Ok(()),
-                Err((KafkaError::MessageProduction(Code::QueueFull), back)) if Instant::now() < deadline => {
-                    record = back;
-                    self.poll();
-                    std::thread::sleep(LOOK_AGAIN);
-                }
-                Err((cause, back)) => {
-                    self.receipts().unsent(cost);
-                    let doing = format!(
-                        "sending {} bytes to {}/{}",
-                        cost_shown(back.key, back.payload),
-                        back.topic,
-                        back.partition.unwrap_or(-1)
-                    );
-                    return Err(self.fault(&cause, &doing));
-                }
+            let Err(cause) = place.topic.produce(&self.producer, record) else { return Ok(()) };
+            let is_full = matches!(cause, KafkaError::MessageProduction(Code::QueueFull));
+            if is_full && Instant::now() < *deadline.get_or_insert_with(|| self.deadline()) {
+                self.poll();
+                std::thread::sleep(LOOK_AGAIN);
+                continue;
             }
+            self.receipts().unsent(cost);
+            let size = cost_shown(record.key, record.value);
+            let doing = format!("sending {size} bytes to {}/{}", place.name, place.partition);
+            return Err(self.fault(&cause, &doing));
         }
     }
 
@@ -223,16 +239,31 @@ impl Publisher {
     /// As [`Self::send`].
     pub fn flush(&self) -> Result<()> {
         let deadline = self.deadline();
+        // As many bytes as there can be in batches that are not full.
+        let rests_bytes = self.places.len().saturating_mul(BATCH_BYTES);
+        let (mut left_at_lift, mut lifted) = (usize::MAX, Instant::now());
         loop {
             self.poll();
             self.check_receipts()?;
-            if self.in_flight() == 0 {
+            let (left, now) = (self.in_flight(), Instant::now());
+            if left == 0 {
                 return Ok(());
             }
-            if Instant::now() >= deadline {
+            if now >= deadline {
                 return Err(self.fault_of(Code::OperationTimedOut, "waiting for the brokers' receipts"));
             }
-            linger::lift(&self.producer, LIFT_STEP);
+            // A lifted linger keeps librdkafka's thread busy while a request is under way, so only where it helps:
+            // full batches go by themselves, and what waits behind a request can go once that has its receipt. What
+            // is over in a request or two has it lifted throughout: a step between two pulses would be felt.
+            let outstanding = self.receipts().outstanding_bytes();
+            let is_short = outstanding <= SHORT_BYTES;
+            let may_help = is_short || (left < left_at_lift && outstanding <= rests_bytes);
+            if may_help || now.duration_since(lifted) >= LIFT_AGAIN {
+                linger::lift(&self.producer, LIFT_STEP);
+                (left_at_lift, lifted) = (left, Instant::now());
+            } else {
+                std::thread::sleep(LOOK_AGAIN);
+            }
         }
     }
 
@@ -262,8 +293,8 @@ impl Publisher {
 
     fn take_ends(&self) -> Vec<Place> {
         let place = |(slot, offset): (usize, i64)| {
-            let (topic, partition) = self.places.get(slot)?.clone();
-            Some(Place { topic, partition, offset })
+            let Destination { name, partition, .. } = self.places.get(slot)?;
+            Some(Place { topic: name.clone(), partition: *partition, offset })
         };
         self.receipts().take_ends().into_iter().filter_map(place).collect()
     }
@@ -322,7 +353,7 @@ impl Publisher {
     /// The publisher's number for a partition.
     fn slot(&mut self, topic: &str, partition: i32) -> Result<usize> {
         let index = usize::try_from(partition).ok();
-        let known = index.and_then(|index| self.slots.get(topic)?.get(index).copied());
+        let known = index.and_then(|index| self.slots.get(topic)?.of_partitions.get(index).copied());
         match known.filter(|slot| *slot != usize::MAX) {
             Some(slot) => Ok(slot),
             None => self.new_slot(topic, partition),
@@ -336,14 +367,17 @@ impl Publisher {
             Error::new(Kind::Bug, format!("topic {topic} was given the partition {partition}"))
         })?;
         let slot = self.places.len();
-        let slots = self.slots.entry(topic.to_owned()).or_default();
-        if slots.len() <= index {
-            slots.resize(index + 1, usize::MAX);
+        if !self.slots.contains_key(topic) {
+            let handle = Topic::new(&self.producer, topic);
+            let handle = handle.map_err(|cause| self.fault(&cause, &format!("asking for topic {topic}")))?;
+            let slots = Slots { topic: Arc::new(handle), of_partitions: Vec::new() };
+            self.slots.insert(topic.to_owned(), slots);
         }
-        if let Some(place) = slots.get_mut(index) {
-            *place = slot;
+        if let Some(Slots { topic: handle, of_partitions }) = self.slots.get_mut(topic) {
+            of_partitions.resize(of_partitions.len().max(index + 1), usize::MAX);
+            of_partitions.get_mut(index).into_iter().for_each(|place| *place = slot);
+            self.places.push(Destination { name: topic.to_owned(), partition, topic: handle.clone() });
         }
-        self.places.push((topic.to_owned(), partition));
         Ok(slot)
     }
 
@@ -397,11 +431,6 @@ impl Publisher {
 
 /// Most partitions of one topic: bounds what a wrong number can allocate.
 const PARTITIONS_MAX: usize = 1 << 20;
-
-fn owned(headers: &[(&str, &[u8])]) -> OwnedHeaders {
-    let empty = OwnedHeaders::new_with_capacity(headers.len());
-    headers.iter().fold(empty, |all, (key, value)| all.insert(Header { key, value: Some(*value) }))
-}
 
 fn cost_shown(key: Option<&[u8]>, value: Option<&[u8]>) -> usize {
     key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)

@@ -121,7 +121,8 @@ impl<'a> Road<'a> {
         fail::point("source.taken_over");
         opening::refuse_lost_cuts(&admin, config, &recovered).await?;
         let start = opening::start_from(&recovered);
-        let mut source = Source::open(settings.clone(), start).await?;
+        let settings = mysql::Settings { mark_json: modes.carry_table, ..settings.clone() };
+        let mut source = Source::open(settings, start).await?;
         source.pause(recovered.taken.paused);
         let commands =
             block_in_place(|| Follower::start(&kafka, &topics.control, recovered.taken.next_offset))?;

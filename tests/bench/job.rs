@@ -24,7 +24,12 @@ impl Lane {
 
     /// One over other tables of a database.
     pub async fn over(database: &str, tables: &str, partitions: u32, name: &str) -> Self {
-        let world = World::with(name, &Options { partitions, ..Options::default() }).await;
+        Self::with(database, tables, name, &Options { partitions, ..Options::default() }).await
+    }
+
+    /// One with settings of its own.
+    pub async fn with(database: &str, tables: &str, name: &str, options: &Options) -> Self {
+        let world = World::with(name, options).await;
         let (all, wanted) = (format!("\"{}.*\"", world.name), format!("\"{database}.{tables}\""));
         world.edit("source.toml", &all, &wanted);
         world.route(&format!("{database}.*"), &format!("{}.*", world.name));

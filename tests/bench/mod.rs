@@ -6,9 +6,11 @@
 //! system, of the process alone, from /proc), MiB of peak resident memory (VmHWM), milliseconds.
 
 mod chart;
+mod curve;
 mod data;
 mod debezium;
 mod delay;
+mod growth;
 mod job;
 mod limits;
 mod replica;
@@ -37,6 +39,11 @@ pub struct Size {
     pub seconds: u64,
 }
 
+/// Whether a variable asks for something.
+fn is_set(variable: &str) -> bool {
+    !matches!(std::env::var(variable).as_deref(), Err(_) | Ok("" | "0"))
+}
+
 impl Size {
     /// As `QUICK` and `PEERS` say.
     fn chosen() -> Self {
@@ -56,9 +63,9 @@ impl Size {
             peer_runs: 3,
             seconds: 20,
         };
-        match std::env::var("QUICK").as_deref() {
-            Err(_) | Ok("" | "0") => full,
-            Ok(_) => Self {
+        match is_set("QUICK") {
+            false => full,
+            true => Self {
                 snapshot_rows: 200_000,
                 inserts: 200_000,
                 updates: 40_000,
@@ -118,6 +125,13 @@ async fn bench_shapes() {
     let mut report = Report::new(size);
     shapes::measure(size, &mut report).await;
     report.write("shapes");
+}
+
+/// How cost grows with each of eight sizes.
+#[ignore = "a measurement: make bench-growth"]
+#[tokio::test(flavor = "multi_thread")]
+async fn bench_growth() {
+    growth::measure().await;
 }
 
 /// The delays alone, printed and not kept.

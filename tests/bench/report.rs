@@ -89,18 +89,10 @@ impl Report {
     /// Prints the table and writes the files.
     pub fn write(&self, name: &str) {
         println!("\n{}", self.table());
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/results");
-        fs::create_dir_all(&folder).unwrap();
-        let json = serde_json::to_string_pretty(&self.json()).unwrap();
-        fs::write(folder.join(format!("{name}.json")), json + "\n").unwrap();
         let bars: Vec<_> =
             self.jobs.iter().filter_map(|(name, runs)| Some((name.as_str(), rates(runs)?))).collect();
-        fs::write(
-            folder.join(format!("{name}.svg")),
-            chart::bars("rows/s, median of runs and their range", &bars),
-        )
-        .unwrap();
-        println!("written: {}", folder.display());
+        keep(&format!("{name}.svg"), &chart::bars("rows/s, median of runs and their range", &bars));
+        keep_json(name, &self.json());
     }
 
     /// As a person reads it.
@@ -162,18 +154,37 @@ impl Report {
             json!({"transactions_per_second": d.rate, "reached": d.reached, "samples": d.ms.len(),
                 "median_ms": d.at(0.5), "p99_ms": d.at(0.99), "max_ms": d.at(1.0)})
         });
-        json!({
-            "version": 1,
-            "mysql": variable("CDC_STACK_MYSQL_VERSION"),
-            "kafka": variable("CDC_STACK_KAFKA_VERSION"),
-            "cores": std::thread::available_parallelism().map_or(0, usize::from),
-            "durability": "sync_binlog=1, innodb_flush_log_at_trx_commit=1, acks=all, exactly once",
-            "runs": self.size.runs,
-            "jobs": jobs,
-            "start_up_ms": self.start_up_ms,
-            "delays": delays.collect::<Vec<_>>(),
-        })
+        let mut all = environment();
+        all["runs"] = json!(self.size.runs);
+        all["jobs"] = json!(jobs);
+        all["start_up_ms"] = json!(self.start_up_ms);
+        all["delays"] = delays.collect();
+        all
     }
+}
+
+/// Where it was measured.
+pub fn environment() -> Value {
+    json!({
+        "version": 1,
+        "mysql": variable("CDC_STACK_MYSQL_VERSION"),
+        "kafka": variable("CDC_STACK_KAFKA_VERSION"),
+        "cores": std::thread::available_parallelism().map_or(0, usize::from),
+        "durability": "sync_binlog=1, innodb_flush_log_at_trx_commit=1, acks=all, exactly once",
+    })
+}
+
+/// Keeps what was measured.
+pub fn keep_json(name: &str, json: &Value) {
+    keep(&format!("{name}.json"), &(serde_json::to_string_pretty(json).unwrap() + "\n"));
+    println!("written: bench/results/{name}.json");
+}
+
+/// Writes a file of `bench/results`.
+pub fn keep(name: &str, text: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/results");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join(name), text).unwrap();
 }
 
 fn rates(runs: &[Run]) -> Option<Spread> {

@@ -14,18 +14,18 @@ const CLIENTS: u64 = 16;
 
 /// Tables that are alike.
 #[derive(Clone)]
-struct Shape {
-    name: &'static str,
-    tables: u64,
+pub struct Shape {
+    pub name: &'static str,
+    pub tables: u64,
     /// In each table.
-    rows: u64,
-    partitions: u32,
+    pub rows: u64,
+    pub partitions: u32,
     /// Columns behind the key.
-    columns: Vec<(String, &'static str)>,
-    /// What they hold, by the number of the row (`i`).
-    value: fn(usize) -> String,
-    /// Rows come one by one, each in a transaction, and not by the snapshot.
-    singly: bool,
+    pub columns: Vec<(String, &'static str)>,
+    /// What they hold, by the number of the column, with the number of the row (`i`) in it.
+    pub value: fn(usize) -> String,
+    /// Rows come by the log, so many in each transaction, and not by the snapshot. There is one table then.
+    pub in_transactions_of: Option<u64>,
 }
 
 impl Shape {
@@ -38,7 +38,7 @@ impl Shape {
             partitions: 4,
             columns: vec![("k".to_owned(), "INT")],
             value: |_| "i * 7919 % 1000000".to_owned(),
-            singly: false,
+            in_transactions_of: None,
         };
         let kinds = ["INT", "VARCHAR(40)", "DECIMAL(12,3)", "DATETIME", "BIGINT"];
         let wide = (0..200).map(|n| (format!("c{n}"), kinds[n % kinds.len()])).collect();
@@ -60,12 +60,17 @@ impl Shape {
                 ..usual.clone()
             },
             Self { name: "1,000 tables", tables: 1000, rows: rows(300), partitions: 1, ..usual.clone() },
-            Self { name: "single-row transactions", rows: rows(100_000), singly: true, ..usual },
+            Self {
+                name: "single-row transactions",
+                rows: rows(100_000),
+                in_transactions_of: Some(1),
+                ..usual
+            },
         ]
     }
 
-    /// Makes the tables, and fills them unless rows come singly.
-    async fn make(&self, world: &World) {
+    /// Makes the tables, and fills them unless rows come by the log.
+    pub async fn make(&self, world: &World) {
         let columns: Vec<String> = self.columns.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
         let values: Vec<String> = (0..self.columns.len()).map(self.value).collect();
         let rows = self.rows;
@@ -73,7 +78,7 @@ impl Shape {
             "SET SESSION cte_max_recursion_depth={rows};\nCREATE TABLE t0 (id BIGINT PRIMARY KEY, {});\n\
              INSERT INTO t0 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<{}) SELECT i, {} FROM n",
             columns.join(", "),
-            if self.singly { 1 } else { rows },
+            if self.in_transactions_of.is_some() { 1 } else { rows },
             values.join(", ")
         );
         world.source_sql(&fill).await;
@@ -83,22 +88,37 @@ impl Shape {
         }
     }
 
-    /// The rows that come singly.
-    async fn write(&self, world: &Arc<World>) {
-        let each = self.rows / CLIENTS;
+    /// The rows that come by the log, from several clients at once.
+    pub async fn write(&self, world: &Arc<World>) {
+        let each = self.in_transactions_of.unwrap_or(1);
+        let values: Vec<String> = (0..self.columns.len()).map(self.value).collect();
+        let values = values.join(", ");
         let write = async |world: Arc<World>, client: u64| {
             let mut conn = world.source_conn().await;
-            for i in 0..each {
-                let id = 2 + client * each + i;
-                conn.query_drop(format!("INSERT INTO t0 VALUES ({id}, {i})")).await.unwrap();
+            conn.query_drop(format!("SET SESSION cte_max_recursion_depth={each}")).await.unwrap();
+            for transaction in (client..self.transactions()).step_by(CLIENTS as usize) {
+                let first = 2 + transaction * each;
+                let sql = format!(
+                    "INSERT INTO t0 WITH RECURSIVE n(i) AS (SELECT {first} UNION ALL SELECT i+1 FROM n WHERE i<{}) \
+                     SELECT i, {values} FROM n",
+                    first + each - 1
+                );
+                conn.query_drop(sql).await.unwrap();
             }
         };
         let clients = (0..CLIENTS).map(|client| write(world.clone(), client));
         futures_util::future::join_all(clients).await;
     }
 
-    fn count(&self) -> u64 {
-        if self.singly { self.rows / CLIENTS * CLIENTS } else { self.rows * self.tables }
+    fn transactions(&self) -> u64 {
+        self.in_transactions_of.map_or(0, |each| self.rows / each)
+    }
+
+    pub fn count(&self) -> u64 {
+        match self.in_transactions_of {
+            Some(each) => self.transactions() * each,
+            None => self.rows * self.tables,
+        }
     }
 }
 
@@ -107,10 +127,9 @@ pub async fn measure(size: Size, report: &mut Report) {
     for shape in Shape::all(size) {
         let world = Arc::new(World::with("shape", &Options::default()).await);
         shape.make(&world).await;
-        if shape.singly {
-            backlogs(&shape, &world, size, report).await
-        } else {
-            snapshots(&shape, &world, size, report).await
+        match shape.in_transactions_of {
+            Some(_) => backlogs(&shape, &world, size, report).await,
+            None => snapshots(&shape, &world, size, report).await,
         }
         Arc::into_inner(world).unwrap().end().await;
     }
@@ -160,7 +179,7 @@ async fn backlogs(shape: &Shape, world: &Arc<World>, size: Size, report: &mut Re
 }
 
 /// Compares both sides, and removes what the run made.
-async fn finish(shape: &Shape, world: &World, lane: Lane) {
+pub async fn finish(shape: &Shape, world: &World, lane: Lane) {
     for table in 0..shape.tables {
         let sum = |database: &str| format!("CHECKSUM TABLE `{database}`.t{table}");
         let wanted: Option<(String, u64)> =

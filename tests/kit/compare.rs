@@ -8,28 +8,8 @@ use mysql_async::{Conn, Params, Row, Value};
 /// A column or key as the catalogue has it: its name, its type's first word, and all the rest that must be the same.
 type Column = (String, String, String);
 
-/// What of the source's JSON values is to be found at the destination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Json {
-    /// The values, each of its type.
-    Values,
-    /// What their texts say: a DECIMAL as a DOUBLE, dates and bytes as strings.
-    Texts,
-}
-
 /// Everything in which `to` at the destination differs from `from` at the source.
 pub async fn differences(source: &mut Conn, from: &str, dest: &mut Conn, to: &str) -> Vec<String> {
-    differences_with(Json::Values, source, from, dest, to).await
-}
-
-/// As [`differences`], where JSON may arrive as its text.
-pub async fn differences_with(
-    json: Json,
-    source: &mut Conn,
-    from: &str,
-    dest: &mut Conn,
-    to: &str,
-) -> Vec<String> {
     let (here, there) = (tables(source, from).await, tables(dest, to).await);
     let mut found = Vec::new();
     let more: Vec<_> = there.keys().filter(|t| !here.contains_key(*t)).collect();
@@ -39,7 +19,7 @@ pub async fn differences_with(
     let (here_keys, there_keys) = (keys(source, from).await, keys(dest, to).await);
     for (table, columns) in here {
         // A table comes with its first row: one that never had any that stayed need not be there.
-        if !there.contains_key(&table) && rows(source, from, &table, &columns, json).await.is_empty() {
+        if !there.contains_key(&table) && rows(source, from, &table, &columns).await.is_empty() {
             continue;
         }
         if Some(&columns) != there.get(&table) {
@@ -49,8 +29,8 @@ pub async fn differences_with(
         if here_keys.get(&table) != there_keys.get(&table) {
             found.push(format!("{table}: keys {:?} and {:?}", here_keys.get(&table), there_keys.get(&table)));
         }
-        let a = rows(source, from, &table, &columns, json).await;
-        let b = rows(dest, to, &table, &columns, Json::Values).await;
+        let a = rows(source, from, &table, &columns).await;
+        let b = rows(dest, to, &table, &columns).await;
         if a != b {
             let first = a.iter().zip(&b).position(|(a, b)| a != b).unwrap_or(a.len().min(b.len()));
             found.push(format!(
@@ -92,27 +72,34 @@ async fn keys(conn: &mut Conn, database: &str) -> BTreeMap<String, Vec<String>> 
 }
 
 /// All rows, each column as what the table holds: text as its bytes, numbers bit for bit (which is why
-/// statements are prepared: else a FLOAT came with six digits), ENUM and SET by number. The size of
-/// a JSON value tells apart what prints the same.
-async fn rows(
-    conn: &mut Conn,
-    database: &str,
-    table: &str,
-    columns: &[Column],
-    json: Json,
-) -> Vec<Vec<Vec<u8>>> {
+/// statements are prepared: else a FLOAT came with six digits), ENUM and SET by number, JSON with the kind of
+/// each value in it.
+async fn rows(conn: &mut Conn, database: &str, table: &str, columns: &[Column]) -> Vec<Vec<Vec<u8>>> {
     let quoted = |name: &str| format!("`{}`", name.replace('`', "``"));
-    let document = |name: &str| match json {
-        Json::Values => quoted(name),
-        Json::Texts => format!("CAST(CAST({} AS CHAR CHARACTER SET utf8mb4) AS JSON)", quoted(name)),
-    };
     let expression = |(name, ty, _): &Column| match ty.as_str() {
         "enum" | "set" => format!("CAST({} AS UNSIGNED)", quoted(name)),
-        "json" => format!("CONCAT({0}, ' ', JSON_STORAGE_SIZE(JSON_ARRAY({0})))", document(name)),
+        "json" => {
+            let kinds = |path: &str| {
+                format!(
+                    "(SELECT IFNULL(GROUP_CONCAT(JSON_TYPE(part) ORDER BY n), '') FROM JSON_TABLE({}, '{path}' \
+                     COLUMNS (n FOR ORDINALITY, part JSON PATH '$')) AS parts)",
+                    quoted(name)
+                )
+            };
+            let whole = quoted(name);
+            let (members, elements) = (kinds("$**.*"), kinds("$**[*]"));
+            format!(
+                "CONCAT({whole}, ' ', JSON_STORAGE_SIZE(JSON_ARRAY({whole})), ' ', JSON_TYPE({whole}), ' ', {members}, ' ', {elements})"
+            )
+        }
         _ => quoted(name),
     };
     let columns: Vec<String> = columns.iter().map(expression).collect();
-    conn.query_drop("SET NAMES binary, time_zone='+00:00'").await.unwrap();
+    conn.query_drop(
+        "SET NAMES utf8mb4, character_set_results=NULL, time_zone='+00:00', group_concat_max_len=1073741824",
+    )
+    .await
+    .unwrap();
     let sql = format!("SELECT {} FROM {}.{}", columns.join(","), quoted(database), quoted(table));
     let found: Vec<Row> = conn.exec(sql, Params::Empty).await.unwrap();
     let bytes = |value: Value| match value {

@@ -9,7 +9,7 @@ mod process;
 mod server;
 mod world;
 
-pub use compare::{Json, differences, differences_with};
+pub use compare::differences;
 pub use connect::Connect;
 pub use process::{Process, peak_rss};
 pub use server::Server;

@@ -1,32 +1,32 @@
-//! JSON values of every kind that a JSON text has, and in some worlds of those that only SQL has (DECIMAL, dates, binary):
-//! the wire carries JSON as text, so these arrive as numbers and strings.
+//! JSON values of every kind that a JSON text has, and of those that only SQL has: DECIMAL, UNSIGNED INTEGER, dates and
+//! times, bytes of each type.
 
 use crate::kit::Dice;
 
 const DEPTH_MAX: u64 = 5;
 
 /// A document as SQL.
-pub fn value(of_sql: bool, dice: &mut Dice) -> String {
+pub fn value(dice: &mut Dice) -> String {
     match dice.below(12) {
         0 => deep(dice),
         1 => large(dice),
-        _ => node(DEPTH_MAX, of_sql, dice),
+        _ => node(DEPTH_MAX, dice),
     }
 }
 
-fn node(depth: u64, of_sql: bool, dice: &mut Dice) -> String {
+fn node(depth: u64, dice: &mut Dice) -> String {
     if depth == 0 || dice.below(3) == 0 {
-        return if of_sql && dice.below(3) == 0 { scalar_of_sql(dice) } else { scalar(dice) };
+        return if dice.below(3) == 0 { scalar_of_sql(dice) } else { scalar(dice) };
     }
     let count = dice.below(5);
     if dice.coin() {
-        let items: Vec<String> = (0..count).map(|_| node(depth - 1, of_sql, dice)).collect();
+        let items: Vec<String> = (0..count).map(|_| node(depth - 1, dice)).collect();
         return format!("JSON_ARRAY({})", items.join(","));
     }
     let member = |dice: &mut Dice| {
         let key =
             *dice.pick(&["a", "bb", "", "k.1", "q\"", "b\\\\s", "ä😀", "s p", "it''s", "$", "a[0]", "*"]);
-        format!("'{key}',{}", node(depth - 1, of_sql, dice))
+        format!("'{key}',{}", node(depth - 1, dice))
     };
     let members: Vec<String> = (0..count).map(|_| member(dice)).collect();
     format!("JSON_OBJECT({})", members.join(","))
@@ -73,6 +73,19 @@ fn scalar(dice: &mut Dice) -> String {
     format!("CAST('{}' AS JSON)", dice.pick(&texts))
 }
 
+/// A value as a column of this type gives it.
+macro_rules! of_column {
+    ($column:literal, $value:literal) => {
+        concat!(
+            "(SELECT v FROM JSON_TABLE(JSON_ARRAY(",
+            $value,
+            "), '$[*]' COLUMNS (v ",
+            $column,
+            " PATH '$' ERROR ON ERROR)) AS t)"
+        )
+    };
+}
+
 /// A scalar of a type that JSON's own text has not.
 fn scalar_of_sql(dice: &mut Dice) -> String {
     let values = [
@@ -99,6 +112,22 @@ fn scalar_of_sql(dice: &mut Dice) -> String {
         "b'101'",
         "CAST(1.5 AS FLOAT)",
         "POINT(1.5, -0.25)",
+        "CAST(0 AS UNSIGNED)",
+        "CAST(65535 AS UNSIGNED)",
+        "CAST(70000 AS UNSIGNED)",
+        "CAST(9223372036854775807 AS UNSIGNED)",
+        "CAST(18446744073709551615 AS UNSIGNED)",
+        of_column!("TIMESTAMP(6)", "'2038-01-19 03:14:07.499999'"),
+        of_column!("TIMESTAMP", "'0000-00-00 00:00:00'"),
+        of_column!("TINYBLOB", "X'00FF27'"),
+        of_column!("BLOB", "REPEAT(X'5C27', 400)"),
+        of_column!("MEDIUMBLOB", "X''"),
+        of_column!("LONGBLOB", "REPEAT(X'E9', 70000)"),
+        of_column!("BINARY(16)", "X'0102'"),
+        of_column!("BINARY(0)", "X''"),
+        of_column!("BIT(1)", "1"),
+        of_column!("BIT(12)", "2748"),
+        of_column!("BIT(64)", "18446744073709551615"),
     ];
     // As an argument each keeps its type; some can be cast to JSON by themselves, and not all.
     format!("JSON_EXTRACT(JSON_ARRAY({}), '$[0]')", dice.pick(&values))

@@ -247,7 +247,7 @@ impl Kind {
             Self::Datetime { fsp } => format!("'{} {}'", date(scope.times, dice), clock(*fsp, dice)),
             Self::Timestamp { fsp } => timestamp(*fsp, scope.times, dice),
             Self::Year => dice.pick(&["0", "1901", "1969", "1970", "2000", "2025", "2155"]).to_string(),
-            Self::Json => super::json::value(scope.json_of_sql, dice),
+            Self::Json => super::json::value(dice),
             Self::Geometry { kind, srid } => super::geometry::value(kind, *srid, dice),
             Self::Vector { dimension } => vector(*dimension, dice),
         }

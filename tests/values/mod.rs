@@ -3,8 +3,7 @@
 //!
 //! A case is a table with its rows and what happens to them. Most tables are there when the snapshot
 //! begins; the others come while changes stream, and all of them change. Cases share worlds. The first has the default modes;
-//! the others have any of Debezium's, and only values that these keep (`scope.rs`). In every other world JSON values may be of
-//! SQL's own types, whose texts arrive.
+//! the others have any of Debezium's, and only values that these keep (`scope.rs`).
 //!
 //! All of the road is the product's and real: binlog, Kafka, both programs, both servers. Only the registry is stood in for
 //! (`registry.rs`) in all worlds but the first, as it would cost more than the rest; and the MySQLs, which nobody kills
@@ -31,7 +30,7 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tokio::task::JoinSet;
 
-use crate::kit::{Dice, Json, Options, Server, World, differences_with, seed};
+use crate::kit::{Dice, Options, Server, World, differences, seed};
 use charset::Charset;
 use scope::{Scope, Times};
 use table::Table;
@@ -122,7 +121,6 @@ struct Plan {
     is_first: bool,
     modes: String,
     times: Times,
-    json_of_sql: bool,
     dice: Dice,
 }
 
@@ -130,14 +128,7 @@ impl Plan {
     fn of(number: usize, cases: Range<usize>, dice: &mut Dice) -> Self {
         let is_first = number == 0;
         let (modes, times) = if is_first { (String::new(), Times::ALL) } else { scope::modes(number, dice) };
-        Self {
-            cases,
-            is_first,
-            modes,
-            times,
-            json_of_sql: !number.is_multiple_of(2),
-            dice: Dice::of(dice.bits()),
-        }
+        Self { cases, is_first, modes, times, dice: Dice::of(dice.bits()) }
     }
 }
 
@@ -203,7 +194,7 @@ async fn world(mut plan: Plan, registry: String, servers: Arc<[Server; 2]>) -> C
     };
     let world = World::with("values", &options).await;
     let charsets = Charset::all(&mut world.source_conn().await).await;
-    let scope = Arc::new(Scope { charsets, times: plan.times, json_of_sql: plan.json_of_sql });
+    let scope = Arc::new(Scope { charsets, times: plan.times });
     let mut writers = Vec::new();
     for _ in 0..WRITERS {
         let dice = Dice::of(plan.dice.bits());
@@ -213,16 +204,15 @@ async fn world(mut plan: Plan, registry: String, servers: Arc<[Server; 2]>) -> C
     let Range { start, end } = plan.cases;
     let middle = end - (end - start) / LATE;
     let writers = all(writers, start..middle, false).await;
-    let json = if plan.json_of_sql { Json::Texts } else { Json::Values };
     catch_up(&world, &plan.modes).await;
-    compare(&world, json, "after the snapshot").await;
+    compare(&world, "after the snapshot").await;
     let snapshot = begun.elapsed();
     let writers = all(writers, middle..end, true).await;
     catch_up(&world, &plan.modes).await;
-    compare(&world, json, "after the stream").await;
+    compare(&world, "after the stream").await;
     world.end().await;
     println!(
-        "values: cases {start} to {end}, JSON {json:?}, {:.0} s, {:.0} s of them to the snapshot's end{}",
+        "values: cases {start} to {end}, {:.0} s, {:.0} s of them to the snapshot's end{}",
         begun.elapsed().as_secs_f64(),
         snapshot.as_secs_f64(),
         plan.modes.replace('\n', " ")
@@ -370,9 +360,9 @@ async fn catch_up(world: &World, modes: &str) {
     }
 }
 
-async fn compare(world: &World, json: Json, when: &str) {
+async fn compare(world: &World, when: &str) {
     let (mut source, mut dest) = (world.source_conn().await, world.dest_conn().await);
-    let found = differences_with(json, &mut source, &world.name, &mut dest, &world.name).await;
+    let found = differences(&mut source, &world.name, &mut dest, &world.name).await;
     for difference in found.iter().take(20) {
         println!("{when}: {}", difference.chars().take(3000).collect::<String>());
     }

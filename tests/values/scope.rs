@@ -8,8 +8,6 @@ use crate::kit::Dice;
 pub struct Scope {
     pub charsets: Vec<Charset>,
     pub times: Times,
-    /// Whether JSON values may be of SQL's own types, of which the text arrives.
-    pub json_of_sql: bool,
 }
 
 /// Dates and times that arrive as they were (`src/envelope/modes.rs` says of each mode what does not).

@@ -29,6 +29,12 @@ mod sink;
 mod parallel;
 mod by_key;
 
+#[cfg(test)]
+#[path = "../../../tests/kit/hot_path.rs"]
+mod hot_path;
+#[cfg(test)]
+mod bench;
+
 pub use batch::{Advance, Applied, Batch, Change, End};
 pub use by_key::{Emptying, KeyApplied, KeyBatch, KeySink, Partition, Standing, Step};
 pub use dead_letter::{DeadLetters, Held, Keeping, Letter, Origin, Quarantine, Why, image_text};

@@ -24,6 +24,10 @@ pub mod source;
 #[path = "../../../tests/kit/damage.rs"]
 mod damage;
 
+#[cfg(test)]
+#[path = "../../../tests/kit/hot_path.rs"]
+mod hot_path;
+
 pub use binlog::{Begin, Commit, Rows};
 pub use ddl::Effect;
 pub use session::{Leader, check};

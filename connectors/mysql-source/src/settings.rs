@@ -36,6 +36,9 @@ pub struct Settings {
     /// Sinks of `cdc` that write to this server from the other side of a two-way replication: what
     /// they have applied is not sent back. `*`: all of them.
     pub skip_sinks: Vec<String>,
+    /// Whether JSON is printed with the marks of [`cdc_sdk::json`], in the rows of the log and of the
+    /// snapshot alike. Servers before 8.0.4 cannot tell the latter, so there nothing is marked.
+    pub mark_json: bool,
     /// How often the server is asked to show that it is alive.
     pub heartbeat: Duration,
 }

@@ -12,6 +12,7 @@ pub mod table;
 
 pub mod decimal;
 pub mod temporal;
+pub mod json;
 pub mod value;
 
 pub mod change;

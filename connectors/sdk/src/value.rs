@@ -40,7 +40,7 @@ pub enum Value<'a> {
     Timestamp(DateTime),
     /// YEAR: 0, or 1901 to 2155.
     Year(u16),
-    /// JSON as MySQL prints it.
+    /// JSON as MySQL prints it, with marks for the kinds that its text does not tell: [`crate::json`].
     Json(&'a str),
     /// A spatial value: its SRID, and the well-known binary.
     Geometry {
@@ -53,6 +53,18 @@ pub enum Value<'a> {
     Vector(&'a [u8]),
 }
 
+impl Value<'_> {
+    /// Where it stands among the numbers of its column, if that is one of integers: the lowest first. (A column's
+    /// are all signed, or all unsigned.)
+    pub fn rank(&self) -> Option<u64> {
+        match self {
+            Self::Int(number) => Some(number.cast_unsigned() ^ (1 << 63)),
+            Self::UInt(number) => Some(*number),
+            _ => None,
+        }
+    }
+}
+
 /// A row that can be read column by column without building a tree of values.
 pub trait Row {
     /// Calls `f` with the index and value of each column, in the table's order.
@@ -63,6 +75,21 @@ pub trait Row {
     fn visit<F>(&self, f: F) -> Result<()>
     where
         F: FnMut(usize, Value<'_>) -> Result<()>;
+
+    /// The [`Value::rank`] of a column's value; `None` where it is NULL, or the column is of another kind.
+    ///
+    /// # Errors
+    /// As [`Self::visit`]; columns behind it need not be read.
+    fn rank(&self, column: usize) -> Result<Option<u64>> {
+        let mut found = None;
+        self.visit(|index, value| {
+            if index == column {
+                found = value.rank();
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
 }
 
 /// A value that owns its bytes: for keys that outlive a row, and for tests.
@@ -140,5 +167,9 @@ impl<R: Row> Row for &R {
         F: FnMut(usize, Value<'_>) -> Result<()>,
     {
         (**self).visit(f)
+    }
+
+    fn rank(&self, column: usize) -> Result<Option<u64>> {
+        (**self).rank(column)
     }
 }

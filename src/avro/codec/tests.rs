@@ -69,6 +69,7 @@ fn owned(row: &crate::avro::AvroRow) -> OwnedRow {
     let mut values = Vec::new();
     row.visit(|index, value| {
         assert_eq!(index, values.len());
+        assert_eq!(row.rank(index).unwrap(), value.rank(), "column {index}");
         values.push(OwnedValue::from(value));
         Ok(())
     })

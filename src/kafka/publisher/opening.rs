@@ -15,6 +15,10 @@ use crate::kafka::settings::{BATCH_BYTES, Role, Settings};
 /// The topic of those who keep transactional ids: every cluster knows whether it has one.
 const COORDINATORS: &str = "__transaction_state";
 
+/// Longer than any record waits while commits come: see [`super::linger`]. Less than any transaction's time-out,
+/// or librdkafka refuses both.
+const LINGER_MS: &str = "5000";
+
 /// A producer that stands ready to take an id over, and disturbs nobody yet.
 pub struct Candidate(Publisher);
 
@@ -56,12 +60,12 @@ impl Publisher {
         let producer: BaseProducer<Receipts> =
             config.create_with_context(receipts).map_err(|cause| settings.refused(&cause))?;
         let publisher = Self {
+            slots: HashMap::new(),
+            places: Vec::new(),
             producer,
             transactional_id: transactional_id.to_owned(),
             budget_bytes,
             patience: settings.patience,
-            slots: HashMap::new(),
-            places: Vec::new(),
             open: false,
             since_poll: 0,
         };
@@ -101,8 +105,8 @@ fn configure(config: &mut ClientConfig, settings: &Settings, transactional_id: &
     for (name, value) in [
         // The user may set these; see librdkafka's CONFIGURATION.md.
         ("compression.type", "lz4"),
-        // Waits for company, until a commit lifts it: see `linger`.
-        ("linger.ms", "500"),
+        // Records wait for company until a commit lifts it: see `linger`.
+        ("linger.ms", LINGER_MS),
         ("batch.num.messages", "100000"),
         // A missing topic is told after this time: a new one may not be known everywhere yet.
         ("topic.metadata.propagation.max.ms", "10000"),

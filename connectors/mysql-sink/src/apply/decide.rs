@@ -58,7 +58,27 @@ pub(crate) fn decide<'a, R: Row>(
         let replace = plan.can_collide() && !plan.own_columns && (converging || net.read);
         list(if replace { &mut order.replaces } else { &mut order.upserts }, after);
     }
+    for (rows, plan) in order.upserts.iter_mut().zip(plans) {
+        in_key_order(rows, plan)?;
+    }
     Ok(order)
+}
+
+/// Puts rows that are to be upserted into the order of their primary key, where that begins with an integer.
+///
+/// They come partition by partition, and each of those goes over the same pages of the table once more, and splits
+/// them. Which row is written first makes no difference: each has a key of its own, and what could be in the way of
+/// another is deleted before. Rows with the same number stay as they came.
+fn in_key_order<R: Row>(rows: &mut Vec<&R>, plan: &Plan) -> Result<()> {
+    let Some(column) = plan.leading_integer else { return Ok(()) };
+    let mut placed = Vec::with_capacity(rows.len());
+    for row in rows.iter().copied() {
+        placed.push((row.rank(column)?, row));
+    }
+    placed.sort_by_key(|(rank, _)| *rank);
+    rows.clear();
+    rows.extend(placed.into_iter().map(|(_, row)| row));
+    Ok(())
 }
 
 /// Whether the row that stands at the destination may hold a unique value that its new self does not.

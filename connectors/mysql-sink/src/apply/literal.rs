@@ -10,6 +10,7 @@
 //! | ENUM index 0 | a string of zeros that is no member, in the column's character set where a digit has several bytes | strict mode refuses the number 0, but reads digits as an index, of a string that it has to convert only if the bytes are ASCII's (`Field_enum::store`) |
 //! | YEAR | number | the string '0' means 2000 |
 //! | BIT | number | strings would be taken in the column's character set |
+//! | JSON | its text; [`super::json`] where it has kinds of its own | |
 //! | GEOMETRY | four bytes SRID, then the WKB | that is MySQL's own format of the column |
 //! | text | `'…'` in utf8mb4, converted by the server to the column's character set | what cannot be converted is an error in strict mode |
 
@@ -17,6 +18,8 @@ use std::io::Write;
 
 use cdc_sdk::value::Value;
 use cdc_sdk::{Error, Kind, Result};
+
+use super::json;
 
 /// How a column takes its values, where that is not the same for all columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -114,10 +117,7 @@ fn stored(out: &mut Vec<u8>, value: Value<'_>) -> Result<()> {
         Value::Double(v) => double(out, v)?,
         Value::Decimal(v) => v.write_text(out),
         Value::Text(v) => quoted(out, v.as_bytes()),
-        Value::Json(v) => {
-            out.extend_from_slice(b"_utf8mb4");
-            quoted(out, v.as_bytes());
-        }
+        Value::Json(v) => json::write(out, v)?,
         Value::Bytes(v) | Value::Vector(v) => binary(out, v),
         Value::Geometry { srid, wkb } => {
             out.extend_from_slice(b"_binary'");
@@ -175,14 +175,14 @@ fn double(out: &mut Vec<u8>, value: f64) -> Result<()> {
     Ok(())
 }
 
-fn quoted(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn quoted(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'\'');
     escaped(out, bytes);
     out.push(b'\'');
 }
 
 /// Doubles quotes and backslashes; copies what lies between them in one go.
-fn escaped(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn escaped(out: &mut Vec<u8>, bytes: &[u8]) {
     let mut from = 0;
     for (at, byte) in bytes.iter().enumerate() {
         if matches!(byte, b'\'' | b'\\') {
@@ -194,6 +194,6 @@ fn escaped(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// Writing into a vector cannot fail, so there is nothing to report.
-fn print(out: &mut Vec<u8>, arguments: std::fmt::Arguments<'_>) {
+pub(super) fn print(out: &mut Vec<u8>, arguments: std::fmt::Arguments<'_>) {
     let _infallible = out.write_fmt(arguments);
 }

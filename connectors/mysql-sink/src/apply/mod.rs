@@ -10,6 +10,7 @@
 //! answer is checked before COMMIT is sent by itself.
 
 mod decide;
+mod json;
 mod keyless;
 mod literal;
 mod packet;
@@ -20,6 +21,8 @@ mod writer;
 pub(crate) use decide::decide;
 pub(crate) use literal::{Form, binary, shown_value, text};
 pub(crate) use packet::Manner;
+#[cfg(test)]
+pub(crate) use packet::{Limits, Packet};
 pub(crate) use probe::Probe;
 pub(crate) use writer::Writer;
 

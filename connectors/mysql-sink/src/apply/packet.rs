@@ -4,6 +4,7 @@ use cdc_sdk::Result;
 use cdc_sdk::value::Row;
 
 use super::rows;
+use super::writer::too_large;
 use crate::tables::Plan;
 
 /// How rows are sent.
@@ -88,6 +89,15 @@ pub(crate) enum Step<'a, R> {
     },
 }
 
+/// How much goes into a packet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Bytes at which it is full. A row that is larger goes alone.
+    pub bytes: usize,
+    /// Bytes that the server takes.
+    pub server_bytes: usize,
+}
+
 /// Statements that are sent together.
 #[derive(Debug)]
 pub(crate) struct Packet<'a, R> {
@@ -117,6 +127,47 @@ impl<'a, R> Packet<'a, R> {
         }
         self.sql.extend_from_slice(head.as_bytes());
         start
+    }
+
+    /// Adds a statement with as many of the rows as there is room for. Returns how many those
+    /// are, and whether the packet is full.
+    pub fn fill(
+        &mut self,
+        plan: &'a Plan,
+        manner: Manner,
+        rows: &[&'a R],
+        limits: Limits,
+    ) -> Result<(usize, bool)>
+    where
+        R: Row,
+    {
+        let start = self.begin(manner.head(plan));
+        let mut taken = 0;
+        for row in rows {
+            let end = self.sql.len();
+            if taken > 0 {
+                self.sql.extend_from_slice(manner.between(plan));
+            }
+            manner.row(&mut self.sql, plan, *row)?;
+            let over = self.sql.len() > limits.bytes;
+            if over && taken > 0 {
+                self.sql.truncate(end);
+                break;
+            }
+            if over && start > 0 {
+                self.sql.truncate(start);
+                return Ok((0, true));
+            }
+            if self.sql.len() > limits.server_bytes {
+                return Err(too_large(plan, *row, self.sql.len(), limits.server_bytes));
+            }
+            taken += 1;
+        }
+        self.sql.extend_from_slice(manner.tail(plan).as_bytes());
+        let full = taken < rows.len() || self.sql.len() >= limits.bytes;
+        let rows = rows.iter().take(taken).copied().collect();
+        self.steps.push(Step::Rows { plan, manner, rows });
+        Ok((taken, full))
     }
 
     /// Empties it; the buffer is kept for the next one unless a large row has blown it up.

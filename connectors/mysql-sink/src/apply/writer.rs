@@ -3,7 +3,7 @@
 use cdc_sdk::value::Row;
 use cdc_sdk::{Error, Kind, Result};
 
-use super::packet::{Manner, Packet, Step};
+use super::packet::{Limits, Manner, Packet, Step};
 use super::rows;
 use crate::batch::Applied;
 use crate::session::{Outcome, Refusal, Session, Stumble};
@@ -41,6 +41,7 @@ impl<'s, 'a, R: Row + Sync> Writer<'s, 'a, R> {
 
     /// Adds rows of one table, in as many statements and packets as it takes.
     pub async fn rows(&mut self, plan: &'a Plan, manner: Manner, rows: &[&'a R]) -> Result<()> {
+        let limits = Limits { bytes: self.bytes_max, server_bytes: self.session.packet_bytes_max };
         for rows in rows.chunks(ROWS_MAX) {
             let mut rest = rows;
             while !rest.is_empty() {
@@ -49,7 +50,7 @@ impl<'s, 'a, R: Row + Sync> Writer<'s, 'a, R> {
                 if !plan.generated.is_empty() {
                     self.flush().await?;
                 }
-                let (taken, full) = self.fill(plan, manner, rest)?;
+                let (taken, full) = self.packet.fill(plan, manner, rest, limits)?;
                 if full || !plan.generated.is_empty() {
                     self.flush().await?;
                 }
@@ -57,39 +58,6 @@ impl<'s, 'a, R: Row + Sync> Writer<'s, 'a, R> {
             }
         }
         Ok(())
-    }
-
-    /// Adds a statement with as many of the rows as the packet has room for. Returns how many those
-    /// are, and whether the packet is full.
-    fn fill(&mut self, plan: &'a Plan, manner: Manner, rows: &[&'a R]) -> Result<(usize, bool)> {
-        let packet = &mut self.packet;
-        let start = packet.begin(manner.head(plan));
-        let mut taken = 0;
-        for row in rows {
-            let end = packet.sql.len();
-            if taken > 0 {
-                packet.sql.extend_from_slice(manner.between(plan));
-            }
-            manner.row(&mut packet.sql, plan, *row)?;
-            let over = packet.sql.len() > self.bytes_max;
-            if over && taken > 0 {
-                packet.sql.truncate(end);
-                break;
-            }
-            if over && start > 0 {
-                packet.sql.truncate(start);
-                return Ok((0, true));
-            }
-            if packet.sql.len() > self.session.packet_bytes_max {
-                return Err(too_large(plan, *row, packet.sql.len(), self.session.packet_bytes_max));
-            }
-            taken += 1;
-        }
-        packet.sql.extend_from_slice(manner.tail(plan).as_bytes());
-        let rows: Vec<&'a R> = rows.iter().take(taken).copied().collect();
-        let full = taken < rows.len() || packet.sql.len() >= self.bytes_max;
-        packet.steps.push(Step::Rows { plan, manner, rows });
-        Ok((taken, full))
     }
 
     /// Adds a delete of rows without identity.

@@ -192,4 +192,4 @@ fn vanished(target: &TableName) -> Error {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

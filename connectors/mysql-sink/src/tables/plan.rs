@@ -26,6 +26,8 @@ pub(crate) struct Plan {
     pub comparisons: Vec<Comparison>,
     /// The columns that say which row is meant, ascending; empty for a table without.
     pub identity: Vec<usize>,
+    /// The first column of the primary key, where that is what identifies a row and the column holds integers.
+    pub leading_integer: Option<usize>,
     /// Other unique keys, over which a row could hit another one: their columns.
     pub unique_keys: Vec<Vec<usize>>,
     /// Their names, and those of keys that cannot be seen in a row.
@@ -115,6 +117,7 @@ impl Plan {
         let guard = if guarded { guard(table, found, &identity, &forms) } else { None };
         let sql = Fragments::new(table, &target, &forms, &identity, guard, key_generated, version);
         Ok(Self {
+            leading_integer: leading_integer(table, found, &names),
             names: table.columns.iter().map(|c| c.name.clone()).collect(),
             comparisons: table.columns.iter().map(|c| comparison(&c.name, &c.ty)).collect(),
             generated: found.columns.iter().filter(|c| c.generated).map(|c| c.name.clone()).collect(),
@@ -150,6 +153,13 @@ fn form(found: &Catalogue, name: &str) -> Option<Form> {
         Some(ColumnType::Enum { members }) => Form::of_enum(members, actual.charset.as_deref()),
         Some(_) | None => Form::default(),
     })
+}
+
+/// The first column of the primary key on what identifies a row, if it holds integers.
+fn leading_integer(table: &Table, found: &Catalogue, identity: &[&str]) -> Option<usize> {
+    let primary = found.keys.iter().find(|k| k.name == "PRIMARY" && k.is_on(identity))?;
+    let column = table.column_index(primary.parts.first()?.whole()?)?;
+    table.columns.get(column).filter(|c| matches!(c.ty, ColumnType::Integer { .. })).map(|_| column)
 }
 
 /// Unique keys besides the identity's, and whether there are some that cannot be seen in a row.

@@ -55,6 +55,23 @@ fn people() -> Table {
     }
 }
 
+/// A table of rows of 200 bytes, two numbers and two texts, and how they are written into one that is alike.
+pub(crate) fn sysbench() -> (Arc<Table>, Plan) {
+    let int = |width| T::Integer { width, unsigned: false };
+    let columns = [
+        ("id", int(Width::Big)),
+        ("k", int(Width::Int)),
+        ("c", T::Char { length: 120 }),
+        ("pad", T::Char { length: 60 }),
+    ];
+    let actuals = columns.iter().map(|(name, ty)| actual(name, &ty.sql(), false)).collect();
+    let columns = columns.into_iter().map(|(name, ty)| wanted(name, ty, false)).collect();
+    let table = Table { name: TableName::new("shop", "s"), columns, ..people() };
+    let keys = vec![key("PRIMARY", true, &[Some("id")]), key("k", false, &[Some("k")])];
+    let plan = Plan::new(&table, TableName::new("crm", "s"), &found(actuals, keys), (9, 7, 0)).unwrap();
+    (Arc::new(table), plan)
+}
+
 fn found(columns: Vec<Actual>, keys: Vec<ActualKey>) -> Catalogue {
     Catalogue { engine: "InnoDB".into(), columns, keys }
 }
@@ -171,4 +188,40 @@ fn a_unique_key_over_an_expression_makes_rows_opaque() {
     assert_eq!(none.kind(), Kind::TableMismatch);
     let old = Plan::new(&people(), target(), &found(columns(), vec![primary()]), (5, 7, 44)).unwrap();
     assert!(old.sql.upsert_tail.starts_with(" ON DUPLICATE KEY UPDATE `id` = VALUES(`id`)"));
+}
+
+#[test]
+fn rows_are_written_in_the_order_of_an_integer_primary_key() {
+    use cdc_sdk::{Op, OwnedRow, OwnedValue, Value};
+    let columns = || vec![actual("id", "int", false), actual("name", "varchar(20)", true)];
+    let plan = |keys| Plan::new(&people(), target(), &found(columns(), keys), (8, 0, 30)).unwrap();
+    let source = Arc::new(people());
+    let written = |plan: Plan| {
+        let row =
+            |id: i64| -> OwnedRow { vec![OwnedValue::Plain(Value::Int(id)), OwnedValue::Text("a".into())] };
+        let change = |id: i64| crate::Change {
+            table: Arc::clone(&source),
+            op: Op::Create,
+            key: Some(id.to_be_bytes().to_vec().into()),
+            before: None,
+            after: Some(row(id)),
+            origin: crate::Origin::default(),
+            unreadable: None,
+        };
+        let changes = [3, -7, 10, 2].map(change);
+        let folded = crate::fold::fold(&changes).unwrap();
+        let order = crate::apply::decide(&folded.tables[0], &[Arc::new(plan)], false).unwrap();
+        let number = |row: &&OwnedRow| match row[0].as_value() {
+            Value::Int(number) => number,
+            other => unreachable!("{other:?}"),
+        };
+        order.upserts[0].iter().map(number).collect::<Vec<_>>()
+    };
+    let primary = plan(vec![key("PRIMARY", true, &[Some("id")])]);
+    assert_eq!(primary.leading_integer, Some(0));
+    assert_eq!(written(primary), [-7, 2, 3, 10]);
+    // The table's rows lie in another order, of which these rows tell nothing.
+    let other = plan(vec![key("PRIMARY", true, &[Some("own")]), key("u", true, &[Some("id")])]);
+    assert_eq!(other.leading_integer, None);
+    assert_eq!(written(other), [3, -7, 10, 2]);
 }

@@ -37,6 +37,8 @@ pub(crate) struct Setting {
     pub collations: Collations,
     /// `lower_case_table_names` is not 0.
     pub fold_names: bool,
+    /// JSON is printed with the marks of [`cdc_sdk::json`].
+    pub mark_json: bool,
 }
 
 /// Where in a transaction the stream is.
@@ -445,9 +447,7 @@ impl Assembler {
 
     fn table_map(&mut self, frame: &Frame) -> Result<Option<Unknown>> {
         match self.state {
-            State::Inside(_) => {
-                self.shapes.map(frame.body(), &self.setting.selection, &self.setting.collations)
-            }
+            State::Inside(_) => self.shapes.map(frame.body(), &self.setting),
             State::Skipping { .. } => Ok(None),
             State::Between | State::Announced(_) | State::Holding(_) => {
                 Err(contradiction("rows outside of a transaction"))

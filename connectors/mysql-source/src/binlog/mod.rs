@@ -59,6 +59,8 @@ pub struct Request {
     /// How often the server is to say that it is there while nothing happens. A
     /// silence of twice that is an error. At least a second.
     pub heartbeat: Duration,
+    /// Whether JSON is printed with the marks of [`cdc_sdk::json`].
+    pub mark_json: bool,
 }
 
 /// What the log says next. A transaction is `Begin`, any number of `Rows` and `Ddl`,

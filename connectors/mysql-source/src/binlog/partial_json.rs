@@ -40,11 +40,15 @@ fn json_values<'a>(
     let nulls = reader.take(layouts.len().div_ceil(8))?;
     for (index, layout) in layouts.iter().enumerate() {
         let value = if bit(nulls, index) { None } else { Some(layout.extent.take(reader)?) };
-        if layout.codec == Codec::Json {
+        if is_json(layout) {
             values.push(value);
         }
     }
     Ok(())
+}
+
+fn is_json(layout: &Layout) -> bool {
+    matches!(layout.codec, Codec::Json { .. })
 }
 
 fn after_image(
@@ -57,9 +61,9 @@ fn after_image(
     whole.extend_from_slice(nulls);
     let mut json = 0;
     for (index, layout) in layouts.iter().enumerate() {
-        let differs = layout.codec == Codec::Json && bit(bits, json);
+        let differs = is_json(layout) && bit(bits, json);
         let document = before.get(json).copied().flatten();
-        json += usize::from(layout.codec == Codec::Json);
+        json += usize::from(is_json(layout));
         if bit(nulls, index) {
             continue;
         }

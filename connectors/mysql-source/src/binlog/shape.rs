@@ -62,11 +62,11 @@ pub(crate) fn extent(kind: WireType) -> Extent {
 /// # Errors
 /// [`Kind::RowMismatch`] where the log lacks names; [`Kind::TypeUnsupported`] for a
 /// type or character set that cannot be read, naming table and column.
-pub(crate) fn draw(map: &TableMap, collations: &Collations) -> Result<Drawn> {
+pub(crate) fn draw(map: &TableMap, collations: &Collations, mark_json: bool) -> Result<Drawn> {
     if map.metadata.names.len() != map.columns.len() {
         return Err(nameless(map));
     }
-    let mut artist = Artist { map, collations, seen: Seen::default() };
+    let mut artist = Artist { map, collations, mark_json, seen: Seen::default() };
     let mut table = Table {
         version: Table::VERSION,
         chosen_key: None,
@@ -136,6 +136,7 @@ fn next(counter: &mut usize) -> usize {
 struct Artist<'a> {
     map: &'a TableMap,
     collations: &'a Collations,
+    mark_json: bool,
     seen: Seen,
 }
 
@@ -194,7 +195,7 @@ impl<'a> Artist<'a> {
             WireType::Datetime { fsp } => plain(ColumnType::Datetime { fsp }, Codec::Datetime { fsp }),
             WireType::Timestamp { fsp } => plain(ColumnType::Timestamp { fsp }, Codec::Timestamp { fsp }),
             WireType::Year => plain(ColumnType::Year, Codec::Year),
-            WireType::Json { .. } => plain(ColumnType::Json, Codec::Json),
+            WireType::Json { .. } => plain(ColumnType::Json, Codec::Json { marked: self.mark_json }),
             WireType::Geometry { .. } => {
                 plain(ColumnType::Geometry { kind: self.geometry()? }, Codec::Geometry)
             }

@@ -8,10 +8,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cdc_sdk::pattern::Selection;
 use cdc_sdk::{Error, Kind, Result, Table, TableName};
 
-use super::collations::Collations;
+use super::assemble::Setting;
 use super::event::table_map::TableMap;
 use super::reader::Malformed;
 use super::shape::{self, Drawn, Shape};
@@ -72,12 +71,7 @@ impl Shapes {
     ///
     /// # Errors
     /// Those of [`shape::draw`]; [`Kind::BinlogCorrupt`] without a place.
-    pub fn map(
-        &mut self,
-        body: &[u8],
-        selection: &Selection,
-        collations: &Collations,
-    ) -> Result<Option<Unknown>> {
+    pub fn map(&mut self, body: &[u8], setting: &Setting) -> Result<Option<Unknown>> {
         let (id, raw) = TableMap::split(body).map_err(corrupt)?;
         if let Some(mapped) = self.get(id).filter(|mapped| *mapped.raw == *raw) {
             if !self.recent.contains_key(&id) {
@@ -95,13 +89,13 @@ impl Shapes {
         }
         let extents = map.columns.iter().map(|column| shape::extent(column.kind)).collect();
         let json = map.columns.iter().filter(|column| column.kind.is_json()).count();
-        let selected = selection.selects(&map.name);
+        let selected = setting.selection.selects(&map.name);
         let mapped = Mapped { raw: raw.into(), name: map.name.clone(), extents, json, shape: None };
         if !selected {
             self.keep(id, Arc::new(mapped));
             return Ok(None);
         }
-        let Drawn { table, layouts } = shape::draw(&map, collations)?;
+        let Drawn { table, layouts } = shape::draw(&map, &setting.collations, setting.mark_json)?;
         Ok(Some(Unknown { id, mapped, table, layouts }))
     }
 

@@ -43,7 +43,8 @@ impl Stream {
         catalogue: impl Enrich,
     ) -> Result<Self> {
         let (dump, server, reads_from) = Dump::open(&endpoint, &request).await?;
-        let setting = Setting { selection, collations, fold_names: server.fold_names };
+        let (fold_names, mark_json) = (server.fold_names, request.mark_json);
+        let setting = Setting { selection, collations, fold_names, mark_json };
         let start = Position { server_uuid: server.uuid, ..request.start.clone() };
         let assembler = Assembler::new(setting, start, reads_from);
         let catalogue = Box::new(catalogue);

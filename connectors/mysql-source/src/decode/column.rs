@@ -52,7 +52,10 @@ pub(crate) enum Codec {
         fsp: u8,
     },
     Year,
-    Json,
+    Json {
+        /// With the marks of [`cdc_sdk::json`].
+        marked: bool,
+    },
     Geometry,
     Vector,
 }
@@ -100,7 +103,7 @@ impl Codec {
             Self::Datetime { fsp } => Value::DateTime(temporal::datetime(&mut reader, fsp)?),
             Self::Timestamp { fsp } => Value::Timestamp(temporal::timestamp(&mut reader, fsp)?),
             Self::Year => Value::Year(temporal::year(reader.u8()?)),
-            Self::Json => Value::Json(json::print(bytes, scratch)?),
+            Self::Json { marked } => Value::Json(json::print(bytes, marked, scratch)?),
             Self::Geometry => geometry(bytes)?,
             Self::Vector => Value::Vector(bytes),
         })

@@ -1,5 +1,5 @@
 //! JSON as MySQL stores it (`sql-common/json_binary.h`) to the text that the server
-//! prints for it.
+//! prints for it, with the marks of [`cdc_sdk::json`] where they are wanted.
 
 mod container;
 mod double;

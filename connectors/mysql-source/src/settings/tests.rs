@@ -18,6 +18,7 @@ pub(crate) fn settings(name: &str) -> Settings {
         chunk_bytes: 1 << 20,
         readers: 2,
         snapshot_rows_per_second: None,
+        mark_json: true,
         allow_global_read_lock: false,
         on_unsafe_ddl: OnUnsafeDdl::Snapshot,
         skip_sinks: vec!["*".into()],

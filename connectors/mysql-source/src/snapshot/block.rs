@@ -7,6 +7,7 @@ use mysql_async::Row as Answer;
 
 use super::cell::Reading;
 use super::packed::{ChunkRow, pack};
+use super::query::JsonKinds;
 use crate::decode::RowImage;
 
 /// How the rows of a table are read.
@@ -14,6 +15,10 @@ use crate::decode::RowImage;
 pub(crate) struct RowReading {
     table: TableName,
     columns: Vec<(String, Reading)>,
+    /// What was asked for beside the columns.
+    pub kinds: JsonKinds,
+    /// Cells in an answer.
+    cells: usize,
 }
 
 impl RowReading {
@@ -21,13 +26,16 @@ impl RowReading {
     ///
     /// # Errors
     /// [`Kind::TypeUnsupported`]: a character set that cannot be read.
-    pub fn of(table: &Table) -> Result<Self> {
+    pub fn of(table: &Table, kinds: JsonKinds) -> Result<Self> {
+        let mut cells = table.columns.len();
         let reading = |column: &Column| {
-            let reading = Reading::of(column).ok_or_else(|| unreadable(&table.name, column))?;
+            let cell = kinds.are_asked(column).then_some(cells);
+            cells += usize::from(cell.is_some());
+            let reading = Reading::of(column, cell).ok_or_else(|| unreadable(&table.name, column))?;
             Ok((column.name.clone(), reading))
         };
         let columns = table.columns.iter().map(reading).collect::<Result<_>>()?;
-        Ok(Self { table: table.name.clone(), columns })
+        Ok(Self { table: table.name.clone(), columns, kinds, cells })
     }
 
     fn mismatch(&self, what: &str) -> Error {
@@ -53,8 +61,12 @@ pub(crate) struct Block {
     bytes: Vec<u8>,
     /// Where each row ends.
     ends: Vec<usize>,
-    /// The row of each key; empty for tables without identity.
+    /// The key's columns, in key order; empty for tables without identity.
+    identity: Vec<usize>,
+    /// The row of each key. They are only looked for where the stream touches the table.
     keys: HashMap<Box<[u8]>, usize>,
+    /// How many rows are among those.
+    indexed: usize,
     /// Rows that the stream touched.
     dropped: HashSet<usize>,
     last: Option<Answer>,
@@ -62,27 +74,22 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// Packs a row of the server's answer. `identity` names the key's columns in
-    /// key order.
+    /// Without rows. `identity` names the key's columns in key order.
+    pub fn new(identity: &[usize]) -> Self {
+        Self { identity: identity.to_vec(), ..Self::default() }
+    }
+
+    /// Packs a row of the server's answer.
     ///
     /// # Errors
     /// [`Kind::RowMismatch`]: a value that does not fit its column.
-    pub fn push(&mut self, reading: &RowReading, identity: &[usize], row: Answer) -> Result<()> {
-        if row.len() != reading.columns.len() {
+    pub fn push(&mut self, reading: &RowReading, row: Answer) -> Result<()> {
+        if row.len() != reading.cells {
             return Err(reading.mismatch("the number of columns"));
         }
         for (index, (name, column)) in reading.columns.iter().enumerate() {
-            let value = row.as_ref(index).and_then(|cell| column.value(cell, &mut self.scratch));
+            let value = column.value(&row, index, &mut self.scratch);
             pack(&mut self.bytes, value.ok_or_else(|| reading.mismatch(&format!("column {name}")))?);
-        }
-        if !identity.is_empty() {
-            let mut key = Vec::new();
-            for &index in identity {
-                let cell = reading.columns.get(index).zip(row.as_ref(index));
-                let value = cell.and_then(|((_, column), cell)| column.value(cell, &mut self.scratch));
-                pack(&mut key, value.ok_or_else(|| reading.mismatch("its key"))?);
-            }
-            self.keys.insert(key.into_boxed_slice(), self.ends.len());
         }
         self.ends.push(self.bytes.len());
         self.last = Some(row);
@@ -90,11 +97,11 @@ impl Block {
     }
 
     /// The key of the last row, text in the bytes of the column; `None` without rows.
-    pub fn last_key(&self, reading: &RowReading, identity: &[usize]) -> Option<Vec<OwnedValue>> {
+    pub fn last_key(&self, reading: &RowReading) -> Option<Vec<OwnedValue>> {
         let row = self.last.as_ref()?;
         let value =
             |&index: &usize| reading.columns.get(index)?.1.raw(row.as_ref(index)?).map(OwnedValue::from);
-        identity.iter().map(value).collect()
+        self.identity.iter().map(value).collect()
     }
 
     /// Rows, dropped ones too.
@@ -114,8 +121,21 @@ impl Block {
 
     /// Drops the row of this key, if there is one.
     pub fn drop_key(&mut self, key: &[u8]) {
+        self.index();
         if let Some(&row) = self.keys.get(key) {
             self.dropped.insert(row);
+        }
+    }
+
+    fn index(&mut self) {
+        let mut key = Vec::new();
+        for row in std::mem::replace(&mut self.indexed, self.ends.len())..self.ends.len() {
+            key.clear();
+            // One without its key columns does not read back: that is said when it is handed on.
+            let found = self.row(row).and_then(|values| values.key(&self.identity, &mut key));
+            if found.is_some() && !key.is_empty() {
+                self.keys.insert(key.as_slice().into(), row);
+            }
         }
     }
 

@@ -9,8 +9,9 @@
 
 use cdc_sdk::temporal::{Date, DateTime, Time};
 use cdc_sdk::{Column, ColumnType, Decimal, Value};
-use mysql_async::Value as Cell;
+use mysql_async::{Row as Answer, Value as Cell};
 
+use super::json_kinds;
 use crate::decode::Charset;
 
 /// How one column's cells are read.
@@ -18,23 +19,29 @@ use crate::decode::Charset;
 pub(super) struct Reading {
     ty: ColumnType,
     charset: Charset,
+    /// Which cell of the answer tells the kinds of its JSON.
+    kinds: Option<usize>,
 }
 
 impl Reading {
     /// `None` for a character set that cannot be read.
-    pub fn of(column: &Column) -> Option<Self> {
+    pub fn of(column: &Column, kinds: Option<usize>) -> Option<Self> {
         let charset = column.charset.as_deref().map_or(Some(Charset::Utf8), Charset::from_name)?;
-        Some(Self { ty: column.ty.clone(), charset })
+        Some(Self { ty: column.ty.clone(), charset, kinds })
     }
 
-    /// The value, where needed in `scratch`; `None` where the server's answer does
-    /// not fit the column's type.
-    pub fn value<'a>(&self, cell: &'a Cell, scratch: &'a mut Vec<u8>) -> Option<Value<'a>> {
-        match cell {
-            Cell::Bytes(bytes) if is_text(&self.ty) => {
+    /// The value of the column at `index`, where needed in `scratch`; `None` where the server's answer
+    /// does not fit the column's type.
+    pub fn value<'a>(&self, row: &'a Answer, index: usize, scratch: &'a mut Vec<u8>) -> Option<Value<'a>> {
+        match (row.as_ref(index)?, self.kinds) {
+            (Cell::Bytes(text), Some(kinds)) => {
+                let Cell::Bytes(kinds) = row.as_ref(kinds)? else { return None };
+                from_bytes(&self.ty, json_kinds::marked(text, kinds, scratch)?)
+            }
+            (Cell::Bytes(bytes), None) if is_text(&self.ty) => {
                 self.charset.decode(bytes, scratch).ok().map(Value::Text)
             }
-            other => self.raw(other),
+            (other, _) => self.raw(other),
         }
     }
 

@@ -80,6 +80,7 @@ mod progress;
 
 pub(crate) mod query;
 
+mod json_kinds;
 mod cell;
 mod packed;
 
@@ -92,6 +93,9 @@ mod chunk;
 mod entry;
 pub(crate) mod plan;
 mod watch;
+
+#[cfg(test)]
+mod bench;
 
 pub use chunk::Chunk;
 pub use key::KeyBound;

@@ -83,6 +83,20 @@ impl<'a> ChunkRow<'a> {
         Self { bytes }
     }
 
+    /// Appends the values of these columns as they lie in the row; `None` where it lacks one.
+    pub(crate) fn key(&self, columns: &[usize], key: &mut Vec<u8>) -> Option<()> {
+        for column in columns {
+            let mut rest = self.bytes;
+            for _ in 0..*column {
+                unpack(&mut rest)?;
+            }
+            let from = rest;
+            unpack(&mut rest)?;
+            key.extend_from_slice(from.get(..from.len() - rest.len())?);
+        }
+        Some(())
+    }
+
     /// Its bytes in memory, a measure of its size.
     pub fn size(&self) -> usize {
         self.bytes.len()

@@ -4,6 +4,7 @@ use cdc_sdk::name::quoted;
 use cdc_sdk::table::KeyKind;
 use cdc_sdk::{Column, ColumnType, Error, Kind, Result, Table};
 
+use super::json_kinds;
 use super::key::{KeyBound, literal};
 
 /// How a table is paged through: by its identity, in the order of that key's index.
@@ -15,6 +16,22 @@ pub(crate) struct Paging {
     orders: Vec<Order>,
     /// The index that serves the order; `None` where it covers prefixes only.
     index: Option<String>,
+}
+
+/// Whether the kinds of JSON's scalars are asked for, which the text of a document does not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum JsonKinds {
+    /// An answer for each JSON column stands behind the row's columns, in their order.
+    Asked,
+    /// Nobody wants them, or the server cannot tell.
+    Left,
+}
+
+impl JsonKinds {
+    /// Whether there is such an answer for this column.
+    pub fn are_asked(self, column: &Column) -> bool {
+        self == Self::Asked && column.ty == ColumnType::Json
+    }
 }
 
 /// How an index holds a column.
@@ -60,40 +77,85 @@ impl Paging {
     }
 }
 
-/// The rows behind `after` in key order, at most `limit` of them.
-///
-/// # Errors
-/// [`Kind::Snapshot`]: the bound does not fit the key.
-pub(crate) fn chunk(table: &Table, paging: &Paging, after: Option<&KeyBound>, limit: u64) -> Result<String> {
-    let condition = condition_behind(table, paging, after)?;
-    Ok(select(table, paging, &condition, &format!(" LIMIT {limit}")))
+/// A table as it is read by pages.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pages<'a> {
+    pub table: &'a Table,
+    pub paging: &'a Paging,
+    pub kinds: JsonKinds,
 }
 
-/// The rows for which a condition holds (all, where it is empty), in key order.
-///
-/// Where no index has that order the keys are sorted by themselves, and the rows looked up: a row larger than the
-/// server's sort buffer cannot be sorted.
-fn select(table: &Table, paging: &Paging, condition: &str, limit: &str) -> String {
-    let (name, space) = (table.name.sql(), if condition.is_empty() { "" } else { " WHERE " });
-    let Some(index) = &paging.index else {
-        let keys: Vec<String> = paging.names(table).iter().map(|key| quoted(key)).collect();
-        let same: Vec<String> = keys.iter().map(|key| format!("t.{key} = k.{key}")).collect();
-        return format!(
-            "SELECT {} FROM (SELECT {} FROM {name}{space}{condition} ORDER BY {}{limit}) AS k STRAIGHT_JOIN {name} AS t \
-             ON {} ORDER BY {}",
-            select_list(table, "t."),
-            keys.join(", "),
-            key_order(table, paging, ""),
-            same.join(" AND "),
-            key_order(table, paging, "k.")
-        );
-    };
-    format!(
-        "SELECT {} FROM {name} FORCE INDEX ({}){space}{condition} ORDER BY {}{limit}",
-        select_list(table, ""),
-        quoted(index),
-        key_order(table, paging, "")
-    )
+impl Pages<'_> {
+    /// The rows behind `after` in key order, at most `limit` of them.
+    ///
+    /// # Errors
+    /// [`Kind::Snapshot`]: the bound does not fit the key.
+    pub fn chunk(&self, after: Option<&KeyBound>, limit: u64) -> Result<String> {
+        Ok(self.select(&self.condition_behind(after)?, &format!(" LIMIT {limit}")))
+    }
+
+    /// The last row of a chunk of so many rows; none where the table ends before.
+    ///
+    /// # Errors
+    /// As [`Self::chunk`].
+    pub fn boundary(&self, after: Option<&KeyBound>, rows: u64) -> Result<String> {
+        let limit = format!(" LIMIT 1 OFFSET {}", rows.saturating_sub(1));
+        Ok(self.select(&self.condition_behind(after)?, &limit))
+    }
+
+    /// The rows behind one key and up to another for which a condition holds, in key order.
+    ///
+    /// # Errors
+    /// As [`Self::chunk`].
+    pub fn part(
+        &self,
+        (after, upto): (Option<&KeyBound>, Option<&KeyBound>),
+        condition: &str,
+    ) -> Result<String> {
+        let Self { table, paging, .. } = *self;
+        let mut conditions = Vec::new();
+        if let Some(after) = after {
+            conditions.push(format!("({})", behind(table, paging, after)?));
+        }
+        if let Some(upto) = upto {
+            conditions.push(format!("NOT ({})", behind(table, paging, upto)?));
+        }
+        // A comment at its end would swallow the bracket.
+        conditions.push(format!("(\n{condition}\n)"));
+        Ok(self.select(&conditions.join(" AND "), ""))
+    }
+
+    fn condition_behind(&self, after: Option<&KeyBound>) -> Result<String> {
+        after.map_or_else(|| Ok(String::new()), |bound| behind(self.table, self.paging, bound))
+    }
+
+    /// The rows for which a condition holds (all, where it is empty), in key order.
+    ///
+    /// Where no index has that order the keys are sorted by themselves, and the rows looked up: a row larger than the
+    /// server's sort buffer cannot be sorted.
+    fn select(&self, condition: &str, limit: &str) -> String {
+        let Self { table, paging, kinds } = *self;
+        let (name, space) = (table.name.sql(), if condition.is_empty() { "" } else { " WHERE " });
+        let Some(index) = &paging.index else {
+            let keys: Vec<String> = paging.names(table).iter().map(|key| quoted(key)).collect();
+            let same: Vec<String> = keys.iter().map(|key| format!("t.{key} = k.{key}")).collect();
+            return format!(
+                "SELECT {} FROM (SELECT {} FROM {name}{space}{condition} ORDER BY {}{limit}) AS k STRAIGHT_JOIN {name} AS t \
+                 ON {} ORDER BY {}",
+                select_list(table, kinds, "t."),
+                keys.join(", "),
+                key_order(table, paging, ""),
+                same.join(" AND "),
+                key_order(table, paging, "k.")
+            );
+        };
+        format!(
+            "SELECT {} FROM {name} FORCE INDEX ({}){space}{condition} ORDER BY {}{limit}",
+            select_list(table, kinds, ""),
+            quoted(index),
+            key_order(table, paging, "")
+        )
+    }
 }
 
 /// What stands behind ORDER BY.
@@ -105,50 +167,17 @@ fn key_order(table: &Table, paging: &Paging, source: &str) -> String {
     order.collect::<Vec<_>>().join(", ")
 }
 
-/// The last row of a chunk of so many rows; none where the table ends before.
-///
-/// # Errors
-/// As [`chunk`].
-pub(crate) fn boundary(
-    table: &Table,
-    paging: &Paging,
-    after: Option<&KeyBound>,
-    rows: u64,
-) -> Result<String> {
-    let condition = condition_behind(table, paging, after)?;
-    Ok(select(table, paging, &condition, &format!(" LIMIT 1 OFFSET {}", rows.saturating_sub(1))))
-}
-
-/// The rows behind one key and up to another for which a condition holds, in key order.
-///
-/// # Errors
-/// As [`chunk`].
-pub(crate) fn part(
-    table: &Table,
-    paging: &Paging,
-    (after, upto): (Option<&KeyBound>, Option<&KeyBound>),
-    condition: &str,
-) -> Result<String> {
-    let mut conditions = Vec::new();
-    if let Some(after) = after {
-        conditions.push(format!("({})", behind(table, paging, after)?));
-    }
-    if let Some(upto) = upto {
-        conditions.push(format!("NOT ({})", behind(table, paging, upto)?));
-    }
-    // A comment at its end would swallow the bracket.
-    conditions.push(format!("(\n{condition}\n)"));
-    Ok(select(table, paging, &conditions.join(" AND "), ""))
-}
-
 /// All rows, in no order.
-pub(crate) fn whole(table: &Table) -> String {
-    format!("SELECT {} FROM {}", select_list(table, ""), table.name.sql())
+pub(crate) fn whole(table: &Table, kinds: JsonKinds) -> String {
+    format!("SELECT {} FROM {}", select_list(table, kinds, ""), table.name.sql())
 }
 
-/// ENUM and SET go by number, as the binlog has them.
-fn select_list(table: &Table, source: &str) -> String {
-    table.columns.iter().map(|column| numbered(column, source)).collect::<Vec<_>>().join(", ")
+/// ENUM and SET go by number, as the binlog has them. Behind the columns stand the kinds of each that is JSON.
+fn select_list(table: &Table, kinds: JsonKinds, source: &str) -> String {
+    let columns = table.columns.iter().map(|column| numbered(column, source));
+    let documents = table.columns.iter().filter(|column| kinds.are_asked(column));
+    let kinds = documents.map(|column| json_kinds::asked(&format!("{source}{}", quoted(&column.name))));
+    columns.chain(kinds).collect::<Vec<_>>().join(", ")
 }
 
 fn numbered(column: &Column, source: &str) -> String {
@@ -161,10 +190,6 @@ fn numbered(column: &Column, source: &str) -> String {
 
 fn parts<'a>(table: &'a Table, paging: &'a Paging) -> impl Iterator<Item = (&'a Column, Order)> {
     paging.columns.iter().zip(&paging.orders).filter_map(|(&c, &order)| Some((table.columns.get(c)?, order)))
-}
-
-fn condition_behind(table: &Table, paging: &Paging, after: Option<&KeyBound>) -> Result<String> {
-    after.map_or_else(|| Ok(String::new()), |bound| behind(table, paging, bound))
 }
 
 /// `(a > 1) OR (a = 1 AND b > 2)`: the form that the optimizer turns into ranges

@@ -12,9 +12,10 @@ use tokio::sync::mpsc;
 
 use super::block::{Block, RowReading};
 use super::chunk::{ChunkRead, Prepared};
+use super::json_kinds::LIST_BYTES_MAX;
 use super::key::KeyBound;
 use super::plan::{Failed, ReadId};
-use super::query::{self, Paging};
+use super::query::{JsonKinds, Pages, Paging};
 use super::view::ViewOpen;
 use crate::catalogue::Catalogue;
 use crate::session::{
@@ -118,7 +119,8 @@ impl Shared {
         let Some(table) = self.catalogue.table(name).await? else {
             return Ok(Err(log_end(conn).await?));
         };
-        let reading = Arc::new(RowReading::of(&table)?);
+        let kinds = if self.settings.mark_json { JsonKinds::Asked } else { JsonKinds::Left };
+        let reading = Arc::new(RowReading::of(&table, kinds)?);
         let (shape, table) = shape::intern(table);
         let paging = Paging::of(&table);
         Ok(Ok(Prepared { table, shape, paging, reading }))
@@ -171,13 +173,14 @@ impl Shared {
         paging: &Paging,
     ) -> Result<(String, Bound), Failure> {
         let (table, after) = (&order.prepared.table, order.after.as_ref());
+        let pages = Pages { table, paging, kinds: order.prepared.reading.kinds };
         let Some(condition) = &order.condition else {
-            return Ok((query::chunk(table, paging, after, order.rows_max)?, Bound::Rows));
+            return Ok((pages.chunk(after, order.rows_max)?, Bound::Rows));
         };
-        let boundary = query::boundary(table, paging, after, order.rows_max)?;
+        let boundary = pages.boundary(after, order.rows_max)?;
         let (block, _) = self.select(conn, &order.prepared, paging, &boundary).await?;
         let upto = last_key(&order.prepared, paging, &block);
-        let statement = query::part(table, paging, (after, upto.as_ref()), condition)?;
+        let statement = pages.part((after, upto.as_ref()), condition)?;
         Ok((statement, upto.map_or(Bound::End, Bound::Key)))
     }
 
@@ -190,7 +193,7 @@ impl Shared {
         statement: &str,
     ) -> Result<(Block, bool), Failure> {
         let read = async {
-            let mut block = Block::default();
+            let mut block = Block::new(&paging.columns);
             let mut cut = false;
             let mut answer = conn.exec_iter(statement, ()).await.map_err(Failure::Server)?;
             while let Some(row) = answer.next().await.map_err(Failure::Server)? {
@@ -199,7 +202,7 @@ impl Shared {
                     cut = true;
                     continue;
                 }
-                block.push(&prepared.reading, &paging.columns, row)?;
+                block.push(&prepared.reading, row)?;
             }
             answer.drop_result().await.map_err(Failure::Server)?;
             Ok((block, cut))
@@ -229,7 +232,7 @@ impl Shared {
     pub async fn open(&self) -> Result<Conn> {
         let mut conn = connect(&self.settings.endpoint).await?;
         let limit = format!(
-            "SET SESSION max_execution_time = {}, character_set_results = NULL",
+            "SET SESSION max_execution_time = {}, character_set_results = NULL, group_concat_max_len = {LIST_BYTES_MAX}",
             CHUNK_TIME_MAX.as_millis()
         );
         within("setting up a reader", conn.query_drop(limit)).await?;
@@ -285,7 +288,7 @@ enum Bound {
 }
 
 fn last_key(prepared: &Prepared, paging: &Paging, block: &Block) -> Option<KeyBound> {
-    let values = block.last_key(&prepared.reading, &paging.columns)?;
+    let values = block.last_key(&prepared.reading)?;
     Some(KeyBound { columns: paging.names(&prepared.table), values })
 }
 

@@ -268,7 +268,8 @@ async fn table(
 ) -> Result<bool> {
     let failed = |e| server_error(e, "reading a table in one view");
     within("setting a savepoint", conn.query_drop("SAVEPOINT before_table")).await?;
-    let mut answer = conn.exec_iter(query::whole(&prepared.table), ()).await.map_err(failed)?;
+    let mut answer =
+        conn.exec_iter(query::whole(&prepared.table, prepared.reading.kinds), ()).await.map_err(failed)?;
     let mut block = Block::default();
     while let Some(row) = answer.next().await.map_err(failed)? {
         if block.rows_read() > 0 && (block.rows_read() >= limits.0 || block.size() as u64 >= limits.1) {
@@ -278,7 +279,7 @@ async fn table(
                 return Ok(false);
             }
         }
-        block.push(&prepared.reading, &[], row)?;
+        block.push(&prepared.reading, row)?;
     }
     answer.drop_result().await.map_err(failed)?;
     within("going back to the savepoint", conn.query_drop("ROLLBACK TO SAVEPOINT before_table")).await?;

@@ -22,6 +22,9 @@ use crate::snapshot::{TableProgress, TableState};
 /// How long the engine may take to show what was delivered from its binlog.
 const SHOW_WAIT: Duration = Duration::from_secs(10);
 
+/// The first version that has the function JSON_TABLE, by which a snapshot learns the kinds of JSON's scalars.
+const JSON_TABLE: (u16, u16, u16) = (8, 0, 4);
+
 /// Where to begin, once it is sure that this can be had.
 struct Beginning {
     position: Position,
@@ -39,8 +42,9 @@ impl Source {
     /// there, with the ways out. [`Kind::Unfit`]: the snapshot needs a setting. What a
     /// connection can run into.
     pub async fn open(settings: Settings, start: Start) -> Result<Self> {
-        let settings = Arc::new(settings);
         let mut conn = connect(&settings.endpoint).await?;
+        let mark_json = settings.mark_json && conn.server_version() >= JSON_TABLE;
+        let settings = Arc::new(Settings { mark_json, ..settings });
         // First the position, then the tables: what is made in between is in the stream.
         let server = Server::ask(&mut conn).await?;
         let beginning = begin(&mut conn, &server, &settings, start).await?;
@@ -52,6 +56,7 @@ impl Source {
             server_id: settings.server_id(),
             start: beginning.position,
             heartbeat: settings.heartbeat,
+            mark_json,
         };
         drop(conn);
         let (endpoint, selection) = (settings.endpoint.clone(), settings.selection.clone());

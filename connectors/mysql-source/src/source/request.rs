@@ -14,7 +14,7 @@ use super::open::needs_lock;
 use crate::catalogue::{Listed, list};
 use crate::ddl::refuse_condition;
 use crate::session::{STATEMENT_TIMEOUT, Server, connect, server_error};
-use crate::snapshot::query::{self, Paging};
+use crate::snapshot::query::{JsonKinds, Pages, Paging};
 use crate::snapshot::{Again, Reading, TableProgress};
 
 /// Tables that are refused are named up to this many.
@@ -178,7 +178,8 @@ impl Source {
             refused(format!("{} has no key: its rows are read all or none", one.name))
                 .hint("leave --where out: the table is emptied, then read whole")
         })?;
-        let statement = query::part(&table, &paging, (None, None), condition)?;
+        let pages = Pages { table: &table, paging: &paging, kinds: JsonKinds::Left };
+        let statement = pages.part((None, None), condition)?;
         read_by_server(conn, &statement, condition).await
     }
 }

@@ -84,6 +84,7 @@ impl World {
             chunk_bytes: 1 << 20,
             readers: 3,
             snapshot_rows_per_second: None,
+            mark_json: true,
             allow_global_read_lock: false,
             on_unsafe_ddl: OnUnsafeDdl::Snapshot,
             skip_sinks: vec!["*".into()],

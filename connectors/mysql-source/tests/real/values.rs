@@ -41,7 +41,9 @@ const ROWS: [&str; 4] = [
      VALUES (3, 127, 0, -0.0, -0.0, 0, '', '', '', '', '', '0000-00-00', '00:00:00', '-00:00:00.000001', '0000-00-00 00:00:00', 0, 0, 0, '[]', 0)",
     "INSERT INTO t (id, i8, da, dt, y, j, f, g, e, s)
      VALUES (4, 9223372036854775807, '2020-00-31', '2020-00-00 12:00:00', 1901,
-       JSON_OBJECT('d', CAST('2020-02-29' AS DATE), 't', CAST('-10:11:12.5' AS TIME(6)), 'dt', TIMESTAMP'2020-01-01 00:00:00.25', 'dec', CAST('1.50' AS DECIMAL(10,3)), 'b', CAST(X'00FF' AS BINARY), 'dbl', 0.1e0, 'big', 1e16),
+       JSON_OBJECT('d', CAST('2020-02-29' AS DATE), 't', CAST('-10:11:12.5' AS TIME(6)), 'dt', TIMESTAMP'2020-01-01 00:00:00.25', 'dec', CAST('1.50' AS DECIMAL(10,3)), 'b', CAST(X'00FF' AS BINARY), 'dbl', 0.1e0, 'big', 1e16,
+         'list', JSON_ARRAY(NULL, CAST(7 AS UNSIGNED), JSON_OBJECT('dec', CAST(1 AS DECIMAL), 'none', JSON_ARRAY()), b'101', CAST(18446744073709551615 AS UNSIGNED)),
+         'ts', (SELECT v FROM JSON_TABLE(JSON_ARRAY('2020-01-01 00:00:00'), '$[*]' COLUMNS (v TIMESTAMP PATH '$')) AS x)),
        3.4028235e38, 5e-324, 3, 7)",
 ];
 

@@ -1,5 +1,6 @@
 //! Recorded logs, whole and damaged.
 
+mod bench;
 mod fuzz;
 mod golden;
 mod replay;

@@ -11,7 +11,7 @@ const DOCUMENT: [u8; 34] = [
 
 fn text(document: &[u8]) -> String {
     let mut scratch = Vec::new();
-    match Codec::Json.read(document, &mut scratch) {
+    match (Codec::Json { marked: true }).read(document, &mut scratch) {
         Ok(Value::Json(text)) => text.to_owned(),
         other => panic!("{other:?}"),
     }

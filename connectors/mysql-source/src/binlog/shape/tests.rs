@@ -24,7 +24,7 @@ fn named(names: &[&str]) -> Metadata {
 
 #[test]
 fn columns_without_names_are_refused_with_the_statement_that_mends_it() {
-    let error = draw(&map(&[WireType::Date], Metadata::default()), &collations()).err().unwrap();
+    let error = draw(&map(&[WireType::Date], Metadata::default()), &collations(), true).err().unwrap();
     assert_eq!(error.kind(), Kind::RowMismatch);
     assert!(error.hint_text().unwrap().contains("SET GLOBAL binlog_row_metadata = FULL"));
 }
@@ -35,20 +35,20 @@ fn what_cannot_be_read_is_named() {
         &[WireType::Varchar { bytes: 9 }],
         Metadata { charsets: Charsets::Each(vec![9999]), ..named(&["c"]) },
     );
-    let error = draw(&vector, &collations()).err().unwrap();
+    let error = draw(&vector, &collations(), true).err().unwrap();
     assert_eq!(error.kind(), Kind::TypeUnsupported);
     assert!(error.what().contains("column c of shop.orders") && error.what().contains("klingon"), "{error}");
     let old = map(&[WireType::OldTemporal { bytes: 8 }], named(&["c"]));
-    assert_eq!(draw(&old, &collations()).err().unwrap().kind(), Kind::TypeUnsupported);
+    assert_eq!(draw(&old, &collations(), true).err().unwrap().kind(), Kind::TypeUnsupported);
     let no_charset = map(&[WireType::Varchar { bytes: 9 }], named(&["c"]));
-    assert_eq!(draw(&no_charset, &collations()).err().unwrap().kind(), Kind::BinlogCorrupt);
+    assert_eq!(draw(&no_charset, &collations(), true).err().unwrap().kind(), Kind::BinlogCorrupt);
     let no_members = map(
         &[WireType::Enum { width: 1 }],
         Metadata { member_charsets: Charsets::Each(vec![255]), ..named(&["c"]) },
     );
-    assert_eq!(draw(&no_members, &collations()).err().unwrap().kind(), Kind::BinlogCorrupt);
+    assert_eq!(draw(&no_members, &collations(), true).err().unwrap().kind(), Kind::BinlogCorrupt);
     let key = map(&[WireType::Date], Metadata { primary: vec![(1, 0)], ..named(&["c"]) });
-    assert_eq!(draw(&key, &collations()).err().unwrap().kind(), Kind::BinlogCorrupt);
+    assert_eq!(draw(&key, &collations(), true).err().unwrap().kind(), Kind::BinlogCorrupt);
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn a_vector_counts_as_text_for_the_character_sets() {
         dimensions: vec![5],
         ..named(&["v", "c", "b"])
     };
-    let drawn = draw(&map(&kinds, metadata), &collations()).ok().unwrap();
+    let drawn = draw(&map(&kinds, metadata), &collations(), true).ok().unwrap();
     let types: Vec<_> = drawn.table.columns.iter().map(|c| c.ty.clone()).collect();
     assert_eq!(
         types,

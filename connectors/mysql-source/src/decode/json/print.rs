@@ -11,13 +11,15 @@ const DEPTH_MAX: usize = 128;
 /// could be.
 const GROWTH_MAX: usize = 8;
 
-/// Prints a document. No bytes at all are `null`, as the server takes them.
-pub(crate) fn print<'a>(bytes: &[u8], out: &'a mut Vec<u8>) -> Result<&'a str, Malformed> {
+/// Prints a document, where asked for with the marks of [`cdc_sdk::json`]. No bytes at all are `null`, as the
+/// server takes them.
+pub(crate) fn print<'a>(bytes: &[u8], marked: bool, out: &'a mut Vec<u8>) -> Result<&'a str, Malformed> {
     out.clear();
     match bytes.split_first() {
         None => out.extend_from_slice(b"null"),
         Some((kind, rest)) => {
-            Printer { limit: 64 + bytes.len().saturating_mul(GROWTH_MAX), out }.value(*kind, rest, 0)?;
+            let limit = 64 + bytes.len().saturating_mul(GROWTH_MAX);
+            Printer { out, limit, marked }.value(*kind, rest, 0)?;
         }
     }
     std::str::from_utf8(out).map_err(|_| Malformed("a JSON text is not UTF-8"))
@@ -26,13 +28,14 @@ pub(crate) fn print<'a>(bytes: &[u8], out: &'a mut Vec<u8>) -> Result<&'a str, M
 struct Printer<'a> {
     out: &'a mut Vec<u8>,
     limit: usize,
+    marked: bool,
 }
 
 impl Printer<'_> {
     fn value(&mut self, kind: u8, bytes: &[u8], depth: usize) -> Result<(), Malformed> {
         match kind::is_container(kind) {
             true => self.container(&Container::read(kind, bytes)?, depth)?,
-            false => scalar::print(kind, bytes, self.out)?,
+            false => scalar::print(kind, bytes, self.marked, self.out)?,
         }
         if self.out.len() > self.limit {
             return Err(Malformed("a JSON value is larger than its bytes allow"));

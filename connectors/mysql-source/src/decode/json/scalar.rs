@@ -3,6 +3,8 @@
 
 use std::io::Write;
 
+use cdc_sdk::json::{DECIMAL, SQL_TEXT, TIMESTAMP, UNSIGNED};
+
 use super::container::kind;
 use super::double;
 use crate::binlog::reader::{Malformed, Reader};
@@ -17,23 +19,23 @@ mod field {
     pub const NEWDECIMAL: u8 = 246;
 }
 
-/// Prints a value that holds no others. `bytes` may go on behind it.
-pub(super) fn print(kind: u8, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
+/// Prints a value that holds no others, where asked for with the mark of its kind. `bytes` may go on behind it.
+pub(super) fn print(kind: u8, bytes: &[u8], marked: bool, out: &mut Vec<u8>) -> Result<(), Malformed> {
     let mut reader = Reader::new(bytes);
     match kind {
         kind::LITERAL => out.extend_from_slice(literal(reader.u8()?)?),
         kind::INT16 => number(out, i16::from_le_bytes(reader.array()?)),
-        kind::UINT16 => number(out, reader.u16()?),
+        kind::UINT16 => unsigned(reader.u16()?.into(), marked, out),
         kind::INT32 => number(out, i32::from_le_bytes(reader.array()?)),
-        kind::UINT32 => number(out, reader.u32()?),
+        kind::UINT32 => unsigned(reader.u32()?.into(), marked, out),
         kind::INT64 => number(out, i64::from_le_bytes(reader.array()?)),
-        kind::UINT64 => number(out, reader.u64()?),
+        kind::UINT64 => unsigned(reader.u64()?, marked, out),
         kind::DOUBLE => double::print(f64::from_le_bytes(reader.array()?), out)?,
         kind::STRING => {
             let length = length(&mut reader)?;
             quote(reader.take(length)?, out);
         }
-        kind::OPAQUE => opaque(&mut reader, out)?,
+        kind::OPAQUE => opaque(&mut reader, marked, out)?,
         _ => return Err(Malformed("a JSON value has an unknown type")),
     }
     Ok(())
@@ -66,6 +68,14 @@ fn literal(byte: u8) -> Result<&'static [u8], Malformed> {
         2 => Ok(b"false"),
         _ => Err(Malformed("a JSON literal is unknown")),
     }
+}
+
+/// What does not fit a signed number is unsigned by its text alone.
+fn unsigned(value: u64, marked: bool, out: &mut Vec<u8>) {
+    if marked && i64::try_from(value).is_ok() {
+        out.extend_from_slice(UNSIGNED);
+    }
+    number(out, value);
 }
 
 /// Appends to memory, which cannot fail.
@@ -119,11 +129,18 @@ fn escape(byte: u8, out: &mut Vec<u8>) {
 }
 
 /// A value of one of MySQL's types.
-fn opaque(reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+fn opaque(reader: &mut Reader<'_>, marked: bool, out: &mut Vec<u8>) -> Result<(), Malformed> {
     let field = reader.u8()?;
     let length = length(reader)?;
     let bytes = reader.take(length)?;
     let mut value = Reader::new(bytes);
+    if marked {
+        out.extend_from_slice(match field {
+            field::NEWDECIMAL => DECIMAL,
+            field::TIMESTAMP => TIMESTAMP,
+            _ => SQL_TEXT,
+        });
+    }
     match field {
         field::NEWDECIMAL => {
             let [precision, scale] = value.array()?;

@@ -3,8 +3,36 @@ use proptest::prelude::*;
 use super::print;
 
 fn text(bytes: &[u8]) -> Option<String> {
+    printed(bytes, false)
+}
+
+fn printed(bytes: &[u8], marked: bool) -> Option<String> {
     let mut scratch = Vec::new();
-    print(bytes, &mut scratch).ok().map(str::to_owned)
+    print(bytes, marked, &mut scratch).ok().map(str::to_owned)
+}
+
+#[test]
+fn kinds_that_the_text_does_not_tell_are_marked() {
+    let datetime = [0, 0, 0, 0, 0, 0x4a, 0xa5, 0x19];
+    let opaque = |field: u8, bytes: &[u8]| [&[15, field, bytes.len() as u8], bytes].concat();
+    for (stored, marked) in [
+        (vec![6, 5, 0], "\t\t5"),
+        (vec![8, 5, 0, 0, 0], "\t\t5"),
+        ([&[10], (i64::MAX as u64).to_le_bytes().as_slice()].concat(), "\t\t9223372036854775807"),
+        ([&[10], (1u64 << 63).to_le_bytes().as_slice()].concat(), "9223372036854775808"),
+        (vec![5, 5, 0], "5"),
+        (opaque(246, &[2, 1, 0x81, 5]), "\t1.5"),
+        (opaque(10, &datetime), "\t\"2020-01-05\""),
+        (opaque(12, &datetime), "\t\"2020-01-05 00:00:00.000000\""),
+        (opaque(7, &datetime), "\t\t\"2020-01-05 00:00:00.000000\""),
+        (opaque(11, &[0; 8]), "\t\"00:00:00.000000\""),
+        (opaque(15, b"ab"), "\t\"base64:type15:YWI=\""),
+        (vec![12, 1, b'a'], "\"a\""),
+        (vec![4, 1], "true"),
+    ] {
+        assert_eq!(printed(&stored, true).as_deref(), Some(marked));
+        assert_eq!(text(&stored), Some(marked.replace('\t', "")));
+    }
 }
 
 fn double(value: f64) -> String {

@@ -60,3 +60,17 @@ fn a_torn_row_is_an_error() {
     }
     assert!(ChunkRow::new(&[99]).visit(|_, _| Ok(())).is_err());
 }
+
+#[test]
+fn a_key_is_the_values_of_its_columns_in_its_order() {
+    let packed = |values: &[Value<'_>]| {
+        let mut out = Vec::new();
+        values.iter().for_each(|value| pack(&mut out, *value));
+        out
+    };
+    let values = [Value::Int(7), Value::Text("abc"), Value::Null, Value::UInt(9)];
+    let (row, mut key) = (packed(&values), Vec::new());
+    assert!(ChunkRow::new(&row).key(&[3, 1], &mut key).is_some());
+    assert_eq!(key, packed(&[values[3], values[1]]));
+    assert!(ChunkRow::new(&row).key(&[4], &mut key).is_none());
+}

@@ -10,7 +10,7 @@ use crate::shape::ShapeId;
 use crate::snapshot::block::{Block, RowReading};
 use crate::snapshot::packed::pack;
 use crate::snapshot::progress::Again;
-use crate::snapshot::query::{Paging, tests::orders};
+use crate::snapshot::query::{JsonKinds, Paging, tests::orders};
 use crate::snapshot::view::{ViewBatch, ViewOpen};
 
 mod random;
@@ -28,7 +28,7 @@ fn prepared(keyed: bool) -> Prepared {
     if !keyed {
         table.keys.clear();
     }
-    let reading = RowReading::of(&table).unwrap_or_else(|e| unreachable!("{e}"));
+    let reading = RowReading::of(&table, JsonKinds::Left).unwrap_or_else(|e| unreachable!("{e}"));
     Prepared {
         paging: Paging::of(&table),
         reading: Arc::new(reading),
@@ -47,12 +47,12 @@ fn end(pos: u64) -> LogEnd {
 
 fn block(prepared: &Prepared, ids: &[i64]) -> Block {
     let columns: Arc<[WireColumn]> = (0..3).map(|_| WireColumn::new(WireType::MYSQL_TYPE_LONGLONG)).collect();
-    let mut block = Block::default();
+    let identity = prepared.paging.as_ref().map_or(&[][..], |p| &p.columns);
+    let mut block = Block::new(identity);
     for id in ids {
         let cells = vec![Cell::Int(*id), Cell::UInt(1), Cell::Bytes(b"x".to_vec())];
         let row: Answer = mysql_common::row::new_row(cells, columns.clone());
-        let identity = prepared.paging.as_ref().map_or(&[][..], |p| &p.columns);
-        block.push(&prepared.reading, identity, row).unwrap_or_else(|e| unreachable!("{e}"));
+        block.push(&prepared.reading, row).unwrap_or_else(|e| unreachable!("{e}"));
     }
     block
 }

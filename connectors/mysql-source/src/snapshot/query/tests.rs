@@ -37,13 +37,17 @@ pub(crate) fn orders(parts: &[(usize, bool)], prefix: Option<u32>) -> Table {
     }
 }
 
+fn pages<'a>(table: &'a Table, paging: &'a Paging) -> Pages<'a> {
+    Pages { table, paging, kinds: JsonKinds::Left }
+}
+
 fn sql(table: &Table, after: Option<Vec<Value<'_>>>) -> Result<String> {
     let paging = Paging::of(table).ok_or_else(|| Error::new(Kind::Bug, "no identity"))?;
     let bound = after.map(|values| KeyBound {
         columns: paging.names(table),
         values: values.into_iter().map(OwnedValue::from).collect(),
     });
-    chunk(table, &paging, bound.as_ref(), 100)
+    pages(table, &paging).chunk(bound.as_ref(), 100)
 }
 
 #[test]
@@ -88,7 +92,7 @@ fn a_bound_of_another_key_is_refused() {
     let table = orders(&[(0, false)], None);
     let paging = Paging::of(&table);
     let bound = KeyBound { columns: vec!["name".into()], values: vec![OwnedValue::Text("x".into())] };
-    let refused = paging.map(|p| chunk(&table, &p, Some(&bound), 1).is_err());
+    let refused = paging.map(|p| pages(&table, &p).chunk(Some(&bound), 1).is_err());
     assert_eq!(refused, Some(true));
 }
 
@@ -98,13 +102,13 @@ fn a_condition_narrows_a_part_of_the_key_and_stays_in_its_brackets() -> Result<(
     let paging = Paging::of(&table).ok_or_else(|| Error::new(Kind::Bug, "no identity"))?;
     let bound =
         |id| KeyBound { columns: paging.names(&table), values: vec![OwnedValue::Plain(Value::Int(id))] };
-    let text = part(&table, &paging, (Some(&bound(5)), Some(&bound(9))), "a = 1 OR b = 2 -- c")?;
+    let text = pages(&table, &paging).part((Some(&bound(5)), Some(&bound(9))), "a = 1 OR b = 2 -- c")?;
     assert_eq!(
         text,
         "SELECT `id`, CAST(`state` AS UNSIGNED), `name` FROM `shop`.`or``ders` FORCE INDEX (`PRIMARY`) \
          WHERE ((`id` > 5)) AND NOT ((`id` > 9)) AND (\na = 1 OR b = 2 -- c\n) ORDER BY `id`"
     );
-    let text = boundary(&table, &paging, Some(&bound(5)), 100)?;
+    let text = pages(&table, &paging).boundary(Some(&bound(5)), 100)?;
     assert!(text.ends_with("WHERE (`id` > 5) ORDER BY `id` LIMIT 1 OFFSET 99"), "{text}");
     Ok(())
 }

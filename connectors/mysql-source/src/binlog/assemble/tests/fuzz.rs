@@ -91,9 +91,9 @@ proptest! {
         let most = bytes.len() as u64 * MEMORY_MAX + JSON_MEMORY_BASE;
         let taken = memory_of(|| {
             let mut text = Vec::new();
-            let _ = Codec::Json.read(document, &mut text);
+            let _ = Codec::Json { marked: true }.read(document, &mut text);
             if let Ok(changed) = patched(document, differences) {
-                let _ = Codec::Json.read(&changed, &mut text);
+                let _ = Codec::Json { marked: true }.read(&changed, &mut text);
             }
         });
         prop_assert!(taken <= most, "{taken} bytes of memory for {}: {bytes:?}", bytes.len());

@@ -81,7 +81,12 @@ pub fn assembler(start: Position) -> Assembler {
     ]
     .into_iter()
     .collect();
-    let setting = Setting { selection: Selection { include, exclude }, collations, fold_names: false };
+    let setting = Setting {
+        selection: Selection { include, exclude },
+        collations,
+        fold_names: false,
+        mark_json: false,
+    };
     let reads_from = 4;
     Assembler::new(setting, start, reads_from)
 }

@@ -158,6 +158,8 @@ impl Lab {
                 + NEXT.fetch_add(1, Ordering::Relaxed) % 1000,
             start,
             heartbeat: Duration::from_secs(5),
+            // What comes is compared with what the server prints.
+            mark_json: false,
         };
         let include = vec![Pattern::parse(&format!("{}.*", self.database)).unwrap()];
         let exclude = vec![Pattern::parse("*.uncaptured*").unwrap()];

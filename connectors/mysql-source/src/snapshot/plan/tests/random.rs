@@ -293,12 +293,12 @@ impl World {
 /// Rows of a chunk with their versions.
 fn versions(prepared: &Prepared, rows: &[(i64, u64)]) -> Block {
     let columns: Arc<[WireColumn]> = (0..3).map(|_| WireColumn::new(WireType::MYSQL_TYPE_LONGLONG)).collect();
-    let mut block = Block::default();
+    let identity = prepared.paging.as_ref().map_or(&[][..], |p| &p.columns);
+    let mut block = Block::new(identity);
     for (id, version) in rows {
         let cells = vec![Cell::Int(*id), Cell::UInt(*version), Cell::Bytes(b"x".to_vec())];
         let row: Answer = mysql_common::row::new_row(cells, columns.clone());
-        let identity = prepared.paging.as_ref().map_or(&[][..], |p| &p.columns);
-        block.push(&prepared.reading, identity, row).unwrap_or_else(|e| unreachable!("{e}"));
+        block.push(&prepared.reading, row).unwrap_or_else(|e| unreachable!("{e}"));
     }
     block
 }
