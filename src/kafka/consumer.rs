@@ -32,6 +32,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 pub(super) struct Consumer {
     inner: Arc<BaseConsumer<Link>>,
     settings: Settings,
+    /// Whether records come through the main queue, where their reader takes them.
+    in_main_queue: bool,
 }
 
 impl Consumer {
@@ -41,7 +43,13 @@ impl Consumer {
         tune(&mut config);
         let link = Link::new(&settings.bootstrap_servers);
         let inner = config.create_with_context(link).map_err(|cause| settings.refused(&cause))?;
-        Ok(Self { inner: Arc::new(inner), settings: settings.clone() })
+        Ok(Self { inner: Arc::new(inner), settings: settings.clone(), in_main_queue: false })
+    }
+
+    /// The same where records come through the main queue: nobody but their reader takes anything from it.
+    pub fn with_records_in_main_queue(mut self) -> Self {
+        self.in_main_queue = true;
+        self
     }
 
     pub fn inner(&self) -> &Arc<BaseConsumer<Link>> {
@@ -206,6 +214,9 @@ impl Consumer {
 
     /// As [`Self::tend`] where the caller fails anyway.
     fn drain_events(&self) {
+        if self.in_main_queue {
+            return;
+        }
         if let Err(error) = self.tend() {
             tracing::error!(target: "cdc::kafka", "{error}");
         }

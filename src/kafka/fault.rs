@@ -140,6 +140,14 @@ pub(super) fn hint(kind: Kind, code: Code) -> &'static str {
         (_, Code::InvalidReplicationFactor) => {
             "see that all brokers run, or lower topics.replication_factor to their number (-1: their default)"
         }
+        (_, Code::InvalidRecord) => {
+            "was the topic's cleanup.policy changed? a compacted topic takes no record without a key: start again, the error is a \
+             clearer one then"
+        }
+        (Kind::EventsMissing, Code::BadMessage | Code::BadCompression) => {
+            "the records' bytes are damaged: see the brokers' disks, and restore the partition from another replica; else take a new \
+             snapshot"
+        }
         (Kind::Fenced, _) => "another instance of the same name is at work; this one stands by",
         (Kind::TopicChanged, _) => "was the topic deleted or made anew? restore it, or take a new snapshot",
         (Kind::EventsMissing, _) => {

@@ -91,6 +91,7 @@ impl Group {
                 Protocol::Consumer => config.set("group.protocol", "consumer"),
             };
         })?;
+        let consumer = consumer.with_records_in_main_queue();
         Ok(Self { consumer, topics: HashSet::new(), looked: Instant::now() })
     }
 

@@ -41,6 +41,9 @@ const AT_ONCE: u64 = 8;
 const WAIT_SNAPSHOT_MS: u64 = 10;
 const WAIT_MS: u64 = 150;
 
+/// Transactions after which a snapshot has had enough of them: where it takes long, more would only be a backlog.
+const SNAPSHOT_MAX: u64 = 1500;
+
 /// What each of them has done.
 #[derive(Default)]
 pub struct Side {
@@ -102,7 +105,7 @@ impl Side {
             self.committed[writer].store(number, Ordering::Release);
             let streaming = looks.count.load(Ordering::Relaxed) > 0;
             let far = streaming && number - self.seen[writer].load(Ordering::Relaxed) > AHEAD_MAX;
-            let wait = if streaming { WAIT_MS } else { WAIT_SNAPSHOT_MS };
+            let wait = if streaming || number > SNAPSHOT_MAX { WAIT_MS } else { WAIT_SNAPSHOT_MS };
             tokio::time::sleep(Duration::from_millis(dice.below(wait) + if far { WAIT_MS } else { 0 })).await;
         }
     }

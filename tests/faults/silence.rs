@@ -7,10 +7,11 @@ use std::time::Duration;
 use cdc::kafka::{Log, Settings};
 use cdc::pipeline::source::HEARTBEAT;
 use cdc_mysql_sink::SILENCE_MAX;
+use mysql_async::prelude::Queryable;
 
 use super::instance::{Instance, Links, Role};
 use super::proxy::Mode;
-use crate::kit::{World, until_within};
+use crate::kit::{Options, World, until_within};
 
 /// What a busy machine may add.
 const SLACK: Duration = Duration::from_secs(4);
@@ -43,6 +44,41 @@ async fn silence() {
     .await;
     until_within("the sink notices", SILENCE_MAX + SLACK, async || notices(&sink, "does not answer")).await;
     until_within("both go on", GOES_ON, async || world.dest_number("SELECT MAX(id) FROM t").await == Some(3))
+        .await;
+    world.assert_equal().await;
+    source.tend();
+    sink.tend();
+    assert_eq!(source.gave_up + sink.gave_up, 0, "{}\n{}", source.log_tail(), sink.log_tail());
+    drop((source, sink));
+    world.end().await;
+}
+
+/// Sinks that share the topics have no lock that they could lose: they ask the server, over another line, whether it is
+/// still at work for the one that is silent. One whose line stays as it is hears of nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn silence_by_key() {
+    let options = Options { sink: "[apply]\nconsistency = \"key\"\n".into(), ..Options::default() };
+    let world = World::with("silencebykey", &options).await;
+    world.source_sql("CREATE TABLE t (id INT PRIMARY KEY);\nINSERT INTO t VALUES (1)").await;
+    let [mut source, mut sink] = [start(&world, Role::Source).await, start(&world, Role::Sink).await];
+    world.until_dest("SELECT MAX(id) FROM t", 1).await;
+
+    // A statement that waits for a lock is not taken for silence, however long.
+    let mut conn = world.dest_conn().await;
+    conn.query_drop("START TRANSACTION").await.unwrap();
+    conn.query_drop(format!("INSERT INTO `{}`.t VALUES (2)", world.name)).await.unwrap();
+    world.source_sql("INSERT INTO t VALUES (2)").await;
+    let waits = async || sink.log_tail().contains("has not answered a statement yet");
+    until_within("the sink waits for the lock", SILENCE_MAX + SLACK, waits).await;
+    conn.query_drop("ROLLBACK").await.unwrap();
+    world.until_dest("SELECT MAX(id) FROM t", 2).await;
+    assert!(!sink.log_tail().contains("silent"), "{}", sink.log_tail());
+
+    hush(&sink);
+    world.source_sql("INSERT INTO t VALUES (3)").await;
+    let notices = async || sink.log_tail().contains("is silent");
+    until_within("the sink notices", SILENCE_MAX + Duration::from_secs(5) + SLACK, notices).await;
+    until_within("it goes on", GOES_ON, async || world.dest_number("SELECT MAX(id) FROM t").await == Some(3))
         .await;
     world.assert_equal().await;
     source.tend();

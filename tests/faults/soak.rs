@@ -19,7 +19,7 @@ use super::{clocks, connections, crashes, disk, full_disks, looks, servers, twin
 use crate::kit::{self, Dice};
 
 /// How long a round makes faults.
-const ROUND: Duration = Duration::from_secs(240);
+const ROUND: Duration = Duration::from_secs(600);
 
 /// A last round shorter than this is not begun.
 const ROUND_MIN: Duration = Duration::from_secs(60);
@@ -148,9 +148,9 @@ fn plan(seed: u64, world: usize, length: Duration) -> Plan {
         limits: if matches!(kind, Kind::Heavy) { crashes::heavy() } else { connections::small_cuts() },
         // Slower than alone: of several worlds none is to wait for the others.
         workload: match kind {
-            Kind::Mixed => Profile { wait_ms: 60, ..Profile::MIXED },
+            Kind::Mixed => Profile { wait_ms: 150, ..Profile::MIXED },
             Kind::Heavy => Profile { wait_ms: 600, ..Profile::LARGE },
-            Kind::ByKey => Profile { wait_ms: 60, ..Profile::BY_KEY },
+            Kind::ByKey => Profile { wait_ms: 150, ..Profile::BY_KEY },
         },
         ..Plan::of("soak", &faults)
     }

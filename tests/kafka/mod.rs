@@ -6,6 +6,7 @@ mod broker_killed;
 mod events_of_many_partitions;
 mod hanging_records_are_settled;
 mod large_records;
+mod members_keep_their_records;
 mod older_publisher_is_fenced;
 mod outbox_stores;
 mod topics_made_together;

@@ -1,12 +1,14 @@
 //! Opening a session: address, encryption, and the settings that the
 //! destination's rows depend on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cdc_sdk::endpoint::{Endpoint, Kept, Tls, TlsMode};
 use cdc_sdk::{Error, Kind, Result};
 use mysql_async::{ClientIdentity, Conn, DriverError, Opts, OptsBuilder, SslOpts};
 
+use super::line::Line;
 use super::refusal::Refusal;
 
 /// One connection to the destination.
@@ -18,6 +20,7 @@ pub(crate) struct Session {
     pub packet_bytes_max: usize,
     /// After an error of the connection itself nothing more is sent over it.
     pub(super) broken: bool,
+    line: Line,
 }
 
 /// A server's version.
@@ -63,7 +66,8 @@ impl Session {
             Err(_) => return Err(Refusal::broken("no answer").into_error(what())),
         };
         let version = conn.server_version();
-        let mut session = Self { conn, version, packet_bytes_max: 0, broken: false };
+        let line = Line::new(Arc::new(endpoint.clone()), conn.id());
+        let mut session = Self { conn, version, packet_bytes_max: 0, broken: false, line };
         session.prepare(purpose).await.map_err(|r| r.into_error(what()))?;
         Ok(session)
     }
@@ -92,8 +96,11 @@ impl Session {
 
     async fn prepare(&mut self, purpose: Purpose) -> Result<(), Refusal> {
         self.command(&settings(purpose, self.version)).await?;
-        let allowed: Option<u64> = self.row("SELECT @@SESSION.max_allowed_packet").await?;
-        let allowed = usize::try_from(allowed.unwrap_or_default()).unwrap_or(usize::MAX);
+        let found: Option<(u64, u64)> =
+            self.row("SELECT @@SESSION.max_allowed_packet, CONNECTION_ID()").await?;
+        let (allowed, own) = found.unwrap_or_default();
+        self.line.is_known_as(own);
+        let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
         // The command's own byte counts too; the rest is room for the server's accounting.
         self.packet_bytes_max = allowed.saturating_sub(1024);
         Ok(())
@@ -102,6 +109,11 @@ impl Session {
     /// Whether it can be used no more.
     pub fn is_broken(&self) -> bool {
         self.broken
+    }
+
+    /// How the server is asked about this connection.
+    pub(super) fn line(&self) -> Line {
+        self.line.clone()
     }
 
     /// The server's number for this connection.
@@ -122,7 +134,7 @@ impl Session {
 /// The driver reads certificates once for all connections with the same options.
 static USED: Kept<Opts> = Kept::new();
 
-async fn dial(endpoint: &Endpoint) -> Result<Conn> {
+pub(super) async fn dial(endpoint: &Endpoint) -> Result<Conn> {
     let what = || format!("destination {endpoint} cannot be reached");
     let encrypted = Conn::new(USED.of(endpoint, options)).await;
     let no_tls = |e: &mysql_async::Error| {

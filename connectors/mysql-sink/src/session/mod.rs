@@ -9,6 +9,7 @@ mod check;
 mod connect;
 mod grants;
 mod leader;
+mod line;
 mod refusal;
 mod statement;
 

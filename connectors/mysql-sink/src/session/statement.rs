@@ -5,6 +5,7 @@ use std::time::Duration;
 use mysql_async::prelude::{FromRow, Queryable};
 
 use super::connect::Session;
+use super::line::Line;
 use super::refusal::{Refusal, Stumble};
 
 /// What a statement that returns no rows did.
@@ -21,6 +22,12 @@ pub(crate) struct Outcome {
 const ANSWER_MAX: Duration = Duration::from_secs(600);
 /// A statement that has no answer after this long is spoken of, and again after as long.
 const SLOW: Duration = Duration::from_secs(15);
+/// A line that carries less than this in a second counts as silent.
+const SLOWEST_BYTES: usize = 16 << 10;
+/// What the rows of a query may have, for that.
+const ROWS_BYTES: usize = 256 << 10;
+/// How long an answer has that was on its way when the server was looked at.
+const ARRIVES: Duration = Duration::from_secs(1);
 /// How long DDL may take: an ALTER of a large table copies it.
 const DDL_MAX: Duration = Duration::from_secs(7 * 86_400);
 
@@ -31,8 +38,8 @@ impl Session {
             return Err(Stumble { done: 0, refusal: Refusal::broken("the connection is closed") });
         }
         let mut outcomes = Vec::new();
-        let id = self.id();
-        let answered = patiently(id, ANSWER_MAX, exchange(self, sql, &mut outcomes)).await;
+        let line = self.line();
+        let answered = patiently(line, sql.len(), ANSWER_MAX, exchange(self, sql, &mut outcomes)).await;
         match answered {
             Ok(Ok(())) => Ok(outcomes),
             Ok(Err(refusal)) => Err(self.stumble(outcomes.len(), refusal)),
@@ -48,8 +55,7 @@ impl Session {
 
     /// Runs a statement that changes tables, which may take long.
     pub async fn define(&mut self, sql: &str) -> Result<(), Refusal> {
-        let id = self.id();
-        let answered = patiently(id, DDL_MAX, self.conn.query_drop(sql)).await;
+        let answered = patiently(self.line(), sql.len(), DDL_MAX, self.conn.query_drop(sql)).await;
         self.settle(answered.map(|a| a.map_err(Refusal::from)))
     }
 
@@ -61,12 +67,13 @@ impl Session {
         if self.broken {
             return Err(Refusal::broken("the connection is closed"));
         }
+        let line = self.line();
         let conn = &mut self.conn;
         let asked = async move {
             let result = conn.query_iter(sql.as_ref()).await?;
             Ok(result.try_collect_and_drop::<T>().await?)
         };
-        let answered = tokio::time::timeout(ANSWER_MAX, asked).await;
+        let answered = patiently(line, ROWS_BYTES, ANSWER_MAX, asked).await;
         let rows: Vec<Result<T, _>> = self.settle(answered)?;
         rows.into_iter()
             .map(|row| row.map_err(|e| Refusal::unexpected(format!("a row of an unexpected shape: {e}"))))
@@ -92,26 +99,48 @@ impl Session {
     }
 }
 
-/// Waits for an answer, and says so when it does not come: a destination whose binlog finds its disk full
-/// tells nobody but its own log, and waits for room.
+/// Waits for an answer to so many bytes, and says so when it does not come: a destination whose binlog finds its disk full
+/// tells nobody but its own log, and waits for room. A server that has nothing to do for this connection will
+/// not answer: question or answer got lost on a line that has gone silent.
 async fn patiently<T>(
-    connection: u32,
+    line: Line,
+    bytes: usize,
     limit: Duration,
     answer: impl Future<Output = T>,
 ) -> Result<T, tokio::time::error::Elapsed> {
     let begun = tokio::time::Instant::now();
+    let travels = SLOW + Duration::from_secs((bytes / SLOWEST_BYTES) as u64);
     tokio::pin!(answer);
     loop {
         let slice = SLOW.min(limit.saturating_sub(begun.elapsed()));
-        match tokio::time::timeout(slice, &mut answer).await {
-            Err(elapsed) if begun.elapsed() >= limit => return Err(elapsed),
-            Err(_) => tracing::warn!(
-                connection,
-                seconds = begun.elapsed().as_secs(),
-                "the destination has not answered a statement yet: see SHOW PROCESSLIST there for a lock, and its \
-                 error log for a full disk, where it waits for room"
-            ),
+        let elapsed = match tokio::time::timeout(slice, &mut answer).await {
             Ok(answered) => return Ok(answered),
+            Err(elapsed) => elapsed,
+        };
+        let (connection, seconds) = (line.id(), begun.elapsed().as_secs());
+        if begun.elapsed() >= limit {
+            return Err(elapsed);
+        }
+        tracing::warn!(
+            connection,
+            seconds,
+            "the destination has not answered a statement yet: see SHOW PROCESSLIST there for a lock, and its \
+             error log for a full disk, where it waits for room"
+        );
+        if begun.elapsed() < travels {
+            continue;
+        }
+        let silent = tokio::select! {
+            answered = &mut answer => return Ok(answered),
+            silent = Box::pin(line.is_silent()) => silent,
+        };
+        if silent {
+            tracing::warn!(
+                connection,
+                seconds,
+                "the line to the destination is silent: it has nothing to do for this connection"
+            );
+            return tokio::time::timeout(ARRIVES, &mut answer).await;
         }
     }
 }
