@@ -69,7 +69,7 @@ async fn silence_by_key() {
     conn.query_drop(format!("INSERT INTO `{}`.t VALUES (2)", world.name)).await.unwrap();
     world.source_sql("INSERT INTO t VALUES (2)").await;
     let waits = async || sink.log_tail().contains("has not answered a statement yet");
-    until_within("the sink waits for the lock", SILENCE_MAX + SLACK, waits).await;
+    until_within("the sink waits for the lock", GOES_ON, waits).await;
     conn.query_drop("ROLLBACK").await.unwrap();
     world.until_dest("SELECT MAX(id) FROM t", 2).await;
     assert!(!sink.log_tail().contains("silent"), "{}", sink.log_tail());
@@ -77,7 +77,7 @@ async fn silence_by_key() {
     hush(&sink);
     world.source_sql("INSERT INTO t VALUES (3)").await;
     let notices = async || sink.log_tail().contains("is silent");
-    until_within("the sink notices", SILENCE_MAX + Duration::from_secs(5) + SLACK, notices).await;
+    until_within("the sink notices", GOES_ON, notices).await;
     until_within("it goes on", GOES_ON, async || world.dest_number("SELECT MAX(id) FROM t").await == Some(3))
         .await;
     world.assert_equal().await;

@@ -22,7 +22,7 @@ async fn a_refusal_costs_no_record() {
             publisher.send(&topic, 0, None, Some(number.to_string().as_bytes()), &[], 0).unwrap();
         }
         publisher.commit().unwrap();
-        let settings = Settings { patience: Duration::from_secs(1), ..broker.settings.clone() };
+        let settings = Settings { patience: Duration::from_secs(3), ..broker.settings.clone() };
         let mut group = Group::open(&settings, &broker.name, Protocol::Classic, BUDGET_BYTES).unwrap();
         group.follow(&[&topic]).unwrap();
         for expected in 0..RECORDS {
