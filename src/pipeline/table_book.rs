@@ -318,7 +318,7 @@ impl TableBook {
         }
         match self.admin.compacted(&[topic]).await {
             Err(refused) if refused.kind() == Kind::KafkaRefused => {
-                tracing::warn!(topic, error = %refused, "rows share the key of their records: see that the topic is not compacted");
+                tracing::warn!(topic, error = %refused, "rows share the key of their records, or have none: see that the topic is not compacted");
                 Ok(())
             }
             found => match found?.is_empty() {
