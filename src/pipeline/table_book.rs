@@ -130,8 +130,9 @@ impl TableBook {
         self.present = self.admin.topics_with_prefix(&format!("{}.", self.prefix)).await?;
         let missing: Vec<TopicSpec> = tables
             .iter()
-            .map(|(_, table)| self.spec_of(table, &self.base(&table.name)))
-            .filter(|spec| !self.present.contains_key(&spec.name) && !self.pins.contains_key(&spec.name))
+            .map(|(_, table)| (table, self.base(&table.name)))
+            .filter(|(_, name)| !self.present.contains_key(name) && !self.pins.contains_key(name))
+            .map(|(table, name)| self.spec_of(table, &name))
             .collect();
         self.admin.create_all(&missing).await?;
         self.present.extend(missing.into_iter().map(|spec| (spec.name, spec.partitions)));

@@ -27,7 +27,7 @@ const GOES_ON: Duration = Duration::from_secs(45);
 async fn silence() {
     let world = World::new("silence").await;
     world.source_sql("CREATE TABLE t (id INT PRIMARY KEY);\nINSERT INTO t VALUES (1)").await;
-    let [mut source, mut sink] = [start(&world, Role::Source).await, start(&world, Role::Sink).await];
+    let [source, sink] = [start(&world, Role::Source).await, start(&world, Role::Sink).await];
     world.until_dest("SELECT MAX(id) FROM t", 1).await;
 
     // The sink is to wait for an answer when its line is dead.
@@ -43,24 +43,17 @@ async fn silence() {
     })
     .await;
     until_within("the sink notices", SILENCE_MAX + SLACK, async || notices(&sink, "does not answer")).await;
-    until_within("both go on", GOES_ON, async || world.dest_number("SELECT MAX(id) FROM t").await == Some(3))
-        .await;
-    world.assert_equal().await;
-    source.tend();
-    sink.tend();
-    assert_eq!(source.gave_up + sink.gave_up, 0, "{}\n{}", source.log_tail(), sink.log_tail());
-    drop((source, sink));
-    world.end().await;
+    both_go_on(world, source, sink).await;
 }
 
 /// Sinks that share the topics have no lock that they could lose: they ask the server, over another line, whether it is
-/// still at work for the one that is silent. One whose line stays as it is hears of nothing.
+/// still at work for the one that is silent.
 #[tokio::test(flavor = "multi_thread")]
 async fn silence_by_key() {
     let options = Options { sink: "[apply]\nconsistency = \"key\"\n".into(), ..Options::default() };
     let world = World::with("silencebykey", &options).await;
     world.source_sql("CREATE TABLE t (id INT PRIMARY KEY);\nINSERT INTO t VALUES (1)").await;
-    let [mut source, mut sink] = [start(&world, Role::Source).await, start(&world, Role::Sink).await];
+    let [source, sink] = [start(&world, Role::Source).await, start(&world, Role::Sink).await];
     world.until_dest("SELECT MAX(id) FROM t", 1).await;
 
     // A statement that waits for a lock is not taken for silence, however long.
@@ -78,7 +71,12 @@ async fn silence_by_key() {
     world.source_sql("INSERT INTO t VALUES (3)").await;
     let notices = async || sink.log_tail().contains("is silent");
     until_within("the sink notices", GOES_ON, notices).await;
-    until_within("it goes on", GOES_ON, async || world.dest_number("SELECT MAX(id) FROM t").await == Some(3))
+    both_go_on(world, source, sink).await;
+}
+
+/// The last row arrives, and neither has given up meanwhile.
+async fn both_go_on(world: World, mut source: Instance, mut sink: Instance) {
+    until_within("both go on", GOES_ON, async || world.dest_number("SELECT MAX(id) FROM t").await == Some(3))
         .await;
     world.assert_equal().await;
     source.tend();
