@@ -37,6 +37,11 @@ offsets.topic.num.partitions=4
 transaction.state.log.num.partitions=4
 share.coordinator.state.topic.num.partitions=4
 group.initial.rebalance.delay.ms=0
+# A killed member of a group of the brokers' own protocol is given up after this time; the default is 45 s.
+group.consumer.min.session.timeout.ms=6000
+group.consumer.session.timeout.ms=6000
+group.consumer.min.heartbeat.interval.ms=1000
+group.consumer.heartbeat.interval.ms=1000
 # A killed broker may register again only when its old session is over; the
 # default makes every test that kills it wait 9 s.
 broker.session.timeout.ms=4000

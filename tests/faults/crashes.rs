@@ -1,6 +1,8 @@
 //! Source and sink are killed, stopped for a while, restarted, and die at chosen places
 //! in the code, under a load that keeps several batches of the sink at work at once.
 
+use cdc::config::GroupProtocol;
+
 use super::fault::Fault::{self, Kill, KillBoth, KillTwice, Pause, Point, Restart};
 use super::instance::Role::{Sink, Source};
 use super::plan::Plan;
@@ -70,15 +72,24 @@ async fn crashes() {
     stage::run(plan, kit::seed()).await;
 }
 
-/// Three sinks share the topics.
 #[tokio::test(flavor = "multi_thread")]
 async fn crashes_by_key() {
+    shared("crashesbykey", GroupProtocol::Classic).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn crashes_by_key_kip_848() {
+    shared("crashes848", GroupProtocol::Consumer).await;
+}
+
+/// Three sinks share the topics.
+async fn shared(name: &'static str, protocol: GroupProtocol) {
     let plan = Plan {
         early: EARLY_POINTS.to_vec(),
         sinks: 3,
-        by_key: true,
+        by_key: Some(protocol),
         workload: Profile::BY_KEY,
-        ..Plan::of("crashesbykey", &[FAULTS, SOURCE_POINTS, BY_KEY_POINTS].concat())
+        ..Plan::of(name, &[FAULTS, SOURCE_POINTS, BY_KEY_POINTS].concat())
     };
     stage::run(plan, kit::seed()).await;
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use cdc::config::GroupProtocol;
+
 use super::connections::small_cuts;
 use super::fault::Fault;
 use super::ground::Ground;
@@ -27,8 +29,8 @@ pub struct Plan {
     pub sources: usize,
     /// How many sinks.
     pub sinks: usize,
-    /// Whether the sinks share the topics (`consistency = "key"`).
-    pub by_key: bool,
+    /// Where the sinks share the topics (`consistency = "key"`), their group's protocol.
+    pub by_key: Option<GroupProtocol>,
     /// With proxies between the processes and their servers.
     pub proxied: bool,
     /// Which servers are its own.
@@ -54,7 +56,7 @@ impl Plan {
             look_every: looks::PAUSE,
             sources: 1,
             sinks: 1,
-            by_key: false,
+            by_key: None,
             proxied: false,
             own: Vec::new(),
             clocks: false,

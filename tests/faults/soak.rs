@@ -5,6 +5,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use cdc::config::GroupProtocol;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
@@ -105,13 +106,17 @@ enum Kind {
     /// A load that keeps several batches at work.
     Heavy,
     /// Several sinks share the topics.
-    ByKey,
+    ByKey(GroupProtocol),
 }
 
 fn plan(seed: u64, world: usize, length: Duration) -> Plan {
     let mut dice = Dice::of(seed.rotate_left(31));
-    let kind = [Kind::Mixed, Kind::Mixed, Kind::Heavy, Kind::Heavy, Kind::ByKey]
-        [usize::try_from(dice.below(5)).unwrap()];
+    let kind = match dice.below(5) {
+        0 | 1 => Kind::Mixed,
+        2 | 3 => Kind::Heavy,
+        _ if dice.below(2) == 0 => Kind::ByKey(GroupProtocol::Classic),
+        _ => Kind::ByKey(GroupProtocol::Consumer),
+    };
     let mut faults = [
         crashes::FAULTS,
         crashes::SOURCE_POINTS,
@@ -123,7 +128,7 @@ fn plan(seed: u64, world: usize, length: Duration) -> Plan {
     .concat();
     // What few worlds can do they do more often.
     let of_kind = match kind {
-        Kind::ByKey => [crashes::BY_KEY_POINTS; 4].concat(),
+        Kind::ByKey(_) => [crashes::BY_KEY_POINTS; 4].concat(),
         _ => [crashes::SINK_POINTS, twins::TAKEOVERS, twins::TAKEOVERS].concat(),
     };
     faults.extend(of_kind);
@@ -139,8 +144,8 @@ fn plan(seed: u64, world: usize, length: Duration) -> Plan {
         pause_max: Duration::from_secs(8),
         look_every: looks::LONG_PAUSE,
         sources: processes,
-        sinks: if matches!(kind, Kind::ByKey) { 3 } else { processes },
-        by_key: matches!(kind, Kind::ByKey),
+        sinks: if matches!(kind, Kind::ByKey(_)) { 3 } else { processes },
+        by_key: if let Kind::ByKey(protocol) = kind { Some(protocol) } else { None },
         proxied: true,
         own: vec![Part::Source, Part::Replica, Part::Dest, Part::Broker, Part::Registry],
         clocks: true,
@@ -150,7 +155,7 @@ fn plan(seed: u64, world: usize, length: Duration) -> Plan {
         workload: match kind {
             Kind::Mixed => Profile { wait_ms: 150, ..Profile::MIXED },
             Kind::Heavy => Profile { wait_ms: 600, ..Profile::LARGE },
-            Kind::ByKey => Profile { wait_ms: 150, ..Profile::BY_KEY },
+            Kind::ByKey(_) => Profile { wait_ms: 150, ..Profile::BY_KEY },
         },
         ..Plan::of("soak", &faults)
     }

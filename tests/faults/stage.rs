@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use cdc::config::GroupProtocol;
 use tokio::task::JoinHandle;
 
 use super::clock::Clock;
@@ -36,9 +37,17 @@ const FAULTS_MIN: u64 = 5;
 /// How large the small disk of a destination is.
 const DISK_MIB: u32 = 256;
 
-/// What lets sinks share the topics, and be given up by their group as soon as a broker allows.
-const BY_KEY: &str = "[apply]\nconsistency = \"key\"\n\
-     [kafka.options]\n\"session.timeout.ms\" = \"6000\"\n\"heartbeat.interval.ms\" = \"1000\"\n";
+/// What lets sinks share the topics, and be given up by their group as soon as a broker allows. With the brokers'
+/// protocol that is their own setting.
+fn by_key(protocol: GroupProtocol) -> &'static str {
+    match protocol {
+        GroupProtocol::Classic => {
+            "[apply]\nconsistency = \"key\"\n\
+             [kafka.options]\n\"session.timeout.ms\" = \"6000\"\n\"heartbeat.interval.ms\" = \"1000\"\n"
+        }
+        GroupProtocol::Consumer => "[apply]\nconsistency = \"key\"\n[group]\nprotocol = \"consumer\"\n",
+    }
+}
 
 /// A world with its workload.
 pub struct Stage {
@@ -115,7 +124,7 @@ impl Stage {
         let options = Options {
             capture: format!("chunk_rows = {}", plan.workload.bulk_rows / 10),
             source: plan.limits.0.clone(),
-            sink: if plan.by_key { format!("{}{BY_KEY}", plan.limits.1) } else { plan.limits.1.clone() },
+            sink: format!("{}{}", plan.limits.1, plan.by_key.map_or("", by_key)),
             source_server: ground.address(Part::Source).await,
             dest_server: ground.address(Part::Dest).await,
             kafka: ground.address(Part::Broker).await,
@@ -188,7 +197,7 @@ impl Stage {
     fn look(&self) -> JoinHandle<()> {
         let (world, side, looks) = (self.world.clone(), self.side.clone(), self.looks.clone());
         let pace = (self.stop.clone(), self.plan.look_every);
-        if self.plan.by_key {
+        if self.plan.by_key.is_some() {
             return tokio::spawn(versions::look(world, side, looks, pace));
         }
         tokio::spawn(looks::look(world, self.history.clone(), side, looks, pace))
@@ -272,7 +281,7 @@ impl Stage {
         let number = self.history.committed();
         let _quiet = self.ground.quiet().await;
         self.assert_model(number).await;
-        if self.plan.by_key {
+        if self.plan.by_key.is_some() {
             // The last transaction may be there without all of the ones before it.
             self.world.until_equal().await;
         }
