@@ -1,24 +1,21 @@
 //! The program.
 
 fn main() -> std::process::ExitCode {
-    give_back_large_buffers();
     cdc::cli::main()
 }
 
-/// The buffers of a large row go back to the system when they are freed.
-///
-/// By itself glibc raises the size from which on it does that, up to 32 MiB, as soon as one such
-/// buffer is freed; those that follow come from its arenas, which keep what they once had. After some
-/// rows of 8 MiB a source was seen at 250 MiB instead of 190.
+/// The allocator of the whole process, librdkafka and OpenSSL included: records are made by one thread and freed by
+/// another, which glibc's makes dear.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-fn give_back_large_buffers() {
-    const LARGE_BYTES: libc::c_int = 1 << 20;
-    // SAFETY: sets a number of the allocator; no other thread runs yet.
-    #[allow(unsafe_code)]
-    unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE_BYTES);
-    }
-}
+mod allocator {
+    use tikv_jemallocator::Jemalloc;
 
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-fn give_back_large_buffers() {}
+    #[global_allocator]
+    static ALLOCATOR: Jemalloc = Jemalloc;
+
+    /// What is freed goes back to the system within a second (by itself jemalloc takes ten), and from 8 MiB on at once:
+    /// the limits on memory count what the process holds. jemalloc reads this text before `main` (jemalloc(3), TUNING).
+    #[allow(unsafe_code)]
+    #[unsafe(export_name = "malloc_conf")]
+    static SETTINGS: Option<&u8> = b"dirty_decay_ms:1000\0".first();
+}

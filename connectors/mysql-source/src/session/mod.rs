@@ -25,7 +25,7 @@ pub use leader::Leader;
 
 pub(crate) use failure::{is_missing_table, is_too_slow, server_error};
 pub(crate) use server::{LogEnd, Server, log_end, wait_for};
-pub(crate) use tls::connector;
+pub(crate) use tls::encrypted;
 
 /// How long a connection may take to open.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);

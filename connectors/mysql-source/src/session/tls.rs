@@ -1,10 +1,19 @@
 //! Encryption of the connection, from MySQL's `--ssl-mode` to the driver's options, and to the same for the
 //! connection that is not the driver's.
 
+use std::fmt::Display;
+use std::net::IpAddr;
+use std::pin::Pin;
+
 use cdc_sdk::endpoint::{Tls, TlsMode};
 use mysql_async::{ClientIdentity, SslOpts};
-use tokio_native_tls::TlsConnector;
-use tokio_native_tls::native_tls::{self, Certificate};
+use openssl::error::ErrorStack;
+use openssl::pkcs12::Pkcs12;
+use openssl::ssl::{Ssl, SslContext, SslMethod, SslVerifyMode, SslVersion};
+use openssl::x509::verify::X509CheckFlags;
+use openssl::x509::{X509, X509VerifyResult};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_openssl::SslStream;
 
 /// The driver's options for a connection that is to be encrypted.
 ///
@@ -25,24 +34,69 @@ fn verifies(tls: &Tls) -> bool {
     matches!(tls.mode, TlsMode::VerifyCa | TlsMode::VerifyIdentity)
 }
 
-/// What [`options`] makes of it, for a connection that the driver does not open.
-pub(crate) async fn connector(tls: &Tls) -> Result<TlsConnector, mysql_async::Error> {
-    let mut builder = native_tls::TlsConnector::builder();
-    builder
-        .danger_accept_invalid_certs(!verifies(tls))
-        .danger_accept_invalid_hostnames(tls.mode != TlsMode::VerifyIdentity);
-    if let Some(ca) = &tls.ca {
-        builder.disable_built_in_roots(true);
-        for certificate in authorities(&tokio::fs::read(ca).await?)? {
-            builder.add_root_certificate(certificate);
-        }
+/// A connection that the driver does not open, encrypted as [`options`] has it.
+///
+/// Authorities are read only where somebody asks for them. The driver's library (native-tls 0.2.18) reads those of the
+/// system in any case, twice, which takes 80 ms of every start.
+pub(crate) async fn encrypted<S: AsyncRead + AsyncWrite + Unpin>(
+    tls: &Tls,
+    host: &str,
+    io: S,
+) -> Result<SslStream<S>, mysql_async::Error> {
+    let ca = match &tls.ca {
+        Some(file) => Some(tokio::fs::read(file).await?),
+        None => None,
+    };
+    let ssl = session(tls, host, ca.as_deref()).map_err(failed)?;
+    let mut stream = SslStream::new(ssl, io).map_err(failed)?;
+    let Err(cause) = Pin::new(&mut stream).connect().await else { return Ok(stream) };
+    match stream.ssl().verify_result() {
+        X509VerifyResult::OK => Err(failed(cause)),
+        reason => Err(failed(format!("{cause} ({reason})"))),
     }
-    if let Some(identity) = &tls.identity {
-        builder.identity(native_tls::Identity::from_pkcs12(identity.archive(), "")?);
-    }
-    Ok(builder.build()?.into())
 }
 
-fn authorities(file: &[u8]) -> native_tls::Result<Vec<Certificate>> {
-    Certificate::from_der(file).map(|one| vec![one]).or_else(|_| Certificate::stack_from_pem(file))
+/// In the words that the driver has for it.
+fn failed(cause: impl Display) -> mysql_async::Error {
+    std::io::Error::other(format!("TLS error: `{cause}'")).into()
+}
+
+fn session(tls: &Tls, host: &str, ca: Option<&[u8]>) -> Result<Ssl, ErrorStack> {
+    let mut context = SslContext::builder(SslMethod::tls_client())?;
+    context.set_min_proto_version(Some(SslVersion::TLS1_2))?;
+    context.set_verify(if verifies(tls) { SslVerifyMode::PEER } else { SslVerifyMode::NONE });
+    match ca {
+        Some(file) => {
+            for certificate in authorities(file)? {
+                context.cert_store_mut().add_cert(certificate)?;
+            }
+        }
+        None if verifies(tls) => context.set_default_verify_paths()?,
+        None => {}
+    }
+    if let Some(identity) = &tls.identity {
+        let parts = Pkcs12::from_der(identity.archive())?.parse2("")?;
+        parts.cert.iter().try_for_each(|own| context.set_certificate(own))?;
+        parts.pkey.iter().try_for_each(|key| context.set_private_key(key))?;
+        for next in parts.ca.into_iter().flatten() {
+            context.add_extra_chain_cert(next)?;
+        }
+    }
+    let mut ssl = Ssl::new(&context.build())?;
+    let address = host.parse::<IpAddr>().ok();
+    if address.is_none() {
+        ssl.set_hostname(host)?;
+    }
+    if tls.mode == TlsMode::VerifyIdentity {
+        ssl.param_mut().set_hostflags(X509CheckFlags::NO_PARTIAL_WILDCARDS);
+        match address {
+            Some(address) => ssl.param_mut().set_ip(address)?,
+            None => ssl.param_mut().set_host(host)?,
+        }
+    }
+    Ok(ssl)
+}
+
+fn authorities(file: &[u8]) -> Result<Vec<X509>, ErrorStack> {
+    X509::from_der(file).map(|one| vec![one]).or_else(|_| X509::stack_from_pem(file))
 }

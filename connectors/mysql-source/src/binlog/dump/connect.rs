@@ -35,9 +35,8 @@ pub(super) async fn connect(endpoint: &Endpoint) -> Wire<Packets> {
     let capabilities = greeting.capabilities() & wanted(endpoint.tls.mode);
     let encrypted = capabilities.contains(CapabilityFlags::CLIENT_SSL);
     if encrypted {
-        let connector = session::connector(&endpoint.tls).await?;
         packets.send(&bytes(&SslRequest::new(capabilities, MAX_PACKET, UTF8MB4_GENERAL_CI as u8))).await?;
-        packets = packets.encrypt(&connector, &endpoint.host).await?;
+        packets = packets.encrypt(&endpoint.tls, &endpoint.host).await?;
     } else if !matches!(endpoint.tls.mode, TlsMode::Disabled | TlsMode::Preferred) {
         return Err(Error::Driver(DriverError::NoClientSslFlagFromServer));
     }

@@ -6,12 +6,13 @@
 use std::time::Duration;
 
 use bytes::{Buf as _, BufMut, Bytes, BytesMut};
+use cdc_sdk::endpoint::Tls;
 use mysql_async::{DriverError, Error};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout_at};
-use tokio_native_tls::TlsConnector;
 
 use super::Wire;
+use crate::session;
 
 /// What is read ahead at most.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -106,12 +107,12 @@ impl Packets {
     }
 
     /// Encrypts what follows.
-    pub async fn encrypt(self, connector: &TlsConnector, host: &str) -> Wire<Self> {
+    pub async fn encrypt(self, tls: &Tls, host: &str) -> Wire<Self> {
         // What has come by now was not encrypted, whoever sent it.
         if !self.buffer.is_empty() {
             return Err(Error::Driver(DriverError::PacketOutOfOrder));
         }
-        let io = Box::new(connector.connect(host, self.io).await?);
+        let io = Box::new(session::encrypted(tls, host, self.io).await?);
         Ok(Self { io, ..self })
     }
 

@@ -116,6 +116,11 @@ impl Lab {
         self.conn.query_drop(statement).await.unwrap_or_else(|e| panic!("{statement}: {e}"));
     }
 
+    /// The one text that a query answers.
+    pub async fn text(&mut self, query: &str) -> String {
+        self.conn.query_first(query).await.unwrap().unwrap()
+    }
+
     pub fn table(&self, table: &str) -> TableName {
         TableName::new(&self.database, table)
     }
