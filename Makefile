@@ -44,7 +44,7 @@ demo-docker: ## The same pipeline in containers
 # QUICK=1 takes a fifth of the rows. PEERS=0 leaves the peers out of the road. Results go to bench/results.
 bench: ## Throughput and delays on this machine, beside Debezium and MySQL's own replication
 	$(STACK) up
-	set -a && eval "$$($(STACK) env)" && set +a && cargo test --release -p cdc --test cdc-tests -- --ignored --nocapture --test-threads=1 bench_road bench_shapes
+	set -a && eval "$$($(STACK) env)" && set +a && cargo test --release -p cdc --test cdc-tests -- --ignored --nocapture --test-threads=1 bench_road bench_shapes bench_transactions
 
 # QUICK=1 takes small sizes only, FULL=1 up to 10,000,000 rows. Results go to bench/results.
 bench-growth: ## How cost grows with rows, columns, tables, transactions …: a chart and an exponent for each

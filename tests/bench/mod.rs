@@ -16,6 +16,7 @@ mod limits;
 mod replica;
 mod report;
 mod shapes;
+mod transactions;
 
 use data::Data;
 use debezium::{PARTITIONS, Peer};
@@ -125,6 +126,13 @@ async fn bench_shapes() {
     let mut report = Report::new(size);
     shapes::measure(size, &mut report).await;
     report.write("shapes");
+}
+
+/// What Kafka's transactions cost.
+#[ignore = "a measurement: make bench"]
+#[tokio::test(flavor = "multi_thread")]
+async fn bench_transactions() {
+    transactions::measure().await;
 }
 
 /// How cost grows with each of eight sizes.

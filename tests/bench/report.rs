@@ -39,7 +39,8 @@ impl Delays {
         Self { rate, reached, ms }
     }
 
-    fn at(&self, share: f64) -> f64 {
+    /// Within which this share of them lies.
+    pub fn at(&self, share: f64) -> f64 {
         self.ms.get(((self.ms.len().max(1) - 1) as f64 * share) as usize).copied().unwrap_or(f64::NAN)
     }
 }
@@ -53,13 +54,13 @@ pub struct Spread {
 }
 
 impl Spread {
-    fn of(figures: impl IntoIterator<Item = f64>) -> Option<Self> {
+    pub fn of(figures: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut all: Vec<f64> = figures.into_iter().collect();
         all.sort_by(f64::total_cmp);
         Some(Self { min: *all.first()?, median: all[all.len() / 2], max: *all.last()? })
     }
 
-    fn json(self) -> Value {
+    pub fn json(self) -> Value {
         json!({"min": self.min, "median": self.median, "max": self.max})
     }
 }
