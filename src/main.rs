@@ -13,9 +13,10 @@ mod allocator {
     #[global_allocator]
     static ALLOCATOR: Jemalloc = Jemalloc;
 
-    /// What is freed goes back to the system within a second (by itself jemalloc takes ten), and from 8 MiB on at once:
-    /// the limits on memory count what the process holds. jemalloc reads this text before `main` (jemalloc(3), TUNING).
+    /// The limits on memory count what the process holds: what is freed goes back to the system within a second (by
+    /// itself jemalloc takes ten), and from 8 MiB on at once; and there are as many arenas as with two cores however
+    /// many there are. jemalloc reads this text before `main` (jemalloc(3), TUNING).
     #[allow(unsafe_code)]
     #[unsafe(export_name = "malloc_conf")]
-    static SETTINGS: Option<&u8> = b"dirty_decay_ms:1000\0".first();
+    static SETTINGS: Option<&u8> = b"dirty_decay_ms:1000,narenas:8\0".first();
 }
