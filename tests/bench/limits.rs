@@ -51,16 +51,26 @@ fn dump(data: &Data, size: Size) -> Run {
     Run { rows: size.backlog_rows(), seconds, cpu_seconds: None, peak_bytes: None }
 }
 
+fn settings(world: &World) -> Settings {
+    Settings { bootstrap_servers: world.kafka.clone(), ..Settings::default() }
+}
+
+/// Makes a topic as a source makes its own, and tells its name.
+pub async fn topic(world: &World, name: &str, partitions: u32) -> String {
+    let name = format!("{}.{name}", world.name);
+    let (key, value) = BROKERS_TIME;
+    let config = vec![(key.to_owned(), value.to_owned())];
+    let partitions = i32::try_from(partitions).unwrap();
+    let spec = TopicSpec { name: name.clone(), partitions, replication: 1, config };
+    Admin::connect(&settings(world)).unwrap().create(spec).await.unwrap();
+    name
+}
+
 /// Records that need no thought, through the publisher.
 async fn produce(size: Size) -> Run {
     let world = World::with("limit", &Options::default()).await;
-    let settings = Settings { bootstrap_servers: world.kafka.clone(), ..Settings::default() };
-    let topic = format!("{}.limit", world.name);
-    let (key, value) = BROKERS_TIME;
-    let config = vec![(key.to_owned(), value.to_owned())];
-    let partitions = i32::try_from(PARTITIONS).unwrap();
-    let spec = TopicSpec { name: topic.clone(), partitions, replication: 1, config };
-    Admin::connect(&settings).unwrap().create(spec).await.unwrap();
+    let topic = topic(&world, "limit", PARTITIONS).await;
+    let settings = settings(&world);
     let rows = size.snapshot_rows;
     // As dense as the rows are: half of it is digits of a hash.
     let records: Vec<Vec<u8>> = (0..1000_u64)

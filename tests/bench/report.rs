@@ -30,18 +30,27 @@ impl Run {
 pub struct Delays {
     rate: u64,
     reached: f64,
-    ms: Vec<f64>,
+    ms: Sorted,
 }
 
 impl Delays {
-    pub fn new(rate: u64, reached: f64, mut ms: Vec<f64>) -> Self {
-        ms.sort_by(f64::total_cmp);
-        Self { rate, reached, ms }
+    pub fn new(rate: u64, reached: f64, ms: Vec<f64>) -> Self {
+        Self { rate, reached, ms: Sorted::new(ms) }
+    }
+}
+
+/// Figures from the least to the most.
+pub struct Sorted(Vec<f64>);
+
+impl Sorted {
+    pub fn new(mut figures: Vec<f64>) -> Self {
+        figures.sort_by(f64::total_cmp);
+        Self(figures)
     }
 
     /// Within which this share of them lies.
     pub fn at(&self, share: f64) -> f64 {
-        self.ms.get(((self.ms.len().max(1) - 1) as f64 * share) as usize).copied().unwrap_or(f64::NAN)
+        self.0.get(((self.0.len().max(1) - 1) as f64 * share) as usize).copied().unwrap_or(f64::NAN)
     }
 }
 
@@ -127,10 +136,10 @@ impl Report {
                 "commit to commit at {} transactions/s ({:.0} reached): median {:.1} ms, 99 % {:.1} ms, max {:.1} ms, {} samples\n",
                 delays.rate,
                 delays.reached,
-                delays.at(0.5),
-                delays.at(0.99),
-                delays.at(1.0),
-                delays.ms.len()
+                delays.ms.at(0.5),
+                delays.ms.at(0.99),
+                delays.ms.at(1.0),
+                delays.ms.0.len()
             );
         }
         text
@@ -152,8 +161,8 @@ impl Report {
             })
             .collect();
         let delays = self.delays.iter().map(|d| {
-            json!({"transactions_per_second": d.rate, "reached": d.reached, "samples": d.ms.len(),
-                "median_ms": d.at(0.5), "p99_ms": d.at(0.99), "max_ms": d.at(1.0)})
+            json!({"transactions_per_second": d.rate, "reached": d.reached, "samples": d.ms.0.len(),
+                "median_ms": d.ms.at(0.5), "p99_ms": d.ms.at(0.99), "max_ms": d.ms.at(1.0)})
         });
         let mut all = environment();
         all["runs"] = json!(self.size.runs);

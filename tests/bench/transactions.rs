@@ -4,7 +4,6 @@
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use cdc::kafka::{Admin, BROKERS_TIME, Settings, TopicSpec};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
@@ -13,8 +12,10 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{Offset, TopicPartitionList};
 use serde_json::json;
 
+use super::debezium::PARTITIONS;
 use super::is_set;
-use super::report::{Delays, Spread, environment, keep_json};
+use super::limits::topic;
+use super::report::{Sorted, Spread, environment, keep_json};
 use crate::kit::{Dice, Options, World};
 
 /// As in Kafka's makers' own comparison: records of 1 KB, a commit every 100 ms.
@@ -22,7 +23,6 @@ const RECORD_BYTES: usize = 1024;
 const COMMIT_EVERY: Duration = Duration::from_millis(100);
 /// So many different ones.
 const VALUES: usize = 1000;
-const PARTITIONS: i32 = 4;
 /// librdkafka's own, where many records come.
 const LINGER: Duration = Duration::from_millis(5);
 const COMMITTED: &[u8] = b"committed";
@@ -51,16 +51,6 @@ pub async fn measure() {
     }
     world.end().await;
     tell(&with, &without, &parts);
-}
-
-async fn topic(world: &World, name: &str, partitions: i32) -> String {
-    let settings = Settings { bootstrap_servers: world.kafka.clone(), ..Settings::default() };
-    let name = format!("{}.{name}", world.name);
-    let (key, value) = BROKERS_TIME;
-    let config = vec![(key.to_owned(), value.to_owned())];
-    let spec = TopicSpec { name: name.clone(), partitions, replication: 1, config };
-    Admin::connect(&settings).unwrap().create(spec).await.unwrap();
-    name
 }
 
 /// Idempotent in both cases; with transactions where it has an id for them.
@@ -234,7 +224,7 @@ fn tell(with: &[f64], without: &[f64], parts: &[(&str, Parts)]) {
             ("end of the transaction answered", &parts.end),
             ("markers written, record read", &parts.markers),
         ] {
-            let delays = Delays::new(0, 0.0, ms.clone());
+            let delays = Sorted::new(ms.clone());
             println!("| {part}; next {pause} | {:.2} | {:.2} |", delays.at(0.5), delays.at(0.99));
             all["commit_ms"][pause][part] = json!({"median": delays.at(0.5), "p99": delays.at(0.99)});
         }

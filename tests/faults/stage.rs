@@ -39,14 +39,14 @@ const DISK_MIB: u32 = 256;
 
 /// What lets sinks share the topics, and be given up by their group as soon as a broker allows. With the brokers'
 /// protocol that is their own setting.
-fn by_key(protocol: GroupProtocol) -> &'static str {
-    match protocol {
+fn by_key(protocol: GroupProtocol) -> String {
+    let group = match protocol {
         GroupProtocol::Classic => {
-            "[apply]\nconsistency = \"key\"\n\
-             [kafka.options]\n\"session.timeout.ms\" = \"6000\"\n\"heartbeat.interval.ms\" = \"1000\"\n"
+            "[kafka.options]\n\"session.timeout.ms\" = \"6000\"\n\"heartbeat.interval.ms\" = \"1000\"\n"
         }
-        GroupProtocol::Consumer => "[apply]\nconsistency = \"key\"\n[group]\nprotocol = \"consumer\"\n",
-    }
+        GroupProtocol::Consumer => "[group]\nprotocol = \"consumer\"\n",
+    };
+    format!("[apply]\nconsistency = \"key\"\n{group}")
 }
 
 /// A world with its workload.
@@ -124,7 +124,7 @@ impl Stage {
         let options = Options {
             capture: format!("chunk_rows = {}", plan.workload.bulk_rows / 10),
             source: plan.limits.0.clone(),
-            sink: format!("{}{}", plan.limits.1, plan.by_key.map_or("", by_key)),
+            sink: format!("{}{}", plan.limits.1, plan.by_key.map(by_key).unwrap_or_default()),
             source_server: ground.address(Part::Source).await,
             dest_server: ground.address(Part::Dest).await,
             kafka: ground.address(Part::Broker).await,

@@ -81,6 +81,13 @@ pub enum TlsMode {
     VerifyIdentity,
 }
 
+impl Tls {
+    /// Whether the server's certificate is looked at.
+    pub fn verifies(&self) -> bool {
+        matches!(self.mode, TlsMode::VerifyCa | TlsMode::VerifyIdentity)
+    }
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}:{}", self.user, self.host, self.port)

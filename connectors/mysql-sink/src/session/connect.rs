@@ -165,12 +165,11 @@ fn options(endpoint: &Endpoint) -> Opts {
 }
 
 fn encryption(tls: &Tls) -> Option<SslOpts> {
-    let verify = matches!(tls.mode, TlsMode::VerifyCa | TlsMode::VerifyIdentity);
     if tls.mode == TlsMode::Disabled {
         return None;
     }
     let mut options = SslOpts::default()
-        .with_danger_accept_invalid_certs(!verify)
+        .with_danger_accept_invalid_certs(!tls.verifies())
         .with_danger_skip_domain_validation(tls.mode != TlsMode::VerifyIdentity);
     if let Some(ca) = &tls.ca {
         options = options.with_root_certs(vec![ca.clone().into()]).with_disable_built_in_roots(true);

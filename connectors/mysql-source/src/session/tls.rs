@@ -21,17 +21,13 @@ use tokio_openssl::SslStream;
 /// certificate; a `ca` given makes it the only authority.
 pub(super) fn options(tls: &Tls) -> SslOpts {
     let mut options = SslOpts::default()
-        .with_danger_accept_invalid_certs(!verifies(tls))
+        .with_danger_accept_invalid_certs(!tls.verifies())
         .with_danger_skip_domain_validation(tls.mode != TlsMode::VerifyIdentity);
     if let Some(ca) = &tls.ca {
         options = options.with_root_certs(vec![ca.clone().into()]).with_disable_built_in_roots(true);
     }
     let identity = tls.identity.as_ref().map(|i| ClientIdentity::new(i.archive().to_vec().into()));
     options.with_client_identity(identity)
-}
-
-fn verifies(tls: &Tls) -> bool {
-    matches!(tls.mode, TlsMode::VerifyCa | TlsMode::VerifyIdentity)
 }
 
 /// A connection that the driver does not open, encrypted as [`options`] has it.
@@ -64,14 +60,14 @@ fn failed(cause: impl Display) -> mysql_async::Error {
 fn session(tls: &Tls, host: &str, ca: Option<&[u8]>) -> Result<Ssl, ErrorStack> {
     let mut context = SslContext::builder(SslMethod::tls_client())?;
     context.set_min_proto_version(Some(SslVersion::TLS1_2))?;
-    context.set_verify(if verifies(tls) { SslVerifyMode::PEER } else { SslVerifyMode::NONE });
+    context.set_verify(if tls.verifies() { SslVerifyMode::PEER } else { SslVerifyMode::NONE });
     match ca {
         Some(file) => {
             for certificate in authorities(file)? {
                 context.cert_store_mut().add_cert(certificate)?;
             }
         }
-        None if verifies(tls) => context.set_default_verify_paths()?,
+        None if tls.verifies() => context.set_default_verify_paths()?,
         None => {}
     }
     if let Some(identity) = &tls.identity {
