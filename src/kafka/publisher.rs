@@ -15,6 +15,7 @@
 
 mod linger;
 mod opening;
+mod pace;
 mod produce;
 
 use std::collections::HashMap;
@@ -32,6 +33,7 @@ use super::settings::BATCH_BYTES;
 use super::topic;
 
 pub use opening::Candidate;
+use pace::Pace;
 use produce::{Record, Topic};
 
 /// Pause between two looks at the delivery reports. rdkafka's own waits go in steps of
@@ -83,6 +85,7 @@ pub struct Publisher {
     patience: Duration,
     open: bool,
     since_poll: u32,
+    pace: Pace,
 }
 
 /// A partition that was sent to.
@@ -102,7 +105,7 @@ struct Slots {
 }
 
 impl Publisher {
-    /// Begins a transaction.
+    /// Begins a transaction, a few ms after the last one at the earliest ([`pace`]).
     ///
     /// # Errors
     /// [`Kind::Fenced`] where another instance took the id over; [`Kind::Bug`] where one is open.
@@ -110,6 +113,7 @@ impl Publisher {
         if self.open {
             return Err(Error::new(Kind::Bug, "a Kafka transaction was begun inside another"));
         }
+        std::thread::sleep(self.pace.pause(Instant::now()));
         self.poll();
         self.receipts().clear();
         self.receipts().link().transaction_begins();
@@ -223,12 +227,15 @@ impl Publisher {
         if !self.open {
             return Err(Error::new(Kind::Bug, "a commit to Kafka came outside a transaction"));
         }
+        let (begun, is_short) = (Instant::now(), self.receipts().outstanding_bytes() <= SHORT_BYTES);
         if let Err(error) = self.flush() {
             self.abort_quietly();
             return Err(error);
         }
         self.commit_flushed()?;
         self.open = false;
+        let now = Instant::now();
+        self.pace.committed(now.duration_since(begun), now, is_short);
         self.receipts().link().answered();
         Ok(self.take_ends())
     }

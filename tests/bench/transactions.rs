@@ -1,6 +1,7 @@
 //! What Kafka's transactions cost, by librdkafka alone, without anything of ours:
 //! throughput beside an idempotent producer, and the parts of one commit.
 
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -152,7 +153,8 @@ fn commit_parts(brokers: &str, topic: &str, pause: Duration, commits: usize) -> 
         parts.plain.push(ms(begun.elapsed()));
         std::thread::sleep(pause);
     }
-    let reader = read_committed(brokers, topic, commits);
+    let (reader, reads_along) = read_committed(brokers, topic, commits);
+    reads_along.recv_timeout(PATIENCE).unwrap();
     let transactional = producer(brokers, Duration::ZERO, Some(topic));
     let mut ends = Vec::new();
     for _ in 0..commits {
@@ -173,8 +175,8 @@ fn commit_parts(brokers: &str, topic: &str, pause: Duration, commits: usize) -> 
     parts
 }
 
-/// When a reader had each of the committed records.
-fn read_committed(brokers: &str, topic: &str, records: usize) -> JoinHandle<Vec<Instant>> {
+/// When a reader had each of the committed records; and word of the first record of any kind.
+fn read_committed(brokers: &str, topic: &str, records: usize) -> (JoinHandle<Vec<Instant>>, Receiver<()>) {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("group.id", topic)
@@ -185,16 +187,19 @@ fn read_committed(brokers: &str, topic: &str, records: usize) -> JoinHandle<Vec<
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(topic, 0, Offset::Beginning).unwrap();
     consumer.assign(&list).unwrap();
-    std::thread::spawn(move || {
+    let (reads_along, first) = sync_channel(1);
+    let reader = std::thread::spawn(move || {
         let mut reads = Vec::new();
         while reads.len() < records {
             let message = consumer.poll(PATIENCE).expect("a record comes").unwrap();
+            let _ = reads_along.try_send(());
             if message.payload() == Some(COMMITTED) {
                 reads.push(Instant::now());
             }
         }
         reads
-    })
+    });
+    (reader, first)
 }
 
 fn tell(with: &[f64], without: &[f64], parts: &[(&str, Parts)]) {

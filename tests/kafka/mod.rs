@@ -10,6 +10,7 @@ mod members_keep_their_records;
 mod older_publisher_is_fenced;
 mod outbox_stores;
 mod topics_made_together;
+mod transactions_leave_a_pause;
 mod unreachable_brokers;
 mod vanished_offsets;
 

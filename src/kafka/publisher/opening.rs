@@ -7,6 +7,7 @@ use cdc_sdk::Result;
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, Producer as _};
 
+use super::pace::Pace;
 use super::{Publisher, is_retriable};
 use crate::kafka::link::Link;
 use crate::kafka::receipts::Receipts;
@@ -68,6 +69,7 @@ impl Publisher {
             patience: settings.patience,
             open: false,
             since_poll: 0,
+            pace: Pace::default(),
         };
         publisher.connect(topics)?;
         Ok(Candidate(publisher))
