@@ -245,16 +245,23 @@ impl Admin {
             return Ok(());
         }
         self.blocking(move |inner| {
-            let deadline = Instant::now() + inner.settings.patience;
+            // A broker takes minutes for ten thousand topics, one after the other.
+            let (mut first, mut moved) = (String::new(), Instant::now());
             loop {
+                let asked = Instant::now();
                 let metadata = inner.topics_of(&specs)?;
+                let took = asked.elapsed();
                 let waiting = waiting_for_leader(&specs, &metadata)?;
                 let Some(name) = waiting else { return Ok(()) };
-                if Instant::now() >= deadline {
+                if name != first {
+                    (first, moved) = (name.clone(), Instant::now());
+                }
+                if moved.elapsed() >= inner.settings.patience {
                     let doing = format!("waiting for the leaders of topic {name}");
                     return Err(inner.reader.fault_of(Code::LeaderNotAvailable, &doing));
                 }
-                std::thread::sleep(LOOK_AGAIN);
+                // An answer about all topics is work for the broker that is making them.
+                std::thread::sleep(LOOK_AGAIN.max(4 * took));
             }
         })
         .await

@@ -12,14 +12,20 @@
 //! let go: what was fetched of them is dropped and fetched again from where the caller stands. Beyond the budget comes what no setting can split: a record
 //! larger than a batch, and the larger batches of other producers.
 //!
+//! **Many topics.** librdkafka forgets no topic that it has met, and goes through all of them for each partition in
+//! each response (2.12.1, `rd_kafka_topic_find_by_topic_id`): with 10,000 that is most of a core. So a client that has
+//! met many more than are live makes way for a new one, which goes on where the caller stands.
+//!
 //! **Latency.** One fetch request for all live partitions of a broker waits there until
 //! any of them has committed records, so a new record comes at once. A partition that
-//! becomes live waits for the request under way, at most [`FETCH_WAIT_MS`]; so partitions
+//! becomes live waits for the request under way, 10 ms at most; so partitions
 //! become live when they are asked for, not when they are read, as long as there is room; then with the next one that
 //! is read and is not live those come that were asked for after it.
 //! One whose queue was full waits likewise, so a queue holds what a sink applies in that time. Who leads a
 //! topic that the client meets for the first time librdkafka asks once a second: so before the first read it is asked at once.
 //! An idle reader costs a broker 100 small requests a second, some hundredths of a core.
+
+mod share;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -39,11 +45,9 @@ use super::fault;
 use super::lanes::{Flow, Lanes};
 use super::link::Link;
 use super::record;
-use super::settings::{BATCH_BYTES, Settings};
+use super::settings::Settings;
 use super::stamp::Stamp;
-
-/// How long a fetch request waits at the broker where nothing is new, ms.
-const FETCH_WAIT_MS: u32 = 10;
+use share::Share;
 
 /// One wait of librdkafka at most; between them the line is looked at.
 const WAIT_MAX: Duration = Duration::from_millis(500);
@@ -54,9 +58,6 @@ const TEND_EVERY: Duration = Duration::from_millis(200);
 /// For how long the queue of a partition that was let go is emptied: a response under
 /// way may still land there.
 const EBB: Duration = Duration::from_secs(2);
-
-/// Bytes of the smallest queue.
-const QUEUE_BYTES_MIN: usize = 64 << 10;
 
 /// How long an answer may take; without one it is as if nobody had asked.
 const MEET_WAIT: Duration = Duration::from_secs(2);
@@ -102,59 +103,10 @@ pub struct Events {
     record_bytes: usize,
     /// Topics of which this client knows who leads them.
     met: HashSet<Arc<str>>,
+    /// How many it has met, also those that are not held any more.
+    topics: usize,
     tended: Instant,
     ebbed: Instant,
-}
-
-/// What of the budget a live partition gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Share {
-    /// Bytes in its queue at which fetching stops.
-    queue_bytes: usize,
-    /// Bytes of it in one response, compressed.
-    fetch_bytes: usize,
-    /// Bytes in one response.
-    response_bytes: usize,
-    /// Partitions that are fetched at a time.
-    live_max: usize,
-}
-
-impl Share {
-    fn wide(budget_bytes: usize) -> Self {
-        Self::of(budget_bytes, (budget_bytes / 128).clamp(QUEUE_BYTES_MIN, 1 << 20))
-    }
-
-    fn narrow(budget_bytes: usize) -> Self {
-        Self::of(budget_bytes, QUEUE_BYTES_MIN)
-    }
-
-    fn of(budget_bytes: usize, queue_bytes: usize) -> Self {
-        // The queue, what a response adds to it (eight times its compressed size) and the batch
-        // that passes its limit; and librdkafka keeps about 300 bytes beside each record, which
-        // is as much again where rows are small.
-        let cost_bytes = 2 * (2 * queue_bytes + BATCH_BYTES);
-        Self {
-            queue_bytes,
-            fetch_bytes: queue_bytes / 8,
-            response_bytes: (budget_bytes / 16).clamp(1 << 20, 48 << 20),
-            live_max: (budget_bytes / cost_bytes).clamp(4, 4096),
-        }
-    }
-
-    fn configure(self, config: &mut rdkafka::ClientConfig) {
-        let kbytes = (self.queue_bytes >> 10).max(1);
-        config
-            .set("queued.max.messages.kbytes", kbytes.to_string())
-            // What librdkafka keeps beside a small record outweighs it.
-            .set("queued.min.messages", (self.queue_bytes / 256).to_string())
-            .set("fetch.message.max.bytes", self.fetch_bytes.to_string())
-            .set("fetch.max.bytes", self.response_bytes.to_string())
-            .set("fetch.wait.max.ms", FETCH_WAIT_MS.to_string())
-            // A partition whose queue was full is looked at again after this.
-            .set("fetch.queue.backoff.ms", "2")
-            .set("fetch.error.backoff.ms", "100")
-            .set("enable.partition.eof", "false");
-    }
 }
 
 impl Events {
@@ -176,6 +128,7 @@ impl Events {
             budget_bytes,
             record_bytes: 0,
             met: HashSet::new(),
+            topics: 0,
             tended: now,
             ebbed: now,
         })
@@ -302,6 +255,11 @@ impl Events {
         Ok(())
     }
 
+    /// Topics that the client has met.
+    pub fn topics(&self) -> usize {
+        self.topics
+    }
+
     /// Partitions held, and of them those that are fetched.
     pub fn held(&self) -> (usize, usize) {
         (self.lanes.count(), self.lanes.live_count())
@@ -319,6 +277,7 @@ impl Events {
                 return;
             }
             self.met.insert(Arc::clone(&lane.topic));
+            self.topics += 1;
         }
     }
 
@@ -358,12 +317,17 @@ impl Events {
         self.make_live(&wanted)
     }
 
-    /// Changes to narrow shares. Their limits are a client's, so this takes a new one, which
-    /// goes on where the caller stands.
+    /// Changes to narrow shares. Their limits are a client's, so this takes a new one.
     fn narrow_down(&mut self) -> Result<()> {
         let Some(share) = self.narrow.take().filter(|share| share.live_max > self.share.live_max) else {
             return Ok(());
         };
+        let live = self.change_client(share)?;
+        self.make_live(&live)
+    }
+
+    /// Goes on with a new client where the caller stands. Returns what was live: nothing is any more.
+    fn change_client(&mut self, share: Share) -> Result<Vec<usize>> {
         let live = self.lanes.stalest_live(usize::MAX);
         for id in &live {
             self.lanes.set_flow(*id, Flow::Waiting);
@@ -371,11 +335,16 @@ impl Events {
         self.lanes.ebbed();
         self.consumer = reader(&self.settings, &self.group_label, share)?;
         self.met.clear();
+        self.topics = 0;
         self.share = share;
-        self.make_live(&live)
+        Ok(live)
     }
 
     fn make_live(&mut self, ids: &[usize]) -> Result<()> {
+        if self.topics >= self.share.topics_max() {
+            // What was live becomes so again when it is read.
+            self.change_client(self.share)?;
+        }
         self.meet(ids);
         let mut list = TopicPartitionList::with_capacity(ids.len());
         for id in ids {

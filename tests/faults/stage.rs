@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use cdc::config::GroupProtocol;
+use serde_json::Value as Json;
 use tokio::task::JoinHandle;
 
 use super::clock::Clock;
@@ -20,8 +21,9 @@ use super::plan::Plan;
 use super::proxy::Proxy;
 use super::report::Report;
 use super::side::{self, Side};
-use super::workload::{self, Writer};
+use super::workload::{self, Writer, column_statement};
 use super::{changes, draft, topics, versions};
+use crate::golden::written;
 use crate::kit::{Dice, Options, World};
 
 /// How long the destination may take to get where the source was when a fault ended. Pauses
@@ -292,6 +294,7 @@ impl Stage {
             println!("{}: all was read again for an XA transaction of another world", self.world.name);
         } else {
             changes::compare(seen, &self.history, number);
+            self.assert_statements().await;
         }
         let mut report = std::mem::take(&mut self.report);
         report.commits = number + self.side.commits();
@@ -302,6 +305,24 @@ impl Stage {
         (report.slowest, report.length) = (self.slowest, self.begun.elapsed());
         println!("{report}");
         report
+    }
+
+    /// The topic of schema changes has `grown` as the source found it, and then the statement of each new column
+    /// once and in order. The tables are looked up a little after the first position: what was stated in between is
+    /// told, too.
+    async fn assert_statements(&self) {
+        let columns = "SELECT COUNT(*) FROM information_schema.columns \
+                       WHERE table_schema=DATABASE() AND table_name='grown'";
+        let columns = usize::try_from(self.world.dest_number(columns).await.unwrap()).unwrap();
+        let (_, _, told) = written::Writer::ours(&self.world).read_beside(&self.world.name).await;
+        let is_grown = |change: &Json| change["id"].as_str().is_some_and(|id| id.ends_with(r#""grown""#));
+        let mut told = told.iter().filter(|record| is_grown(&record["tableChanges"][0]));
+        let found = told.next().expect("the table was found");
+        let found = found["tableChanges"][0]["table"]["columns"].as_array().unwrap().len();
+        let told: Vec<&str> = told.filter_map(|record| record["ddl"].as_str()).collect();
+        let first = found.min(columns.saturating_sub(told.len()));
+        let run: Vec<String> = (first..columns).map(column_statement).collect();
+        assert_eq!(told, run, "the statements that were told, and those that were run");
     }
 
     /// Whether a source has met the end of an XA transaction that was prepared before its first position, by

@@ -158,9 +158,14 @@ async fn commit(
     history.commit(number);
 }
 
-async fn add_column(world: &World, conn: &mut Conn, column: usize) {
+/// The statement that makes a column of `grown`.
+pub fn column_statement(column: usize) -> String {
     let default = grown_default(column).map_or_else(String::new, |d| format!(" NOT NULL DEFAULT {d}"));
-    let sql = format!("ALTER TABLE grown ADD COLUMN {} INT{default}", grown_column(column));
+    format!("ALTER TABLE grown ADD COLUMN {} INT{default}", grown_column(column))
+}
+
+async fn add_column(world: &World, conn: &mut Conn, column: usize) {
+    let sql = column_statement(column);
     let count = "SELECT COUNT(*) FROM information_schema.columns \
                  WHERE table_schema=DATABASE() AND table_name='grown'";
     run(world, conn, &sql, count, column as u64 + 1).await;

@@ -16,7 +16,7 @@ mod jdbc;
 mod record;
 mod schema_changes;
 mod transactions;
-mod written;
+pub mod written;
 
 /// Sets of Debezium's options: together they name every mode of every type.
 const SETS: [(&str, &[(&str, &str)]); 6] = [

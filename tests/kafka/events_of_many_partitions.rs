@@ -197,3 +197,31 @@ async fn a_new_record_arrives_in_milliseconds() {
     assert!(took[30] < Duration::from_millis(250), "median {:?}", took[30]);
     broker.sweep().await;
 }
+
+/// librdkafka forgets no topic, and goes through all that it knows for each partition in each response.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_has_met_many_topics_makes_way() {
+    const TOPICS: i32 = 80;
+    let broker = Broker::new("makes_way");
+    let specs: Vec<_> = (0..TOPICS).map(|number| broker.spec(&format!("t{number}"), 1)).collect();
+    broker.admin.create_all(&specs).await.unwrap();
+    let mut publisher = broker.publisher();
+    publisher.begin().unwrap();
+    for n in 0..2 {
+        specs.iter().for_each(|spec| send(&mut publisher, &spec.name, 0, &n.to_string()));
+    }
+    publisher.commit().unwrap();
+    // Carries 4 at a time.
+    let mut events = Events::open(&broker.settings, &broker.name, 3 << 20).unwrap();
+    let mut most = 0;
+    for n in 0..2 {
+        for spec in &specs {
+            events.ensure(&spec.name, 0, From::Earliest).unwrap();
+            let event = arrives(&mut events, &spec.name, 0);
+            assert_eq!((event.offset, text(event.value)), (n, n.to_string()), "{}", spec.name);
+            most = most.max(events.topics());
+        }
+    }
+    assert!((30..=36).contains(&most), "{most} of {TOPICS} topics in one client");
+    broker.sweep().await;
+}
