@@ -8,7 +8,7 @@ const FETCH_WAIT_MS: u32 = 10;
 /// Bytes of the smallest queue.
 const QUEUE_BYTES_MIN: usize = 64 << 10;
 
-const TOPICS_PER_LIVE: usize = 8;
+const TOPICS_PER_LIVE: usize = 16;
 
 /// What of the budget a live partition gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
