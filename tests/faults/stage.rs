@@ -21,7 +21,7 @@ use super::plan::Plan;
 use super::proxy::Proxy;
 use super::report::Report;
 use super::side::{self, Side};
-use super::workload::{self, Writer, column_statement};
+use super::workload::{self, COLUMNS, Writer, column_statement};
 use super::{changes, draft, topics, versions};
 use crate::golden::written;
 use crate::kit::{Dice, Options, World};
@@ -311,9 +311,7 @@ impl Stage {
     /// once and in order. The tables are looked up a little after the first position: what was stated in between is
     /// told, too.
     async fn assert_statements(&self) {
-        let columns = "SELECT COUNT(*) FROM information_schema.columns \
-                       WHERE table_schema=DATABASE() AND table_name='grown'";
-        let columns = usize::try_from(self.world.dest_number(columns).await.unwrap()).unwrap();
+        let columns = usize::try_from(self.world.dest_number(COLUMNS).await.unwrap()).unwrap();
         let (_, _, told) = written::Writer::ours(&self.world).read_beside(&self.world.name).await;
         let is_grown = |change: &Json| change["id"].as_str().is_some_and(|id| id.ends_with(r#""grown""#));
         let mut told = told.iter().filter(|record| is_grown(&record["tableChanges"][0]));

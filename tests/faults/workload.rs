@@ -158,6 +158,10 @@ async fn commit(
     history.commit(number);
 }
 
+/// How many columns `grown` has.
+pub const COLUMNS: &str =
+    "SELECT COUNT(*) FROM information_schema.columns WHERE table_schema=DATABASE() AND table_name='grown'";
+
 /// The statement that makes a column of `grown`.
 pub fn column_statement(column: usize) -> String {
     let default = grown_default(column).map_or_else(String::new, |d| format!(" NOT NULL DEFAULT {d}"));
@@ -166,9 +170,7 @@ pub fn column_statement(column: usize) -> String {
 
 async fn add_column(world: &World, conn: &mut Conn, column: usize) {
     let sql = column_statement(column);
-    let count = "SELECT COUNT(*) FROM information_schema.columns \
-                 WHERE table_schema=DATABASE() AND table_name='grown'";
-    run(world, conn, &sql, count, column as u64 + 1).await;
+    run(world, conn, &sql, COLUMNS, column as u64 + 1).await;
 }
 
 /// Runs it once, whatever becomes of the connection: the question tells whether it came through.

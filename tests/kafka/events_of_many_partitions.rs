@@ -96,6 +96,19 @@ async fn more_partitions_than_the_budget_carries_are_read_in_turns() {
     broker.sweep().await;
 }
 
+/// Topics of one partition with so many records each: their numbers, a transaction about all.
+async fn filled(broker: &Broker, topics: u64, records: usize) -> Vec<TopicSpec> {
+    let specs: Vec<_> = (0..topics).map(|number| broker.spec(&format!("t{number}"), 1)).collect();
+    broker.admin.create_all(&specs).await.unwrap();
+    let mut publisher = broker.publisher();
+    publisher.begin().unwrap();
+    for n in 0..records {
+        specs.iter().for_each(|spec| send(&mut publisher, &spec.name, 0, &n.to_string()));
+    }
+    publisher.commit().unwrap();
+    specs
+}
+
 /// Tables of a cut, among more than are fetched at a time: with librdkafka's own question, once a second, for those that a
 /// turn met first, this took 41 s.
 #[tokio::test(flavor = "multi_thread")]
@@ -103,14 +116,7 @@ async fn topics_asked_for_together_are_taken_up_together() {
     const TOPICS: u64 = 160;
     const ROUNDS: usize = 12;
     let broker = Broker::new("together");
-    let specs: Vec<_> = (0..TOPICS).map(|number| broker.spec(&format!("t{number}"), 1)).collect();
-    broker.admin.create_all(&specs).await.unwrap();
-    let mut publisher = broker.publisher();
-    publisher.begin().unwrap();
-    for n in 0..ROUNDS {
-        specs.iter().for_each(|spec| send(&mut publisher, &spec.name, 0, &n.to_string()));
-    }
-    publisher.commit().unwrap();
+    let specs = filled(&broker, TOPICS, ROUNDS).await;
     // Carries 32 at a time.
     let mut events = Events::open(&broker.settings, &broker.name, 12 << 20).unwrap();
     let mut dice = kit::Dice::new("together");
@@ -201,16 +207,9 @@ async fn a_new_record_arrives_in_milliseconds() {
 /// librdkafka forgets no topic, and goes through all that it knows for each partition in each response.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_has_met_many_topics_makes_way() {
-    const TOPICS: i32 = 100;
+    const TOPICS: u64 = 100;
     let broker = Broker::new("makes_way");
-    let specs: Vec<_> = (0..TOPICS).map(|number| broker.spec(&format!("t{number}"), 1)).collect();
-    broker.admin.create_all(&specs).await.unwrap();
-    let mut publisher = broker.publisher();
-    publisher.begin().unwrap();
-    for n in 0..2 {
-        specs.iter().for_each(|spec| send(&mut publisher, &spec.name, 0, &n.to_string()));
-    }
-    publisher.commit().unwrap();
+    let specs = filled(&broker, TOPICS, 2).await;
     // Carries 4 at a time.
     let mut events = Events::open(&broker.settings, &broker.name, 3 << 20).unwrap();
     let mut most = 0;
