@@ -32,6 +32,7 @@ use super::receipts::{Receipts, cost_bytes};
 use super::settings::BATCH_BYTES;
 use super::topic;
 
+use linger::Lifts;
 pub use opening::Candidate;
 use pace::Pace;
 use produce::{Record, Topic};
@@ -39,9 +40,6 @@ use produce::{Record, Topic};
 /// Pause between two looks at the delivery reports. rdkafka's own waits go in steps of
 /// 100 ms, and below 1 ms they spin.
 const LOOK_AGAIN: Duration = Duration::from_micros(200);
-
-/// A step of a flush, after which receipts are taken in. Whole ms, as librdkafka counts.
-const LIFT_STEP: Duration = Duration::from_millis(1);
 
 /// Without a lift for this long, whoever waits for all receipts has the linger lifted again: a step may pass before
 /// the broker's thread has looked.
@@ -181,6 +179,7 @@ impl Publisher {
         }
         let deadline = self.deadline();
         let (mut left, mut moved) = (self.in_flight(), Instant::now());
+        let mut lifts = Lifts::new(moved, self.places.len());
         loop {
             self.poll();
             self.check_receipts()?;
@@ -197,7 +196,7 @@ impl Publisher {
             }
             // Nothing under way: what there is of each partition is less than a batch.
             if now.duration_since(moved) >= STANDSTILL {
-                linger::lift(&self.producer, LIFT_STEP);
+                lifts.hold(&self.producer, now);
             } else {
                 std::thread::sleep(LOOK_AGAIN);
             }
@@ -248,7 +247,8 @@ impl Publisher {
         let deadline = self.deadline();
         // As many bytes as there can be in batches that are not full.
         let rests_bytes = self.places.len().saturating_mul(BATCH_BYTES);
-        let (mut left_at_lift, mut lifted) = (usize::MAX, Instant::now());
+        let mut left_at_lift = usize::MAX;
+        let mut lifts = Lifts::new(Instant::now(), self.places.len());
         loop {
             self.poll();
             self.check_receipts()?;
@@ -263,11 +263,12 @@ impl Publisher {
             // full batches go by themselves, and what waits behind a request can go once that has its receipt. What
             // is over in a request or two has it lifted throughout: a step between two pulses would be felt.
             let outstanding = self.receipts().outstanding_bytes();
-            let is_short = outstanding <= SHORT_BYTES;
-            let may_help = is_short || (left < left_at_lift && outstanding <= rests_bytes);
-            if may_help || now.duration_since(lifted) >= LIFT_AGAIN {
-                linger::lift(&self.producer, LIFT_STEP);
-                (left_at_lift, lifted) = (left, Instant::now());
+            let has_moved = left < left_at_lift && outstanding <= rests_bytes;
+            if outstanding <= SHORT_BYTES {
+                lifts.hold(&self.producer, now);
+            } else if lifts.are_due(now, if has_moved { Duration::ZERO } else { LIFT_AGAIN }) {
+                lifts.pulse(&self.producer, now);
+                left_at_lift = left;
             } else {
                 std::thread::sleep(LOOK_AGAIN);
             }

@@ -11,6 +11,8 @@
 //! | a sink that is a million transactions behind | 256 MiB |
 //! | a destination that stalls for three minutes | 256 MiB |
 //!
+//! One more is about time alone: 10,000 topics of one publisher, none of which waits for long.
+//!
 //! Peaks are the kernel's own (`VmHWM` in `/proc`): Linux only.
 //! Both sides are compared at the end of each case. Smaller ones run with all tests (`e2e`).
 
@@ -20,5 +22,6 @@ mod row;
 mod stage;
 mod stall;
 mod tables;
+mod topics;
 mod transaction;
 mod wide;
