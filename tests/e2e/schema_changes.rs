@@ -9,7 +9,7 @@ use mysql_async::{Conn, Row, Value};
 use crate::kit::{LIMIT, Options, World, until};
 
 /// A table `T` of some rows, and what becomes of it. Each case has tables of its own, called by its number.
-const CASES: [(&str, &str); 24] = [
+const CASES: [(&str, &str); 27] = [
     ("add at the end", "ALTER TABLE T ADD COLUMN x INT;\nINSERT INTO T VALUES (1001,1,'n',1,5)"),
     (
         "add in front",
@@ -22,6 +22,21 @@ const CASES: [(&str, &str); 24] = [
     (
         "add with an expression",
         "ALTER TABLE T ADD COLUMN x INT DEFAULT (a * 2);\nINSERT INTO T (id) VALUES (1001)",
+    ),
+    (
+        "a default that goes once the column is there",
+        "ALTER TABLE T ADD COLUMN x INT NOT NULL DEFAULT 5;\nALTER TABLE T ALTER COLUMN x DROP DEFAULT;\n\
+      INSERT INTO T (id,x) VALUES (1001,9)",
+    ),
+    (
+        "a default that becomes another",
+        "ALTER TABLE T ADD COLUMN x INT NOT NULL DEFAULT 5, ADD COLUMN y CHAR(3) DEFAULT 'a';\nINSERT INTO T (id) VALUES (1001);\n\
+      ALTER TABLE T ALTER x SET DEFAULT 6, ALTER y SET DEFAULT 'b';\nINSERT INTO T (id) VALUES (1002)",
+    ),
+    (
+        "an instant by the session's time zone",
+        "SET time_zone='+05:00';\nALTER TABLE T ADD COLUMN x TIMESTAMP NOT NULL DEFAULT '2020-01-01 00:00:00';\n\
+      INSERT INTO T (id) VALUES (1001);\nSET time_zone=DEFAULT",
     ),
     ("drop", "ALTER TABLE T DROP COLUMN a;\nINSERT INTO T VALUES (1001,'n',1)"),
     (
@@ -186,15 +201,45 @@ async fn tables_change_while_the_source_is_down() {
     world.end().await;
 }
 
+/// Ways in which a column goes.
+const GOES: [&str; 5] = [
+    "ALTER TABLE T DROP COLUMN a",
+    "ALTER TABLE T RENAME COLUMN a TO z",
+    "ALTER TABLE T CHANGE a z INT",
+    "DROP TABLE T;\nCREATE TABLE T (id INT PRIMARY KEY);\nINSERT INTO T VALUES (1)",
+    "CREATE TABLE T_b (id INT PRIMARY KEY);\nINSERT INTO T_b VALUES (1);\nRENAME TABLE T TO T_x, T_b TO T;\nDROP TABLE T_x",
+];
+
 /// At the destination the first column is still there, with its values, when the second one of that name comes.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_column_is_dropped_before_a_restart_and_added_after_it() {
+async fn a_column_goes_before_a_restart_and_comes_after_it() {
     let world = World::new("ddl_apart").await;
-    world.source_sql("CREATE TABLE t (id INT PRIMARY KEY, a INT);\nINSERT INTO t VALUES (1,1),(2,2)").await;
+    let each = async |statements: &[&str]| {
+        for (number, statements) in statements.iter().cycle().take(GOES.len()).enumerate() {
+            world.source_sql(&words(statements, &table(number))).await;
+        }
+        world.catch_up();
+    };
+    each(&["CREATE TABLE T (id INT PRIMARY KEY, a INT);\nINSERT INTO T VALUES (1,1),(2,2)"]).await;
+    each(&GOES).await;
+    each(&["INSERT INTO T (id) VALUES (3)"]).await;
+    each(&["ALTER TABLE T ADD COLUMN A INT DEFAULT 5;\nINSERT INTO T (id,A) VALUES (4,4)"]).await;
+    assert_eq!(differences(&world).await, Vec::<String>::new());
+    world.end().await;
+}
+
+/// By the time the log is read, the catalogue has a key that the rows in it did not have.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_comes_after_rows_that_it_would_not_tell_apart() {
+    let world = World::new("ddl_key").await;
+    world.source_sql("CREATE TABLE t (a INT NOT NULL, b INT)").await;
     world.catch_up();
-    world.source_sql("ALTER TABLE t DROP COLUMN a;\nINSERT INTO t VALUES (3)").await;
-    world.catch_up();
-    world.source_sql("ALTER TABLE t ADD COLUMN A INT;\nINSERT INTO t VALUES (4,4)").await;
+    world
+        .source_sql(
+            "INSERT INTO t VALUES (7,1),(7,2);\nDELETE FROM t WHERE b=2;\nALTER TABLE t ADD UNIQUE KEY u (a);\n\
+             INSERT INTO t VALUES (8,1)",
+        )
+        .await;
     world.catch_up();
     assert_eq!(differences(&world).await, Vec::<String>::new());
     world.end().await;

@@ -3,7 +3,7 @@
 
 use mysql_async::prelude::Queryable;
 
-use crate::kit::{Options, Process, Server, World};
+use crate::kit::{Options, Process, Server, World, until};
 
 /// Without checksums, with statements beside the rows, with keys that the server makes up, names in small
 /// letters, JSON in part, compressed transactions.
@@ -145,5 +145,40 @@ async fn tables_without_transactions_inside_of_some() {
     world.assert_equal().await;
     let log: mysql_async::Row = conn.query_first("SHOW BINARY LOGS").await.unwrap().unwrap();
     assert_eq!(log.get::<String, _>(2).as_deref(), Some("Yes"), "the log is not encrypted");
+    world.dest_sql(&format!("DROP DATABASE `{}`", world.name)).await;
+}
+
+/// What a session has by the server's settings: a SELECT begins a transaction, and so does each end of one. And it ends
+/// after two rows, which is set later.
+const OF_SESSIONS: [&str; 2] = ["--autocommit=0", "--completion-type=CHAIN"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn session_settings() {
+    let server = Server::start("sessions", &OF_SESSIONS);
+    let capture = "chunk_rows = 10\nrows_per_second = 60\nreaders = 1\n".to_owned();
+    let options = Options { source_server: Some(server.address.clone()), capture, ..Options::default() };
+    let world = World::with("sessions", &options).await;
+    let mut conn = world.source_conn().await;
+    for statement in [
+        "SET SESSION autocommit = 1, completion_type = 0",
+        "SET GLOBAL sql_select_limit = 2",
+        "CREATE TABLE a_keyless (v INT)",
+        "INSERT INTO a_keyless VALUES (1), (2), (3), (4)",
+        "CREATE TABLE t (id INT PRIMARY KEY, v INT NOT NULL)",
+        "INSERT INTO t WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300) SELECT i, 1 FROM n",
+    ] {
+        conn.query_drop(statement).await.unwrap();
+    }
+    let mut processes = [world.start_source(&[]), world.start_sink(&[])];
+    let some = async || world.dest_number("SELECT MAX(id) FROM t").await >= Some(10);
+    until("the first chunk has arrived", some).await;
+    // Their chunks are not read yet.
+    conn.query_drop("UPDATE t SET v = 2 WHERE id > 200").await.unwrap();
+    conn.query_drop("DELETE FROM t WHERE id = 300").await.unwrap();
+    world.until_dest("SELECT COUNT(*) FROM t", 299).await;
+    processes.iter_mut().for_each(Process::stop);
+    world.catch_up();
+    assert_eq!(world.dest_number("SELECT SUM(v) FROM t").await, Some(200 + 2 * 99));
+    assert_eq!(world.dest_number("SELECT COUNT(*) FROM a_keyless").await, Some(4));
     world.dest_sql(&format!("DROP DATABASE `{}`", world.name)).await;
 }

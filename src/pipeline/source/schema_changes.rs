@@ -78,6 +78,7 @@ fn happenings(ddl: &DdlEvent, captured: impl Fn(&TableName) -> bool) -> Vec<(&Ta
             Effect::Truncate(_) | Effect::DropDatabase(_) | Effect::Unknown { table: None } => continue,
             Effect::Reshape(name)
             | Effect::Column { table: name, .. }
+            | Effect::Default { table: name, .. }
             | Effect::Rewrite { table: name, .. }
             | Effect::Metadata(name)
             | Effect::Unknown { table: Some(name) } => match renamed(&ddl.effects, name) {

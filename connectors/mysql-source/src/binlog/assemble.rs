@@ -436,7 +436,7 @@ impl Assembler {
         }
         let State::Inside(transaction) = &self.state else { return Ok(()) };
         let Sense::Ddl(effects) = statement.sense else { return Ok(()) };
-        let effects = captured(effects, &self.setting.selection);
+        let effects = self.shapes.settled(captured(effects, &self.setting.selection));
         if !effects.is_empty() {
             let origin = Origin { pos, ..transaction.origin.clone() };
             let ddl = Ddl { statement: statement.text, database: statement.database, effects, origin };

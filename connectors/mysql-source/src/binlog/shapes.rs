@@ -14,6 +14,7 @@ use super::assemble::Setting;
 use super::event::table_map::TableMap;
 use super::reader::Malformed;
 use super::shape::{self, Drawn, Shape};
+use crate::ddl::{Effect, NewDefault};
 use crate::decode::Extent;
 
 /// Numbers kept in each half.
@@ -117,6 +118,27 @@ impl Shapes {
         let name = mapped.name.clone();
         self.known.insert(name, Known { mapped: mapped.clone(), shape, stale: false });
         self.keep(id, mapped);
+    }
+
+    /// What a changed default means: nothing, where the catalogue was asked about the column before the statement, so that
+    /// downstream existing rows got what they have here. Otherwise the default that they got is not to be had any more.
+    pub fn settled(&self, effects: Vec<Effect>) -> Vec<Effect> {
+        const WHY: &str =
+            "what existing rows got in a column when it was added is not in the catalogue any more";
+        let settle = |effect| match effect {
+            Effect::Default { table, name, now } => {
+                (!self.was_asked_before(&table, &name, now)).then_some(Effect::Rewrite { table, why: WHY })
+            }
+            other => Some(other),
+        };
+        effects.into_iter().filter_map(settle).collect()
+    }
+
+    fn was_asked_before(&self, table: &TableName, column: &str, now: NewDefault) -> bool {
+        let Some(known) = self.known.get(table) else { return false };
+        let table = &known.shape.table;
+        let column = table.columns.iter().find(|known| known.name.eq_ignore_ascii_case(column));
+        column.is_some_and(|column| now.differs(column.extra.default.as_deref()))
     }
 
     /// The tables of a database that have been seen.

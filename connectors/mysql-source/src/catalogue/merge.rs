@@ -13,6 +13,11 @@ pub(super) fn merged(mut from_map: Table, mut known: Table) -> Table {
     }
     if names_a_unique_key(&from_map, &known) {
         from_map.keys.clear();
+    } else if from_map.primary_key().is_none() {
+        // It would name a unique key that tells all rows apart: such a one has come since.
+        let later: Vec<bool> = known.keys.iter().map(|key| would_be_named(key, &known)).collect();
+        let mut later = later.into_iter();
+        known.keys.retain(|_| later.next() != Some(true));
     }
     if agree(&from_map, &known) { known } else { extended(from_map, &known) }
 }
@@ -23,6 +28,16 @@ fn names_a_unique_key(from_map: &Table, known: &Table) -> bool {
     let Some(primary) = from_map.primary_key() else { return false };
     let is_it = |key: &&Key| key.kind == KeyKind::Unique && names(key, known) == names(primary, from_map);
     known.primary_key().is_none() && known.keys.iter().any(|key| is_it(&key))
+}
+
+/// Whether the engine would take the key for a primary one. Of generated columns that is not sure.
+fn would_be_named(key: &Key, known: &Table) -> bool {
+    let is_plain = |column: usize| {
+        known.columns.get(column).is_some_and(|column| !column.nullable && column.extra.generated.is_none())
+    };
+    key.kind == KeyKind::Unique
+        && !key.is_partial()
+        && key.columns().is_some_and(|columns| columns.into_iter().all(is_plain))
 }
 
 /// The names of a key's columns; `None` if a part is an expression.

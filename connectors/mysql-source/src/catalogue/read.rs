@@ -55,7 +55,7 @@ impl Reader {
         let doing = format!("reading the catalogue of {name}");
         let key = || (name.database.as_str(), name.table.as_str());
         let general: Option<Row> = within(&doing, self.conn.exec_first(&self.general, key())).await?;
-        let Some(general) = general else { return Ok(None) };
+        let Some(general) = general else { return self.refuse_hidden(name).await.map(|()| None) };
         let rows: Vec<Row> = within(&doing, self.conn.exec(&self.columns, key())).await?;
         let columns = rows.iter().map(|row| column(name, row)).collect::<Result<Vec<_>>>()?;
         let parts: Vec<Row> = within(&doing, self.conn.exec(&self.keys, key())).await?;
@@ -69,6 +69,20 @@ impl Reader {
             collation: text(&general, 0),
             comment: text(&general, 1).unwrap_or_default(),
         }))
+    }
+
+    /// The catalogue hides a table of which the account has no privilege. Asked for its rows, the server tells that from
+    /// one that is not there.
+    async fn refuse_hidden(&mut self, name: &TableName) -> Result<()> {
+        let sql = format!("SELECT 1 FROM {} LIMIT 0", name.sql());
+        match within(&format!("reading {name}"), self.conn.query_drop(sql)).await {
+            Err(denied) if denied.kind() == Kind::MysqlDenied => Err(denied.hint(format!(
+                "GRANT SELECT ON {} to the account; or leave the table out: [capture] exclude",
+                name.sql()
+            ))),
+            Err(broken) if broken.kind() == Kind::MysqlUnreachable => Err(broken),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// The statement that would make a table; `None` where there is none of that name.

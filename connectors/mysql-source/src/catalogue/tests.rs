@@ -93,6 +93,20 @@ fn a_unique_key_that_the_engine_takes_for_the_primary_stays_a_unique_key() {
 }
 
 #[test]
+fn rows_that_no_key_told_apart_get_none_from_later() {
+    let map = table(&["a", "b"], vec![]);
+    let unique = key(KeyKind::Unique, "own", &[1]);
+    assert_eq!(merged(map.clone(), table(&["a", "b"], vec![unique.clone()])), map);
+    assert_eq!(merged(map.clone(), table(&["a", "b", "later"], vec![unique.clone()])).keys, []);
+    // One that may have stood there then.
+    let mut known = table(&["a", "b"], vec![unique.clone()]);
+    known.columns[1].nullable = true;
+    let mut map = map;
+    map.columns[1].nullable = true;
+    assert_eq!(merged(map, known).keys, [unique]);
+}
+
+#[test]
 fn what_the_binlog_does_not_tell_of_the_primary_key_is_kept() {
     let map = table(&["a", "b"], vec![key(KeyKind::Primary, "PRIMARY", &[1])]);
     let mut known = table(&["a", "later", "b"], vec![key(KeyKind::Primary, "PRIMARY", &[2])]);

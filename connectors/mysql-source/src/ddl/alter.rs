@@ -2,9 +2,9 @@
 
 use cdc_sdk::TableName;
 
-use super::Effect;
 use super::lexer::Token;
 use super::statement::{Parser, is_word};
+use super::{Effect, NewDefault};
 
 /// What a part does to the table, the harmless first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,8 +123,9 @@ fn part(parser: &mut Parser<'_, '_>, name: &TableName) -> Part {
     match first.as_str() {
         "ADD" => add(parser, name),
         "DROP" => drop_part(parser, name),
-        "MODIFY" | "CHANGE" => Weight::Rewrite("MODIFY and CHANGE may convert values").into(),
-        "ALTER" => alter_part(parser).into(),
+        "MODIFY" => Weight::Rewrite(CONVERTS).into(),
+        "CHANGE" => change(parser, name),
+        "ALTER" => alter_part(parser, name),
         "RENAME" => rename(parser, name),
         "CONVERT" => convert(parser).into(),
         "EXCHANGE" => exchange(parser),
@@ -183,6 +184,7 @@ fn column(tokens: &[Token<'_>]) -> Weight {
     const CLOCKS: [&str; 4] = ["CURRENT_TIMESTAMP", "NOW", "LOCALTIME", "LOCALTIMESTAMP"];
     // The name itself may be any word.
     let tokens = tokens.get(1..).unwrap_or_default();
+    let is_instant = tokens.first().is_some_and(|kind| is_word(kind, "TIMESTAMP"));
     let mut depth = 0usize;
     for (index, token) in tokens.iter().enumerate() {
         match token {
@@ -201,6 +203,11 @@ fn column(tokens: &[Token<'_>]) -> Weight {
                 }
                 Some(next) if CLOCKS.iter().any(|clock| is_word(next, clock)) => {
                     return Weight::Rewrite("existing rows get the time of the statement in the new column");
+                }
+                Some(next) if is_instant && !is_word(next, "NULL") => {
+                    return Weight::Rewrite(
+                        "existing rows get an instant by the session's time zone in the new column",
+                    );
                 }
                 Some(_) => {}
                 None => return Weight::Unknown,
@@ -226,16 +233,68 @@ fn drop_part(parser: &mut Parser<'_, '_>, table: &TableName) -> Part {
 }
 
 /// `ALTER [COLUMN] name SET …`, `ALTER INDEX …`, `ALTER CHECK …`.
-fn alter_part(parser: &mut Parser<'_, '_>) -> Weight {
-    let visibility = parser.rest().iter().any(|t| is_word(t, "VISIBLE") || is_word(t, "INVISIBLE"));
-    if visibility && parser.peek() != "INDEX" { Weight::Reshape } else { Weight::Metadata }
+fn alter_part(parser: &mut Parser<'_, '_>, table: &TableName) -> Part {
+    if matches!(parser.peek().as_str(), "INDEX" | "CHECK" | "CONSTRAINT") {
+        return Weight::Metadata.into();
+    }
+    parser.accept("COLUMN");
+    let Some(name) = parser.identifier() else { return Weight::Unknown.into() };
+    let rest = parser.rest();
+    if rest.iter().any(|t| is_word(t, "VISIBLE") || is_word(t, "INVISIBLE")) {
+        return Weight::Reshape.into();
+    }
+    let now = match rest {
+        [set, default, value @ ..] if is_word(set, "SET") && is_word(default, "DEFAULT") => {
+            new_default(value)
+        }
+        _ => NewDefault::Nothing,
+    };
+    let default = Effect::Default { table: table.clone(), name, now };
+    Part { weight: Weight::Metadata, also: vec![default] }
+}
+
+fn new_default(value: &[Token<'_>]) -> NewDefault {
+    let (sign, digits) = match value {
+        [Token::Symbol('-'), Token::Word(digits)] => (-1, digits),
+        [Token::Symbol('+'), Token::Word(digits)] | [Token::Word(digits)] => (1, digits),
+        _ => return NewDefault::Other,
+    };
+    match digits.parse::<i128>() {
+        Ok(number) => NewDefault::Number(sign * number),
+        Err(_) if digits.eq_ignore_ascii_case("NULL") => NewDefault::Nothing,
+        Err(_) => NewDefault::Other,
+    }
+}
+
+const CONVERTS: &str = "MODIFY and CHANGE may convert values";
+
+/// `CHANGE [COLUMN] old new …`.
+fn change(parser: &mut Parser<'_, '_>, table: &TableName) -> Part {
+    parser.accept("COLUMN");
+    let names = (parser.identifier(), parser.identifier());
+    Part { weight: Weight::Rewrite(CONVERTS), also: renamed(table, names) }
+}
+
+/// To who sees columns by name, one is gone and another is new.
+fn renamed(table: &TableName, names: (Option<String>, Option<String>)) -> Vec<Effect> {
+    let (Some(old), Some(new)) = names else { return Vec::new() };
+    if old.to_lowercase() == new.to_lowercase() {
+        return Vec::new();
+    }
+    let column = |name, dropped| Effect::Column { table: table.clone(), name, dropped };
+    vec![column(new, false), column(old, true)]
 }
 
 fn rename(parser: &mut Parser<'_, '_>, name: &TableName) -> Part {
     match parser.peek().as_str() {
-        // To who sees columns by name, one is gone and another is new: with values that no event brings.
         "COLUMN" => {
-            return Weight::Rewrite("RENAME COLUMN gives existing rows values under another name").into();
+            parser.step();
+            let old = parser.identifier();
+            parser.accept("TO");
+            let also = renamed(name, (old, parser.identifier()));
+            // With values that no event brings.
+            const WHY: &str = "RENAME COLUMN gives existing rows values under another name";
+            return Part { weight: Weight::Rewrite(WHY), also };
         }
         "INDEX" | "KEY" => return Weight::Metadata.into(),
         _ => {}

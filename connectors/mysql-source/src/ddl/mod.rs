@@ -46,6 +46,16 @@ pub enum Effect {
         /// Dropped, as opposed to added.
         dropped: bool,
     },
+    /// A column has another default: beside what that does to the rows, which is nothing. Where the catalogue may show
+    /// it by the time the column is first met downstream, the rows that were there when it was added got another.
+    Default {
+        /// The table.
+        table: TableName,
+        /// The column.
+        name: String,
+        /// What it is now.
+        now: NewDefault,
+    },
     /// Its rows changed without row events.
     Rewrite {
         /// The table.
@@ -63,6 +73,32 @@ pub enum Effect {
     },
 }
 
+/// The default that a statement gives a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewDefault {
+    /// None any more, or NULL.
+    Nothing,
+    /// A whole number.
+    Number(i128),
+    /// Something else.
+    Other,
+}
+
+impl NewDefault {
+    /// Whether what the catalogue showed of the column, `DEFAULT …` or nothing, is for certain not what this statement
+    /// makes of it: then it was read before.
+    pub fn differs(self, shown: Option<&str>) -> bool {
+        match (self, shown) {
+            (Self::Nothing, shown) => shown.is_some(),
+            (Self::Number(_) | Self::Other, None) => true,
+            (Self::Number(now), Some(shown)) => {
+                shown.trim_matches('\'').parse::<i128>().is_ok_and(|shown| shown != now)
+            }
+            (Self::Other, Some(_)) => false,
+        }
+    }
+}
+
 impl Effect {
     /// The tables whose catalogue entry is not what it was.
     pub fn tables(&self) -> Vec<&TableName> {
@@ -73,6 +109,7 @@ impl Effect {
             | Self::Reshape(name)
             | Self::Rewrite { table: name, .. }
             | Self::Column { table: name, .. }
+            | Self::Default { table: name, .. }
             | Self::Metadata(name) => vec![name],
             Self::Rename { from, to } => vec![from, to],
             Self::Unknown { table } => table.iter().collect(),

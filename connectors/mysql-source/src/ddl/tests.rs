@@ -1,7 +1,7 @@
 use cdc_sdk::TableName;
 use proptest::prelude::*;
 
-use super::{Dialect, Effect, Sense, classify};
+use super::{Dialect, Effect, NewDefault, Sense, classify};
 
 /// What it does to rows, without the names of columns.
 fn effects(statement: &str) -> Vec<Effect> {
@@ -10,9 +10,10 @@ fn effects(statement: &str) -> Vec<Effect> {
 
 fn effects_in(statement: &str, dialect: Dialect) -> Vec<Effect> {
     match classify(statement, "shop", dialect) {
-        Sense::Ddl(effects) => {
-            effects.into_iter().filter(|effect| !matches!(effect, Effect::Column { .. })).collect()
-        }
+        Sense::Ddl(effects) => effects
+            .into_iter()
+            .filter(|effect| !matches!(effect, Effect::Column { .. } | Effect::Default { .. }))
+            .collect(),
         other => panic!("{statement}: {other:?}"),
     }
 }
@@ -180,7 +181,9 @@ fn columns_that_come_and_go_are_named() {
             "ALTER TABLE a ADD x INT, ADD COLUMN (y INT, `z` DECIMAL(3,2))",
             vec![("x", false), ("y", false), ("z", false)],
         ),
-        ("ALTER TABLE a ADD KEY (x), DROP INDEX y, RENAME COLUMN x TO y", vec![]),
+        ("ALTER TABLE a ADD KEY (x), DROP INDEX y, RENAME INDEX x TO y, MODIFY z INT", vec![]),
+        ("ALTER TABLE a RENAME COLUMN x TO `Y z`", vec![("Y z", false), ("x", true)]),
+        ("ALTER TABLE a CHANGE COLUMN x y BIGINT, CHANGE `z` Z INT", vec![("y", false), ("x", true)]),
     ] {
         let Sense::Ddl(effects) = classify(statement, "shop", Dialect::default()) else {
             panic!("{statement}")
@@ -194,6 +197,49 @@ fn columns_that_come_and_go_are_named() {
 }
 
 #[test]
+fn new_defaults_are_told() {
+    use NewDefault::{Nothing, Number, Other};
+    for (statement, expected) in [
+        ("ALTER TABLE a ALTER x DROP DEFAULT", vec![("x", Nothing)]),
+        ("ALTER TABLE a ALTER COLUMN `Y z` SET DEFAULT NULL", vec![("Y z", Nothing)]),
+        (
+            "ALTER TABLE a ALTER x SET DEFAULT 7, ALTER y SET DEFAULT -7",
+            vec![("x", Number(7)), ("y", Number(-7))],
+        ),
+        ("ALTER TABLE a ALTER x SET DEFAULT 1.5, ALTER y SET DEFAULT 'b'", vec![("x", Other), ("y", Other)]),
+        ("ALTER TABLE a ALTER x SET DEFAULT (now())", vec![("x", Other)]),
+        ("ALTER TABLE a ALTER INDEX x INVISIBLE, ALTER CHECK x NOT ENFORCED, ALTER x SET INVISIBLE", vec![]),
+    ] {
+        let Sense::Ddl(effects) = classify(statement, "shop", Dialect::default()) else {
+            panic!("{statement}")
+        };
+        let named = effects.iter().filter_map(|effect| match effect {
+            Effect::Default { table, name, now } if *table == t("a") => Some((name.as_str(), *now)),
+            _ => None,
+        });
+        assert_eq!(named.collect::<Vec<_>>(), expected, "{statement}");
+    }
+}
+
+#[test]
+fn what_was_read_before_a_statement_differs_from_it() {
+    use NewDefault::{Nothing, Number, Other};
+    for (now, shown, differs) in [
+        (Nothing, Some("5"), true),
+        (Nothing, None, false),
+        (Number(9), Some("5"), true),
+        (Number(9), Some("'5'"), true),
+        (Number(9), Some("'9'"), false),
+        (Number(9), Some("'9.00'"), false),
+        (Number(9), None, true),
+        (Other, Some("'a'"), false),
+        (Other, None, true),
+    ] {
+        assert_eq!(now.differs(shown), differs, "{now:?} {shown:?}");
+    }
+}
+
+#[test]
 fn what_changes_rows_is_said() {
     for statement in [
         "ALTER TABLE a RENAME COLUMN x TO y",
@@ -202,6 +248,7 @@ fn what_changes_rows_is_said() {
         "ALTER TABLE a ADD COLUMN x DATETIME(6) NOT NULL DEFAULT now(6)",
         "ALTER TABLE a ADD COLUMN id INT AUTO_INCREMENT PRIMARY KEY",
         "ALTER TABLE a ADD COLUMN id SERIAL",
+        "ALTER TABLE a ADD COLUMN x TIMESTAMP NOT NULL DEFAULT '2020-01-01 00:00:00'",
         "ALTER TABLE a ADD COLUMN g INT AS (x + 1) STORED",
         "ALTER TABLE a ADD COLUMN g INT GENERATED ALWAYS AS (x + 1) VIRTUAL",
         "ALTER TABLE a ADD COLUMN (x INT, y CHAR(36) DEFAULT (UUID()))",

@@ -93,9 +93,12 @@ fn server(facts: &Facts, settings: &Settings) -> Vec<Finding> {
 
 fn version(facts: &Facts) -> Option<Finding> {
     let (major, minor, patch) = facts.version;
-    let known = matches!((major, minor), (5, 7) | (8, _) | (9, _));
+    let known = matches!((major, minor, patch), (8, 0, 1..) | (8, 1.., _) | (9, _, _));
     (!known).then(|| {
-        Finding::blocking(format!("MySQL {major}.{minor}.{patch} is not supported"), "use MySQL 5.7 to 9.x")
+        Finding::blocking(
+            format!("MySQL {major}.{minor}.{patch} is not supported"),
+            "use MySQL 8.0.1 to 9.x: before that the binlog does not name columns",
+        )
     })
 }
 

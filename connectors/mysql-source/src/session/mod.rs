@@ -95,12 +95,16 @@ fn options(endpoint: &Endpoint, encrypted: bool) -> Opts {
         .into()
 }
 
+/// What the server or its `init_connect` has set would count else: a SELECT would begin a transaction, see what is not
+/// committed, or end before its last row (MySQL manual, "Server System Variables").
+///
 /// `show_gipk…` (8.0.30) makes a generated invisible primary key show; older
 /// servers do not know it, and refuse only that statement.
 async fn prepare(conn: &mut Conn) -> Result<(), mysql_async::Error> {
     conn.query_drop(
-        "SET SESSION time_zone = '+00:00', sql_mode = '', net_write_timeout = 600, net_read_timeout = 600, \
-         wait_timeout = 28800, group_concat_max_len = 4294967295, max_sort_length = 8388608",
+        "SET SESSION autocommit = 1, completion_type = 'NO_CHAIN', transaction_isolation = 'REPEATABLE-READ', \
+         sql_select_limit = 18446744073709551615, time_zone = '+00:00', sql_mode = '', net_write_timeout = 600, \
+         net_read_timeout = 600, wait_timeout = 28800, group_concat_max_len = 4294967295, max_sort_length = 8388608",
     )
     .await?;
     conn.query_drop("SET NAMES utf8mb4").await?;

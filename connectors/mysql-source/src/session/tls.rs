@@ -18,7 +18,7 @@ use tokio_openssl::SslStream;
 /// The driver's options for a connection that is to be encrypted.
 ///
 /// As with MySQL's own client, only `VERIFY_CA` and `VERIFY_IDENTITY` look at the
-/// certificate; a `ca` given makes it the only authority.
+/// certificate; the `ca` given is then the only authority.
 pub(super) fn options(tls: &Tls) -> SslOpts {
     let mut options = SslOpts::default()
         .with_danger_accept_invalid_certs(!tls.verifies())

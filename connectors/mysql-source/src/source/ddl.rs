@@ -8,6 +8,9 @@ use crate::ddl::Effect;
 use crate::settings::OnUnsafeDdl;
 use crate::snapshot::{TableProgress, TableState};
 
+/// Stands for every column among those that were dropped.
+const ANY: &str = "*";
+
 impl Source {
     /// Enters a statement into the plan, and says what follows from it downstream.
     pub(super) fn ddl(&mut self, ddl: Ddl) -> Result<DdlEvent> {
@@ -52,6 +55,7 @@ impl Source {
             | Effect::Reshape(_)
             | Effect::Rewrite { .. }
             | Effect::Column { .. }
+            | Effect::Default { .. }
             | Effect::Metadata(_)
             | Effect::Unknown { table: Some(_) } => {
                 let selected = effect.tables().into_iter().any(|name| self.settings.selection.selects(name));
@@ -73,6 +77,7 @@ impl Source {
                     self.dropped(from, event);
                 }
                 if self.settings.selection.selects(to) {
+                    self.forget_columns(to, event);
                     self.read_again(to, event);
                 }
             }
@@ -82,10 +87,17 @@ impl Source {
             Effect::Unknown { table: Some(table) } => {
                 self.rewritten(table, "it is not known to leave rows as they are", event)?;
             }
-            // Taken apart in `by_table`.
-            Effect::Unknown { table: None } | Effect::DropDatabase(_) => {}
+            // Taken apart in `by_table`, and settled before they come here.
+            Effect::Unknown { table: None } | Effect::DropDatabase(_) | Effect::Default { .. } => {}
         }
         Ok(())
+    }
+
+    /// Of another table of this name any column may still be there downstream.
+    fn forget_columns(&mut self, table: &TableName, event: &mut DdlEvent) {
+        let all = self.dropped.entry(table.clone()).or_default();
+        all.insert(ANY.to_owned());
+        event.dropped.insert(table.clone(), all.clone());
     }
 
     /// A column that was dropped is still there downstream, with values: should one of its name come, they must go.
@@ -95,7 +107,7 @@ impl Source {
             let all = self.dropped.entry(table.clone()).or_default();
             all.insert(name);
             event.dropped.insert(table.clone(), all.clone());
-        } else if self.dropped.get(table).is_some_and(|all| all.contains(&name))
+        } else if self.dropped.get(table).is_some_and(|all| all.contains(&name) || all.contains(ANY))
             && !event.emptied.contains(table)
         {
             self.rewritten(table, "a column has the name of one that was dropped", event)?;
@@ -117,6 +129,7 @@ impl Source {
 
     /// Stored as done: should a table of this name come again, its rows are in the stream.
     fn dropped(&mut self, table: &TableName, event: &mut DdlEvent) {
+        self.forget_columns(table, event);
         self.plan.remove(table);
         event.emptied.push(table.clone());
         event.progress.push(TableProgress::of(table.clone(), TableState::Done { rows: 0 }));

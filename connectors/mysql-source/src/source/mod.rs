@@ -57,7 +57,7 @@ pub struct Resume {
     pub snapshot: Vec<TableProgress>,
     /// The transaction that the position lies inside of, where that is known.
     pub inside: Option<Gtid>,
-    /// Columns that are gone.
+    /// Columns that are gone; `*`: others, too, since a table of another make had the name.
     pub dropped: DroppedColumns,
 }
 

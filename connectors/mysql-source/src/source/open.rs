@@ -15,7 +15,7 @@ use crate::binlog::{Collation, Collations, Request, Stream};
 use crate::catalogue::{Catalogue, list};
 use crate::session::{Server, connect, log_end, wait_for, within};
 use crate::settings::{Settings, SnapshotMode};
-use crate::snapshot::plan::{Limits, Plan};
+use crate::snapshot::plan::{GivenUp, Limits, Plan};
 use crate::snapshot::reader::Shared;
 use crate::snapshot::{TableProgress, TableState};
 
@@ -32,6 +32,8 @@ struct Beginning {
     dropped: DroppedColumns,
     /// What was delivered before does not connect to what comes: all of it goes.
     anew: bool,
+    /// The tables that were delivered before that.
+    before: Vec<TableProgress>,
 }
 
 impl Source {
@@ -50,6 +52,7 @@ impl Source {
         let beginning = begin(&mut conn, &server, &settings, start).await?;
         let plan = plan(&mut conn, &server, &settings, &beginning).await?;
         let left_out = left_out(&settings, &beginning.progress);
+        let vanished = vanished(&settings, &plan, &beginning.before);
         let collations = collations(&mut conn).await?;
         let catalogue = Catalogue::new(settings.endpoint.clone());
         let request = Request {
@@ -67,7 +70,7 @@ impl Source {
             catalogue: catalogue.clone(),
             reports,
         });
-        Ok(Self {
+        let mut source = Self {
             settings,
             stream,
             catalogue,
@@ -78,7 +81,12 @@ impl Source {
             told_complete: false,
             left_out,
             dropped: beginning.dropped,
-        })
+        };
+        if !vanished.is_empty() {
+            let emptied = vanished.iter().map(|of| of.table.clone()).collect();
+            source.made_up(emptied, GivenUp { addressee: None, progress: vanished }, false);
+        }
+        Ok(source)
     }
 }
 
@@ -91,6 +99,7 @@ async fn begin(conn: &mut Conn, server: &Server, settings: &Settings, start: Sta
                 progress: Vec::new(),
                 dropped: DroppedColumns::new(),
                 anew: false,
+                before: Vec::new(),
             });
         }
         Start::Resume(resume) => (resume.position, resume.snapshot, resume.inside, resume.dropped),
@@ -100,12 +109,12 @@ async fn begin(conn: &mut Conn, server: &Server, settings: &Settings, start: Sta
             if is_lost(conn, server, &position, inside).await? {
                 position.partial = None;
             }
-            Ok(Beginning { position, progress, dropped, anew: false })
+            Ok(Beginning { position, progress, dropped, anew: false, before: Vec::new() })
         }
         Err(e) if e.kind() == Kind::Purged && settings.snapshot == SnapshotMode::WhenNeeded => {
             tracing::warn!(error = %e, "the binlog at the position is gone; all tables are read anew");
             let position = server.position(&log_end(conn).await?);
-            Ok(Beginning { position, progress: Vec::new(), dropped, anew: true })
+            Ok(Beginning { position, progress: Vec::new(), dropped, anew: true, before: progress })
         }
         Err(e) => Err(e),
     }
@@ -253,6 +262,12 @@ async fn plan(conn: &mut Conn, server: &Server, settings: &Settings, beginning: 
         return Err(needs_lock(server));
     }
     Ok(plan)
+}
+
+/// Tables that went while nobody read, by statements that are purged: nothing in the stream will tell of their end.
+fn vanished(settings: &Settings, plan: &Plan, before: &[TableProgress]) -> Vec<TableProgress> {
+    let gone = before.iter().filter(|p| settings.selection.selects(&p.table) && !plan.knows(&p.table));
+    gone.map(|p| TableProgress::of(p.table.clone(), TableState::Done { rows: 0 })).collect()
 }
 
 /// Tables that were captured and are not any more: what happens to them from now on is not

@@ -4,7 +4,7 @@ use cdc_mysql_source::{Settings, Start, check};
 use cdc_sdk::endpoint::{Secret, TlsMode};
 use cdc_sdk::{Finding, Kind};
 
-use crate::kit::{Model, Outcome, World, until_complete};
+use crate::kit::{Model, Outcome, World, until_caught_up, until_complete};
 
 const MAKE: &str =
     "CREATE TABLE a (id INT PRIMARY KEY);\nINSERT INTO a VALUES (1), (2);\nCREATE TABLE nokey (x INT)";
@@ -104,5 +104,28 @@ async fn tables_are_looked_at() -> Outcome {
         ..settings
     };
     assert!(says(&check(&none).await?, "no table matches").is_some());
+    world.end().await
+}
+
+/// The server's catalogue hides them, its log does not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_of_a_table_that_the_account_may_not_see_stop_the_source() -> Outcome {
+    let Some(mut world) = World::new("hidden").await? else { return Ok(()) };
+    world.run(MAKE).await?;
+    world.run("CREATE TABLE hidden (id INT PRIMARY KEY)").await?;
+    let name = user("half");
+    let select = ["a", "nokey"].map(|table| format!("SELECT ON {}.{table}", world.database));
+    let grants = ["REPLICATION SLAVE, REPLICATION CLIENT ON *.*", &select[0], &select[1]];
+    let settings = account(&mut world, &name, &grants, TlsMode::Disabled).await?;
+    let mut model = Model::default();
+    let mut source = model.open(&settings, Start::Fresh).await?;
+    until_complete(&mut source, &mut model).await?;
+    world.run("INSERT INTO hidden VALUES (1)").await?;
+    let stopped = until_caught_up(&mut source, &mut model).await.err().ok_or("rows were taken")?;
+    let stopped = stopped.downcast::<cdc_sdk::Error>()?;
+    assert_eq!(stopped.kind(), Kind::MysqlDenied, "{stopped}");
+    let hint = stopped.hint_text().unwrap_or_default();
+    assert!(hint.contains("GRANT SELECT ON") && hint.contains("`hidden`"), "{hint}");
+    world.run(&format!("DROP USER {name}")).await?;
     world.end().await
 }

@@ -175,12 +175,13 @@ async fn a_purged_position_is_read_anew_where_that_was_chosen() -> Outcome {
     let Some(server) = Server::start("purged", &[])? else { return Ok(()) };
     let mut world = World::at("purged", &server.address, "root", "").await?;
     world.run(MAKE).await?;
+    world.run("CREATE TABLE gone LIKE a;\nINSERT INTO gone VALUES (1, 1)").await?;
     let settings = world.settings("purged")?;
     let mut model = Model::default();
     let mut source = model.open(&settings, Start::Fresh).await?;
     until_complete(&mut source, &mut model).await?;
     drop(source);
-    world.run("DELETE FROM a WHERE id < 100;\nDELETE FROM bag;\nFLUSH BINARY LOGS;\nINSERT INTO bag VALUES (1), (1)").await?;
+    world.run("DROP TABLE gone;\nDELETE FROM a WHERE id < 100;\nDELETE FROM bag;\nFLUSH BINARY LOGS;\nINSERT INTO bag VALUES (1), (1)").await?;
     let last: Vec<mysql_async::Row> = world.admin.query("SHOW BINARY LOGS").await?;
     let last: String = last.last().and_then(|row| row.get(0)).ok_or("no binlogs")?;
     world.run(&format!("PURGE BINARY LOGS TO '{last}'")).await?;
@@ -196,5 +197,7 @@ async fn a_purged_position_is_read_anew_where_that_was_chosen() -> Outcome {
     world.run("UPDATE a SET v = 9 WHERE id = 500").await?;
     until_caught_up(&mut source, &mut model).await?;
     sums(&mut world, &model).await?;
+    let left = model.tables.get(&world.table("gone")).map_or(0, |rows| rows.len());
+    assert_eq!(left, 0, "a table that went while nobody read");
     world.end().await
 }

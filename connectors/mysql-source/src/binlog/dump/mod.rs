@@ -120,6 +120,10 @@ impl Dump {
                 Some(_) => Err(damaged(Malformed("it is longer than it says"))),
             };
         }
+        if self.packets.is_within() {
+            let packet = self.packets.next().await.map_err(failure)?;
+            return self.event(packet).map(Some);
+        }
         let (start, length) = self.packets.peek(1 + payload::START_LEN).await.map_err(failure)?;
         let in_parts = length.is_none_or(|length| length > CHECKED_FIRST_MAX);
         let event = start.split_first().filter(|(first, _)| **first == OK).map(|(_, event)| event);

@@ -151,7 +151,13 @@ impl Packets {
         Ok(self.buffer.split_to(begun.left).freeze())
     }
 
-    /// How the next content begins: as many bytes as wanted (few), or all where it has fewer. They stay to be taken.
+    /// Whether some of a content has been put aside, by a [`Self::next`] that was given up: then there is no beginning to
+    /// look at.
+    pub fn is_within(&self) -> bool {
+        !self.large.is_empty()
+    }
+
+    /// How the next content begins, unless [`Self::is_within`] one: as many bytes as wanted (few), or all where it has fewer. They stay to be taken.
     /// Also answers how many there are, as far as that is known: `None` where it goes on in another packet.
     pub async fn peek(&mut self, wanted: usize) -> Wire<(&[u8], Option<usize>)> {
         let begun = self.begin().await?;
