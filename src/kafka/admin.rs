@@ -44,6 +44,27 @@ pub struct TopicSpec {
 /// wrong, and brokers refuse what is ahead of theirs, and delete by what is behind.
 pub const BROKERS_TIME: (&str, &str) = ("message.timestamp.type", "LogAppendTime");
 
+/// How brokers compact a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compaction {
+    /// Whether the last record of each key stays; not where age or size delete, too (`compact,delete`).
+    pub keeps_each_key: bool,
+    /// For how long a tombstone stays (`delete.retention.ms`).
+    pub tombstones_stay: Duration,
+}
+
+impl Compaction {
+    /// By the topic's settings; `None` where it is not compacted.
+    fn of(cleanup_policy: Option<&str>, delete_retention_ms: Option<&str>) -> Option<Self> {
+        let policies: Vec<&str> = cleanup_policy?.split(',').map(str::trim).collect();
+        let stays = delete_retention_ms.and_then(|ms| ms.trim().parse().ok());
+        policies.contains(&"compact").then(|| Self {
+            keeps_each_key: !policies.contains(&"delete"),
+            tombstones_stay: Duration::from_millis(stays.unwrap_or(0)),
+        })
+    }
+}
+
 /// A client for topics. Cheap to clone; its calls run on the runtime's blocking threads.
 #[derive(Clone)]
 pub struct Admin {
@@ -126,12 +147,12 @@ impl Admin {
         self.create_all(std::slice::from_ref(&spec)).await
     }
 
-    /// Those of the topics that are compacted, where brokers may remove what a later record of its key replaces;
-    /// each with the time for which a tombstone stays (`delete.retention.ms`).
+    /// Those of the topics that are compacted, alone or besides: they take no record without a key, and brokers may
+    /// remove what a later record of its key replaces. Whether only that, says [`Compaction::keeps_each_key`].
     ///
     /// # Errors
     /// [`Kind::KafkaRefused`] where the account may not ask; [`Kind::KafkaUnreachable`].
-    pub async fn compacted(&self, topics: &[&str]) -> Result<BTreeMap<String, Duration>> {
+    pub async fn compacted(&self, topics: &[&str]) -> Result<BTreeMap<String, Compaction>> {
         let mut found = BTreeMap::new();
         for batch in topics.chunks(BATCH_TOPICS_MAX) {
             let asked: Vec<_> = batch.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
@@ -141,10 +162,8 @@ impl Admin {
                 let doing = format!("asking for the settings of {name}");
                 let answer = answer.map_err(|code| self.inner.reader.fault_of(code, &doing))?;
                 let value = |name| answer.get(name).and_then(|entry| entry.value.as_deref());
-                if value("cleanup.policy").is_some_and(|policy| policy.contains("compact")) {
-                    let stays = value("delete.retention.ms").and_then(|ms| ms.parse().ok());
-                    found.insert((*name).to_owned(), Duration::from_millis(stays.unwrap_or(0)));
-                }
+                let compaction = Compaction::of(value("cleanup.policy"), value("delete.retention.ms"));
+                found.extend(compaction.map(|compaction| ((*name).to_owned(), compaction)));
             }
         }
         Ok(found)
@@ -359,4 +378,31 @@ fn other_count(spec: &TopicSpec, partitions: i32) -> Error {
     Error::new(Kind::TopicChanged, format!("topic {} has {partitions} partitions, not {wanted}", spec.name))
         .detail("a key's partition depends on their number, and so does the order of its changes")
         .hint("give it the number shown, or remove the topic where nothing needs it any more")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_is_compacted_alone_or_besides() {
+        let of = |policy| Compaction::of(Some(policy), Some("60000"));
+        let compacted =
+            |keeps_each_key| Some(Compaction { keeps_each_key, tombstones_stay: Duration::from_secs(60) });
+        for (policy, expected) in [
+            ("delete", None),
+            ("", None),
+            ("compact", compacted(true)),
+            (" compact ", compacted(true)),
+            ("compact,delete", compacted(false)),
+            ("delete,compact", compacted(false)),
+            ("delete , compact", compacted(false)),
+        ] {
+            assert_eq!(of(policy), expected, "{policy:?}");
+        }
+        assert_eq!(Compaction::of(None, None), None);
+        // How long tombstones stay is not known: no hole is young enough.
+        let unknown = Compaction { keeps_each_key: true, tombstones_stay: Duration::ZERO };
+        assert_eq!(Compaction::of(Some("compact"), None), Some(unknown));
+    }
 }

@@ -126,7 +126,7 @@ impl Gatherer {
         let topics = OwnTopics::of(&config.topic_prefix);
         let mut cuts = Log::open(&kafka, &topics.cuts)?.ok_or_else(|| nothing_yet(&topics.cuts))?;
         let (beginning, end) = (cuts.beginning()?, cuts.end()?);
-        reach::check_ledger(&topics.cuts, progress, beginning, end)?;
+        reach::check_ledger(&mut cuts, progress, beginning, end)?;
         if end == 0 {
             return Err(nothing_yet(&topics.cuts));
         }

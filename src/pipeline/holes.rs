@@ -8,6 +8,9 @@
 //! That holds while tombstones stay: one that is gone, too, would leave a row for ever. Brokers keep
 //! each for `delete.retention.ms`, so a hole older than that is not passed over.
 //!
+//! It holds where compaction alone takes events: with `cleanup.policy=compact,delete` brokers delete by age and size the last
+//! record of a key, too, and none is passed over.
+//!
 //! And it holds while a key is one row's: where rows share keys (`message.key.columns`) none is passed over.
 //!
 //! Where that end is the ledger says in a row beside its places: the cuts topic, with -1 for a partition and the
@@ -23,7 +26,7 @@ use tracing::{info, warn};
 
 use super::filling::NO_PARTITION;
 use super::recovery::stored_cut;
-use crate::kafka::{Admin, Log, Settings};
+use crate::kafka::{Admin, Compaction, Log, Settings};
 use crate::observe::now_us;
 
 /// What the ledger says where no hole is open.
@@ -42,8 +45,8 @@ pub struct Holes {
     /// Whether there were more holes since that was asked for.
     more: bool,
     moved: bool,
-    /// For how long tombstones stay in a topic, if it is compacted.
-    compacted: HashMap<String, Option<Duration>>,
+    /// How a topic is compacted, if it is.
+    compacted: HashMap<String, Option<Compaction>>,
     /// When the cuts that are not through were written, ms since 1970 by the brokers' clock.
     written: VecDeque<(CutId, i64)>,
 }
@@ -84,9 +87,9 @@ impl Holes {
     /// # Errors
     /// The one given where it is not, with the reason; [`Kind::KafkaUnreachable`].
     pub fn pass_over(&mut self, gone: Error, cut: CutId, touched: &Touched, shared: bool) -> Result<()> {
-        let Some(stays) = self.tombstones_stay(&touched.topic)? else { return Err(gone) };
+        let Some(compaction) = self.compaction(&touched.topic)? else { return Err(gone) };
         let written = self.written.iter().find(|(id, _)| *id == cut).map_or(0, |(_, ms)| *ms);
-        if let Some(why) = refusal(self.two_way, shared, written, stays) {
+        if let Some(why) = refusal(self.two_way, shared, written, compaction) {
             let expected = gone.detail_text().unwrap_or_default().to_owned();
             return Err(gone.detail(format!("{expected}; the topic is compacted, but {why}")));
         }
@@ -135,7 +138,7 @@ impl Holes {
         Ok(())
     }
 
-    fn tombstones_stay(&mut self, topic: &str) -> Result<Option<Duration>> {
+    fn compaction(&mut self, topic: &str) -> Result<Option<Compaction>> {
         if let Some(known) = self.compacted.get(topic) {
             return Ok(*known);
         }
@@ -150,8 +153,16 @@ impl Holes {
     }
 }
 
-/// Why a hole must not be passed over: what is gone was written then, and tombstones stay for so long.
-pub fn refusal(two_way: bool, shared: bool, written_ms: i64, stays: Duration) -> Option<String> {
+/// Why a hole must not be passed over: what is gone was written then, in a topic that is compacted so.
+pub fn refusal(two_way: bool, shared: bool, written_ms: i64, compaction: Compaction) -> Option<String> {
+    if !compaction.keeps_each_key {
+        return Some(
+            "brokers delete from it by age and size, too (cleanup.policy=compact,delete): nothing may bring back what \
+             is gone"
+                .to_owned(),
+        );
+    }
+    let stays = compaction.tombstones_stay;
     if two_way {
         return Some("what rows were before is needed to see conflicts ([two_way])".to_owned());
     }

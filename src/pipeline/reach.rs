@@ -15,16 +15,18 @@ use std::time::Duration;
 
 use cdc_mysql_sink::Progress;
 use cdc_sdk::cut::{CutKind, Touched};
-use cdc_sdk::{CutId, Error, Kind, Result};
+use cdc_sdk::{CutId, Error, GtidSet, Kind, Result};
 
 use super::cut_search::Map;
 use super::cut_writer::OwnTopics;
 use super::dead_letter;
 use super::filling;
+use super::gather::position_text;
 use super::holes;
 use super::private;
-use super::recovery::stored_cut;
+use super::recovery::{self, stored_cut};
 use super::settings;
+use crate::avro::records::StoredCut;
 use crate::config::SinkConfig;
 use crate::kafka::{self, Admin, Events, From, Log, Stamp};
 
@@ -39,6 +41,14 @@ const NAMED_MAX: usize = 5;
 
 /// How long the next record of a compacted partition may take, where more should be there.
 const NEXT_RECORD: Duration = Duration::from_secs(10);
+
+/// How many offsets before the ledger's are read: on the way is a whole GTID set, of which there is one in 64 cuts.
+const LOOK_BACK: i64 = 256;
+
+/// What to do about a ledger of other topics. Numbers of cuts begin anew with them: so its own must be forgotten.
+const MADE_ANEW: &str = "the topics were made anew, or have lost records: restore them; or ask for a snapshot for \
+    this sink alone, which empties its tables first: cdc snapshot -c FILE --for-me; or empty the destination, then cdc \
+    offsets reset";
 
 /// What is needed of each partition.
 type Needs = BTreeMap<(String, i32), Need>;
@@ -110,13 +120,13 @@ async fn holes(config: &SinkConfig, admin: &Admin, needs: &Needs, map: &Map) -> 
     };
     let mut found = Vec::new();
     for (key, need) in needs {
-        let Some(stays) = compacted.get(&key.0) else { continue };
+        let Some(compaction) = compacted.get(&key.0) else { continue };
         let from = map.get(key).map_or(From::Earliest, |offset| From::Offset(*offset));
         let Some(lost) = tokio::task::block_in_place(|| first_hole(&kafka, key, *need, from))? else {
             continue;
         };
         let place = format!("{}/{}: {lost}", key.0, key.1);
-        match holes::refusal(config.two_way.is_some(), false, need.written_ms, *stays) {
+        match holes::refusal(config.two_way.is_some(), false, need.written_ms, *compaction) {
             Some(why) => found.push(format!("{place} (the topic is compacted; {why})")),
             None => {
                 tracing::warn!("compaction took {place}: the sink converges until later events bring it back")
@@ -160,18 +170,66 @@ fn first_hole(
 }
 
 /// A ledger that the cuts topic cannot have led to is not guessed at.
-pub fn check_ledger(topic: &str, progress: &Progress, beginning: i64, end: i64) -> Result<()> {
+pub fn check_ledger(cuts: &mut Log, progress: &Progress, beginning: i64, end: i64) -> Result<()> {
+    let topic = cuts.topic();
     if progress.cut.is_some() && progress.cuts_offset > end {
         return Err(Error::new(Kind::CutsMissing, format!("the ledger stands beyond the end of {topic}"))
             .detail(format!("ledger: offset {}; topic: {beginning} to {end}", progress.cuts_offset))
-            .hint("the cuts topic was made anew: restore it, or begin under a new sink name with a new snapshot"));
+            .hint(MADE_ANEW));
     }
     if progress.cuts_offset < beginning {
         return Err(Error::new(Kind::CutsMissing, format!("cuts are gone from {topic}"))
             .detail(format!("ledger: offset {}; topic: {beginning} to {end}", progress.cuts_offset))
             .hint("the cuts topic must keep all its records: cleanup.policy=delete, retention.ms=-1"));
     }
-    Ok(())
+    let Some(cut) = progress.cut else { return Ok(()) };
+    let found = cuts_before(cuts, progress.cuts_offset, beginning)?;
+    // Where the beginning is gone, so may be the ledger's cut: then there is nothing to compare with.
+    if found.is_empty() && beginning > 0 {
+        return Ok(());
+    }
+    let Some(there) = another_cut(progress, cut, &found) else { return Ok(()) };
+    Err(Error::new(Kind::CutsMissing, format!("the ledger's cut is not where it was in {}", cuts.topic()))
+        .detail(format!("expected before offset {}: cut {cut}; found: {there}", progress.cuts_offset))
+        .hint(MADE_ANEW))
+}
+
+/// The last cuts in front of an offset, with their own: all that stand near, and at least one if there is any.
+fn cuts_before(cuts: &mut Log, offset: i64, beginning: i64) -> Result<Vec<(i64, StoredCut)>> {
+    let mut step = LOOK_BACK;
+    loop {
+        let from = offset.saturating_sub(step).max(beginning);
+        let mut found = Vec::new();
+        cuts.seek(from)?;
+        // Where a marker stands before the offset, what comes next may stand behind it.
+        while let Some(record) = cuts.next_until(offset)?.filter(|record| record.offset < offset) {
+            found.push((record.offset, stored_cut(&record)?));
+        }
+        if !found.is_empty() || from <= beginning {
+            return Ok(found);
+        }
+        step = step.saturating_mul(8);
+    }
+}
+
+/// What the last of these is, in words, if it is not the ledger's cut. Numbers begin anew with the topics, so
+/// another cut may have the same one: positions tell.
+fn another_cut(progress: &Progress, cut: CutId, found: &[(i64, StoredCut)]) -> Option<String> {
+    let Some((offset, last)) = found.last() else { return Some("none".to_owned()) };
+    if last.cut.id != cut {
+        return Some(format!("cut {} at offset {offset}", last.cut.id));
+    }
+    let stored: Vec<_> = found.iter().map(|(_, stored)| stored.clone()).collect();
+    // Too far from a whole GTID set there is only the number.
+    let position = recovery::whole_position(&stored, last).ok()?;
+    let same = match (progress.position.parse::<GtidSet>(), &position.gtids) {
+        (Ok(held), Some(gtids)) => held == *gtids,
+        (Ok(_), None) => true,
+        (Err(_), _) => progress.position == format!("{}:{}", position.file, position.pos),
+    };
+    let (there, held) = (position_text(&position), &progress.position);
+    (!same)
+        .then(|| format!("another cut {cut} at offset {offset}, of {there}, where the ledger's is of {held}"))
 }
 
 /// A sink that has nothing needs all events from the first on: where some are gone it says so before it
@@ -334,3 +392,6 @@ fn too_late(gone: &[String]) -> Error {
              first: cdc snapshot -c FILE --for-me",
         )
 }
+
+#[cfg(test)]
+mod tests;

@@ -189,7 +189,10 @@ pub fn stored_cut(record: &Record) -> Result<StoredCut> {
 }
 
 /// The cut's position with its whole GTID set: the last full set, and all that came after it.
-fn whole_position(cuts: &[StoredCut], last: &StoredCut) -> Result<Position> {
+///
+/// # Errors
+/// [`Kind::CutsMissing`] where none of them has a full set.
+pub fn whole_position(cuts: &[StoredCut], last: &StoredCut) -> Result<Position> {
     let mut position = last.cut.position.clone();
     if last.gtid_delta.is_none() {
         return Ok(position);

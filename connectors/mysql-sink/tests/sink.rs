@@ -36,6 +36,9 @@ mod keys_change;
 #[path = "sink/keys_leave_the_quarantine.rs"]
 mod keys_leave_the_quarantine;
 #[cfg(test)]
+#[path = "sink/letters_of_several_schemas.rs"]
+mod letters_of_several_schemas;
+#[cfg(test)]
 #[path = "sink/one_sink_leads.rs"]
 mod one_sink_leads;
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! Reads letters back: those of keys in quarantine, each event once, in order.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use cdc_mysql_sink::{Change, Held, Origin};
 use cdc_sdk::cut::Place;
-use cdc_sdk::{Error, Kind, Op, Result, TableName};
+use cdc_sdk::{Error, Kind, Op, Result, Table, TableName};
 
 use super::slip::Slip;
 use crate::avro::AvroRow;
@@ -137,10 +138,10 @@ impl Post {
     /// The changes of a whole table, some at a time.
     pub fn table<'p>(&'p mut self, held: &'p Held) -> Result<WholeTable<'p>> {
         let mut log = self.log()?;
-        let end = log.end()?;
-        log.seek(held.letters_from.max(log.beginning()?))?;
-        let reached = HashMap::new();
-        Ok(WholeTable { post: self, held, log, end, reached, complete: false, kept: None, ended: false })
+        let (beginning, end) = (held.letters_from.max(log.beginning()?), log.end()?);
+        log.seek(beginning)?;
+        let (reached, kept) = (HashMap::new(), None);
+        Ok(WholeTable { post: self, held, log, beginning, end, reached, complete: false, kept, ended: false })
     }
 }
 
@@ -180,6 +181,7 @@ pub struct WholeTable<'p> {
     post: &'p mut Post,
     held: &'p Held,
     log: Log,
+    beginning: i64,
     end: i64,
     /// The last event seen of each partition.
     reached: HashMap<(String, i32), i64>,
@@ -190,6 +192,25 @@ pub struct WholeTable<'p> {
 }
 
 impl WholeTable<'_> {
+    /// The schemas of all changes, each once, in the order of its first. Then it stands at the beginning again.
+    ///
+    /// # Errors
+    /// As [`Post::changes`].
+    pub fn schemas(&mut self) -> Result<Vec<Arc<Table>>> {
+        let mut schemas: Vec<Arc<Table>> = Vec::new();
+        while let Some(changes) = self.next()? {
+            for change in changes {
+                if !schemas.iter().any(|schema| Arc::ptr_eq(schema, &change.table)) {
+                    schemas.push(change.table);
+                }
+            }
+        }
+        self.reached.clear();
+        (self.complete, self.ended) = (false, false);
+        self.log.seek(self.beginning)?;
+        Ok(schemas)
+    }
+
     /// The next changes; `None` after the last.
     ///
     /// # Errors

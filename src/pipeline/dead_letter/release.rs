@@ -137,7 +137,8 @@ impl Desk<'_> {
             return Ok(format!("lost: {lost}"));
         }
         let mut letters = block_in_place(|| self.post.table(held))?;
-        self.sink.retry_table(held, || block_in_place(|| letters.next()), &self.reason).await?;
+        let schemas = block_in_place(|| letters.schemas())?;
+        self.sink.retry_table(held, &schemas, || block_in_place(|| letters.next()), &self.reason).await?;
         Ok("applied".to_owned())
     }
 

@@ -4,32 +4,41 @@ use super::*;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
+const ALONE: Compaction = Compaction { keeps_each_key: true, tombstones_stay: DAY };
+
 fn ago(time: Duration) -> i64 {
     now_us() / 1000 - i64::try_from(time.as_millis()).unwrap()
 }
 
 #[test]
 fn a_hole_is_passed_over_while_tombstones_stay() {
-    assert_eq!(refusal(false, false, ago(DAY / 2), DAY), None);
+    assert_eq!(refusal(false, false, ago(DAY / 2), ALONE), None);
     for old in [DAY, 2 * DAY, DAY - Duration::from_secs(30)] {
-        let why = refusal(false, false, ago(old), DAY).unwrap();
+        let why = refusal(false, false, ago(old), ALONE).unwrap();
         assert!(why.contains("delete.retention.ms") && why.contains("1440 min"), "{why}");
     }
 }
 
 #[test]
 fn not_where_conflicts_are_looked_for() {
-    assert!(refusal(true, false, ago(Duration::ZERO), DAY).unwrap().contains("two_way"));
+    assert!(refusal(true, false, ago(Duration::ZERO), ALONE).unwrap().contains("two_way"));
 }
 
 #[test]
 fn not_where_rows_share_keys() {
-    assert!(refusal(false, true, ago(Duration::ZERO), DAY).unwrap().contains("message.key.columns"));
+    assert!(refusal(false, true, ago(Duration::ZERO), ALONE).unwrap().contains("message.key.columns"));
+}
+
+#[test]
+fn not_where_age_deletes_too() {
+    let both = Compaction { keeps_each_key: false, ..ALONE };
+    let why = refusal(false, false, ago(Duration::ZERO), both).unwrap();
+    assert!(why.contains("compact,delete"), "{why}");
 }
 
 #[test]
 fn a_cut_of_unknown_age_is_old() {
-    assert!(refusal(false, false, 0, DAY).is_some());
+    assert!(refusal(false, false, 0, ALONE).is_some());
 }
 
 #[test]

@@ -39,6 +39,9 @@ pub(crate) fn decide<'a, R: Row>(
     let empty = || vec![Vec::new(); changes.schemas.len()];
     let mut order = Order { deletes: empty(), upserts: empty(), replaces: empty(), gone: 0, written: 0 };
     let wanted = Wanted::of(changes, plans)?;
+    // Of the table as a whole: a row may stand in the way of one of another schema.
+    let some_collide = plans.iter().any(|p| p.can_collide());
+    let of_source = plans.iter().all(|p| p.unique_of_source);
     for net in &changes.keyed {
         let plan = plans.get(net.schema).ok_or_else(|| Error::new(Kind::Bug, "a schema without a plan"))?;
         let list = |lists: &mut Vec<Vec<&'a R>>, row: &'a R| {
@@ -52,10 +55,10 @@ pub(crate) fn decide<'a, R: Row>(
             continue;
         };
         order.written += 1;
-        if may_hold_anothers_value(plan, net, converging)? && wanted.by_another(plan, net)? {
+        if may_hold_anothers_value(plan, net, converging, some_collide)? && wanted.by_another(plan, net)? {
             list(&mut order.deletes, after);
         }
-        let replace = plan.can_collide() && !plan.own_columns && (converging || net.read);
+        let replace = plan.can_collide() && of_source && !plan.own_columns && (converging || net.read);
         list(if replace { &mut order.replaces } else { &mut order.upserts }, after);
     }
     for (rows, plan) in order.upserts.iter_mut().zip(plans) {
@@ -82,8 +85,15 @@ fn in_key_order<R: Row>(rows: &mut Vec<&R>, plan: &Plan) -> Result<()> {
 }
 
 /// Whether the row that stands at the destination may hold a unique value that its new self does not.
-fn may_hold_anothers_value<R: Row>(plan: &Plan, net: &Net<'_, R>, converging: bool) -> Result<bool> {
-    if !plan.can_collide() {
+fn may_hold_anothers_value<R: Row>(
+    plan: &Plan,
+    net: &Net<'_, R>,
+    converging: bool,
+    some_collide: bool,
+) -> Result<bool> {
+    // Of another schema it may hold what its new self does not show: a column that the source has dropped since.
+    let collides = if net.one_schema { plan.can_collide() } else { some_collide };
+    if !collides {
         return Ok(false);
     }
     if plan.opaque_unique || converging || !net.one_schema {
@@ -118,7 +128,8 @@ impl Wanted {
     }
 
     fn by_another<R: Row>(&self, plan: &Plan, net: &Net<'_, R>) -> Result<bool> {
-        let (Some(wanted), Before::Row(before), false) = (&self.0, &net.before, plan.opaque_unique) else {
+        let comparable = net.one_schema && !plan.opaque_unique;
+        let (Some(wanted), Before::Row(before), true) = (&self.0, &net.before, comparable) else {
             return Ok(true);
         };
         let mine = net.after.map_or(Ok(Vec::new()), |after| tuples(plan, after))?;

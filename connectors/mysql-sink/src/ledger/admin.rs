@@ -246,7 +246,8 @@ impl Target {
             }),
             Move::Fill(mark) => Ok(Self {
                 mark: Mark { snapshot_complete: false, ..mark.clone() },
-                high_water: from.high_water.max(mark.cut),
+                // Whatever was applied before goes. A source that began anew counts its cuts from the beginning, too.
+                high_water: mark.cut,
                 backup: None,
             }),
             Move::Begin(..) if from.by_key => Err(by_key::refused(ledger)),

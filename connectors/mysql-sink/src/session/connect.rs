@@ -116,6 +116,12 @@ impl Session {
         self.line.clone()
     }
 
+    /// As behind a proxy, which has connections of its own.
+    #[cfg(test)]
+    pub(super) fn is_not_known(&mut self) {
+        self.line.is_known_as(0);
+    }
+
     /// The server's number for this connection.
     pub fn id(&self) -> u32 {
         self.conn.id()
@@ -192,12 +198,12 @@ fn settings(purpose: Purpose, version: Version) -> String {
         Purpose::Data | Purpose::Tables | Purpose::Lead => LOCK_WAIT_SECONDS_MAX,
     };
     let mut sql = format!(
-        "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci, SESSION autocommit = 1, time_zone = '+00:00', \
+        "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci, SESSION autocommit = 1, completion_type = 'NO_CHAIN', time_zone = '+00:00', \
          sql_mode = 'STRICT_ALL_TABLES,ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION', \
          transaction_isolation = 'READ-COMMITTED', foreign_key_checks = 0, unique_checks = 1, \
          innodb_lock_wait_timeout = {lock_wait}, lock_wait_timeout = 300, \
          wait_timeout = {silence}, interactive_timeout = {silence}, net_write_timeout = 600, \
-         net_read_timeout = 600, sql_safe_updates = 0, sql_select_limit = DEFAULT"
+         net_read_timeout = 600, sql_safe_updates = 0, sql_select_limit = 18446744073709551615"
     );
     if version >= (5, 7, 12) {
         sql.push_str(", range_optimizer_max_mem_size = 0");

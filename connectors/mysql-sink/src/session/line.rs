@@ -17,6 +17,17 @@ const ASK_MAX: Duration = Duration::from_secs(20);
 /// What the server shows of a thread that waits for its client (`SHOW PROCESSLIST`).
 const WAITS_FOR_CLIENT: &str = "Sleep";
 
+/// What a look at the server has shown of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// The server is at work for it.
+    Busy,
+    /// The server waits for it, or has it no more.
+    Silent,
+    /// That could not be learned.
+    Unknown,
+}
+
 /// The way to a connection's server.
 #[derive(Clone)]
 pub(super) struct Line {
@@ -42,21 +53,23 @@ impl Line {
         self.id
     }
 
-    /// Whether the server waits for the connection, or has it no more. Where that cannot be learned, it is at work.
-    pub async fn is_silent(&self) -> bool {
+    /// What the server does for the connection.
+    pub async fn look(&self) -> Look {
         if !self.known {
-            return false;
+            return Look::Unknown;
         }
-        matches!(tokio::time::timeout(ASK_MAX, self.ask()).await, Ok(Some(true)))
+        let asked = tokio::time::timeout(ASK_MAX, self.ask()).await;
+        asked.ok().flatten().unwrap_or(Look::Unknown)
     }
 
-    async fn ask(&self) -> Option<bool> {
+    async fn ask(&self) -> Option<Look> {
         let mut conn = dial(&self.endpoint).await.ok()?;
         let sql = format!("SELECT COMMAND FROM information_schema.PROCESSLIST WHERE ID = {}", self.id);
         let command: Option<String> = conn.query_first(sql).await.ok()?;
         if let Err(error) = conn.disconnect().await {
             tracing::debug!(%error, "a connection was not closed in good order");
         }
-        Some(command.is_none_or(|command| command == WAITS_FOR_CLIENT))
+        let silent = command.is_none_or(|command| command == WAITS_FOR_CLIENT);
+        Some(if silent { Look::Silent } else { Look::Busy })
     }
 }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use mysql_async::prelude::{FromRow, Queryable};
+use tokio::time::Instant;
 
 use super::connect::Session;
-use super::line::Line;
+use super::line::{Line, Look};
 use super::refusal::{Refusal, Stumble};
 
 /// What a statement that returns no rows did.
@@ -17,19 +18,32 @@ pub(crate) struct Outcome {
     pub warnings: u16,
 }
 
-/// How long the server may take for a packet of rows. Row locks are given up after seconds,
-/// so a server that needs this long has gone away without saying so.
-const ANSWER_MAX: Duration = Duration::from_secs(600);
-/// A statement that has no answer after this long is spoken of, and again after as long.
-const SLOW: Duration = Duration::from_secs(15);
+/// How long an answer is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// A statement that has no answer after this long is spoken of, and its server looked at; and again after as long.
+    pub slow: Duration,
+    /// How long one statement may take while nobody can see the server at work for it: counted from when it was last
+    /// seen so.
+    pub unseen: Duration,
+    /// How long one statement may take at all.
+    pub longest: Duration,
+}
+
+/// How long anything may take: an ALTER of a large table copies it, a DELETE without a key reads all of it.
+const LONGEST: Duration = Duration::from_secs(7 * 86_400);
+/// For rows. Row locks are given up after seconds, so a server that needs minutes and does not show
+/// that it is at work has gone away without saying so.
+const ROWS: Patience =
+    Patience { slow: Duration::from_secs(15), unseen: Duration::from_secs(600), longest: LONGEST };
+/// For DDL.
+const DDL: Patience = Patience { unseen: LONGEST, ..ROWS };
 /// A line that carries less than this in a second counts as silent.
 const SLOWEST_BYTES: usize = 16 << 10;
 /// What the rows of a query may have, for that.
 const ROWS_BYTES: usize = 256 << 10;
 /// How long an answer has that was on its way when the server was looked at.
 const ARRIVES: Duration = Duration::from_secs(1);
-/// How long DDL may take: an ALTER of a large table copies it.
-const DDL_MAX: Duration = Duration::from_secs(7 * 86_400);
 
 impl Session {
     /// Runs the statements of one packet, in order, up to the first that is refused.
@@ -38,12 +52,9 @@ impl Session {
             return Err(Stumble { done: 0, refusal: Refusal::broken("the connection is closed") });
         }
         let mut outcomes = Vec::new();
-        let line = self.line();
-        let answered = patiently(line, sql.len(), ANSWER_MAX, exchange(self, sql, &mut outcomes)).await;
-        match answered {
-            Ok(Ok(())) => Ok(outcomes),
-            Ok(Err(refusal)) => Err(self.stumble(outcomes.len(), refusal)),
-            Err(_) => Err(self.stumble(outcomes.len(), Refusal::broken("no answer from the server"))),
+        match exchange(self, sql, ROWS, &mut outcomes).await {
+            Ok(()) => Ok(outcomes),
+            Err(refusal) => Err(self.stumble(outcomes.len(), refusal)),
         }
     }
 
@@ -55,8 +66,8 @@ impl Session {
 
     /// Runs a statement that changes tables, which may take long.
     pub async fn define(&mut self, sql: &str) -> Result<(), Refusal> {
-        let answered = patiently(self.line(), sql.len(), DDL_MAX, self.conn.query_drop(sql)).await;
-        self.settle(answered.map(|a| a.map_err(Refusal::from)))
+        let answered = patiently(&self.line(), sql.len(), DDL, self.conn.query_drop(sql)).await;
+        self.settle(answered)
     }
 
     /// The rows of a query.
@@ -71,9 +82,9 @@ impl Session {
         let conn = &mut self.conn;
         let asked = async move {
             let result = conn.query_iter(sql.as_ref()).await?;
-            Ok(result.try_collect_and_drop::<T>().await?)
+            result.try_collect_and_drop::<T>().await
         };
-        let answered = patiently(line, ROWS_BYTES, ANSWER_MAX, asked).await;
+        let answered = patiently(&line, ROWS_BYTES, ROWS, asked).await;
         let rows: Vec<Result<T, _>> = self.settle(answered)?;
         rows.into_iter()
             .map(|row| row.map_err(|e| Refusal::unexpected(format!("a row of an unexpected shape: {e}"))))
@@ -85,12 +96,8 @@ impl Session {
         Ok(self.rows(sql).await?.into_iter().next())
     }
 
-    fn settle<T>(
-        &mut self,
-        answered: Result<Result<T, Refusal>, tokio::time::error::Elapsed>,
-    ) -> Result<T, Refusal> {
-        let result = answered.unwrap_or_else(|_| Err(Refusal::broken("no answer from the server")));
-        result.map_err(|refusal| self.stumble(0, refusal).refusal)
+    fn settle<T>(&mut self, answered: Result<T, Refusal>) -> Result<T, Refusal> {
+        answered.map_err(|refusal| self.stumble(0, refusal).refusal)
     }
 
     fn stumble(&mut self, done: usize, refusal: Refusal) -> Stumble {
@@ -101,25 +108,26 @@ impl Session {
 
 /// Waits for an answer to so many bytes, and says so when it does not come: a destination whose binlog finds its disk full
 /// tells nobody but its own log, and waits for room. A server that has nothing to do for this connection will
-/// not answer: question or answer got lost on a line that has gone silent.
-async fn patiently<T>(
-    line: Line,
+/// not answer: question or answer got lost on a line that has gone silent. One that is at work for it is waited for.
+pub(super) async fn patiently<T>(
+    line: &Line,
     bytes: usize,
-    limit: Duration,
-    answer: impl Future<Output = T>,
-) -> Result<T, tokio::time::error::Elapsed> {
-    let begun = tokio::time::Instant::now();
-    let travels = SLOW + Duration::from_secs((bytes / SLOWEST_BYTES) as u64);
+    patience: Patience,
+    answer: impl Future<Output = Result<T, mysql_async::Error>>,
+) -> Result<T, Refusal> {
+    let begun = Instant::now();
+    let arrives = begun + Duration::from_secs((bytes / SLOWEST_BYTES) as u64);
+    let mut seen = arrives;
     tokio::pin!(answer);
     loop {
-        let slice = SLOW.min(limit.saturating_sub(begun.elapsed()));
-        let elapsed = match tokio::time::timeout(slice, &mut answer).await {
-            Ok(answered) => return Ok(answered),
-            Err(elapsed) => elapsed,
-        };
+        let until = (seen + patience.unseen).min(begun + patience.longest);
+        let slice = patience.slow.min(until.saturating_duration_since(Instant::now()));
+        if let Ok(answered) = tokio::time::timeout(slice, &mut answer).await {
+            return Ok(answered?);
+        }
         let (connection, seconds) = (line.id(), begun.elapsed().as_secs());
-        if begun.elapsed() >= limit {
-            return Err(elapsed);
+        if Instant::now() >= until {
+            return Err(no_answer());
         }
         tracing::warn!(
             connection,
@@ -127,34 +135,50 @@ async fn patiently<T>(
             "the destination has not answered a statement yet: see SHOW PROCESSLIST there for a lock, and its \
              error log for a full disk, where it waits for room"
         );
-        if begun.elapsed() < travels {
+        if arrives.elapsed() < patience.slow {
             continue;
         }
-        let silent = tokio::select! {
-            answered = &mut answer => return Ok(answered),
-            silent = Box::pin(line.is_silent()) => silent,
+        let look = tokio::select! {
+            answered = &mut answer => return Ok(answered?),
+            look = Box::pin(line.look()) => look,
         };
-        if silent {
-            tracing::warn!(
-                connection,
-                seconds,
-                "the line to the destination is silent: it has nothing to do for this connection"
-            );
-            return tokio::time::timeout(ARRIVES, &mut answer).await;
+        match look {
+            Look::Busy => seen = Instant::now(),
+            Look::Unknown => {}
+            Look::Silent => {
+                tracing::warn!(
+                    connection,
+                    seconds,
+                    "the line to the destination is silent: it has nothing to do for this connection"
+                );
+                let late = tokio::time::timeout(ARRIVES, &mut answer).await;
+                return Ok(late.map_err(|_| no_answer())??);
+            }
         }
     }
 }
 
-/// Sends a packet and takes the answers one by one. None of its statements returns rows.
+fn no_answer() -> Refusal {
+    Refusal::broken("no answer from the server")
+}
+
+/// Sends a packet and takes the answers one by one, each of which is waited for by itself: the server sends it
+/// as soon as its statement is done, and a packet may have thousands. None of its statements returns rows.
 ///
 /// The library keeps the error of any statement but the first until the next read, and calls the
 /// result empty meanwhile; so an answer counts only once the step after it has gone well.
-async fn exchange(session: &mut Session, sql: &[u8], outcomes: &mut Vec<Outcome>) -> Result<(), Refusal> {
-    let mut result = session.conn.query_iter(sql).await?;
+pub(super) async fn exchange(
+    session: &mut Session,
+    sql: &[u8],
+    patience: Patience,
+    outcomes: &mut Vec<Outcome>,
+) -> Result<(), Refusal> {
+    let line = session.line();
+    let mut result = patiently(&line, sql.len(), patience, session.conn.query_iter(sql)).await?;
     loop {
         let outcome = Outcome { affected: result.affected_rows(), warnings: result.warnings() };
         let last = result.is_empty();
-        result.next().await?;
+        patiently(&line, 0, patience, result.next()).await?;
         outcomes.push(outcome);
         if last {
             return Ok(());

@@ -1,15 +1,20 @@
 //! Keys leave the quarantine: their changes are applied, or given up. Between two batches.
 
+mod prepared;
+
+use std::sync::Arc;
+
 use cdc_sdk::value::Row;
-use cdc_sdk::{Error, Fate, Kind, Op, Result};
+use cdc_sdk::{Error, Fate, Kind, Op, Result, Table};
 
 use super::isolate::ROUNDS_MAX;
 use super::{Sink, State};
-use crate::apply::{self, Replay, Writer, text};
+use crate::apply::{self, Plans, Replay, Writer, text};
 use crate::batch::{Applied, Change};
 use crate::dead_letter::{Guilty, Held, Search, search};
-use crate::fold::fold;
+use crate::fold::{Folded, fold};
 use crate::ledger::{Answer, Request, requests};
+use prepared::Prepared;
 
 /// Longest text in the audit, in characters.
 const AUDIT_CHARS_MAX: usize = 15_000;
@@ -52,8 +57,11 @@ impl Sink {
             if left.is_empty() {
                 return Ok(refused);
             }
+            let folded = fold(left.iter().flat_map(|(_, changes)| changes))?;
+            let schemas: Vec<_> = folded.tables.iter().flat_map(|t| &t.schemas).copied().cloned().collect();
+            let plans = self.prepare(&schemas).await?.of(&folded)?;
             self.execute("START TRANSACTION").await?;
-            let Err(error) = self.retry_together(&left, reason).await else {
+            let Err(error) = self.retry_together(&left, &folded, &plans, reason).await else {
                 left.iter().for_each(|(held, _)| self.quarantine.release(&held.table, &held.key));
                 return Ok(refused);
             };
@@ -75,10 +83,12 @@ impl Sink {
     async fn retry_together<R: Row + Sync>(
         &mut self,
         keys: &[&(Held, Vec<Change<R>>)],
+        folded: &Folded<'_, R>,
+        plans: &Plans,
         reason: &str,
     ) -> Result<()> {
         self.still_leads().await?;
-        self.late(keys.iter().flat_map(|(_, changes)| changes)).await?;
+        self.late(folded, plans).await?;
         for (held, _) in keys {
             self.release_row(held, reason).await?;
         }
@@ -110,19 +120,23 @@ impl Sink {
     }
 
     /// Applies all changes of a table that is in quarantine as a whole, which `next` brings in their order, in
-    /// one transaction, and releases it with that. On an error it stays as it is.
+    /// one transaction, and releases it with that. On an error its rows stay as they are. `schemas` are those of the
+    /// changes, each once, in the order of its first change: for them the table is made ready before.
     ///
     /// # Errors
     /// Of the changes, or of the world: with fate Retry the sink is to be opened anew.
     pub async fn retry_table<R: Row + Sync>(
         &mut self,
         held: &Held,
+        schemas: &[Arc<Table>],
         next: impl FnMut() -> Result<Option<Vec<Change<R>>>>,
         reason: &str,
     ) -> Result<()> {
         self.between_batches()?;
+        self.check_new_columns(schemas).await?;
+        let prepared = self.prepare(schemas).await?;
         self.execute("START TRANSACTION").await?;
-        match self.retry_in_order(held, next, reason).await {
+        match self.retry_in_order(held, &prepared, next, reason).await {
             Ok(()) => {
                 self.quarantine.release(&held.table, &held.key);
                 Ok(())
@@ -134,34 +148,30 @@ impl Sink {
     async fn retry_in_order<R: Row + Sync>(
         &mut self,
         held: &Held,
+        prepared: &Prepared,
         mut next: impl FnMut() -> Result<Option<Vec<Change<R>>>>,
         reason: &str,
     ) -> Result<()> {
         self.still_leads().await?;
         while let Some(changes) = next()? {
             match changes.as_slice() {
-                [change] if change.op == Op::Truncate => self.emptied(change).await?,
-                changes => self.late(changes).await?,
+                // A change that was not readable before turns out to be a TRUNCATE.
+                [change] if change.op == Op::Truncate => {
+                    self.empty(&prepared.plan(&change.table)?.target.sql()).await?;
+                }
+                changes => {
+                    let folded = fold(changes)?;
+                    self.late(&folded, &prepared.of(&folded)?).await?;
+                }
             }
         }
         self.release_row(held, reason).await?;
         self.commit(Applied::default()).await.map(|_| ())
     }
 
-    /// A change that was not readable before turns out to be a TRUNCATE.
-    async fn emptied<R>(&mut self, change: &Change<R>) -> Result<()> {
-        let plan = self.tables.plan(&self.settings, &change.table).await?;
-        self.empty(&plan.target.sql()).await.map(|_| ())
-    }
-
-    async fn late<'c, R: Row + Sync + 'c>(
-        &mut self,
-        changes: impl IntoIterator<Item = &'c Change<R>>,
-    ) -> Result<()> {
-        let folded = fold(changes)?;
-        let plans = self.plans(&folded).await?;
+    async fn late<R: Row + Sync>(&mut self, folded: &Folded<'_, R>, plans: &Plans) -> Result<()> {
         let mut writer = Writer::new(&mut self.data, self.settings.max_statement_bytes);
-        apply::apply_late(&mut writer, &folded, &plans).await?;
+        apply::apply_late(&mut writer, folded, plans).await?;
         writer.flush().await
     }
 

@@ -33,6 +33,8 @@ pub(crate) struct Actual {
     pub optional: bool,
     /// Whether it is generated.
     pub generated: bool,
+    /// From what, as SQL takes it.
+    pub expression: Option<String>,
     /// Its character set, for text.
     pub charset: Option<String>,
     /// Its collation, for text.
@@ -55,10 +57,10 @@ pub(crate) struct ActualKey {
 pub(crate) enum ActualPart {
     /// A column.
     Whole(String),
-    /// The beginning of a column.
-    Prefix(String),
-    /// An expression.
-    Expression,
+    /// The beginning of a column, and how long that is.
+    Prefix(String, u32),
+    /// An expression as SQL takes it, where the server tells it.
+    Expression(Option<String>),
 }
 
 impl Catalogue {
@@ -116,30 +118,38 @@ impl ActualPart {
     pub fn whole(&self) -> Option<&str> {
         match self {
             Self::Whole(column) => Some(column),
-            Self::Prefix(_) | Self::Expression => None,
+            Self::Prefix(..) | Self::Expression(_) => None,
+        }
+    }
+
+    /// How much of the column it is, where that is not all.
+    pub fn prefix(&self) -> Option<u32> {
+        match self {
+            Self::Prefix(_, length) => Some(*length),
+            Self::Whole(_) | Self::Expression(_) => None,
         }
     }
 
     /// The column, where the part is one or the beginning of one.
-    fn column(&self) -> Option<&str> {
+    pub fn column(&self) -> Option<&str> {
         match self {
-            Self::Whole(column) | Self::Prefix(column) => Some(column),
-            Self::Expression => None,
+            Self::Whole(column) | Self::Prefix(column, _) => Some(column),
+            Self::Expression(_) => None,
         }
     }
 }
 
 async fn columns(session: &mut Session, place: &str) -> Result<Vec<Actual>, Refusal> {
-    type Facts = (String, String, u8, u8, Option<String>, Option<String>, String);
+    type Facts = (String, String, u8, u8, Option<String>, Option<String>, String, Option<String>);
     let sql = format!(
         "SELECT COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE = 'YES', COLUMN_DEFAULT IS NOT NULL, \
-         CHARACTER_SET_NAME, COLLATION_NAME, EXTRA FROM information_schema.COLUMNS \
+         CHARACTER_SET_NAME, COLLATION_NAME, EXTRA, GENERATION_EXPRESSION FROM information_schema.COLUMNS \
          WHERE {place} ORDER BY ORDINAL_POSITION"
     );
     let rows: Vec<Facts> = session.rows(&sql).await?;
     Ok(rows
         .into_iter()
-        .map(|(name, type_text, nullable, default, charset, collation, extra)| {
+        .map(|(name, type_text, nullable, default, charset, collation, extra, expression)| {
             let extra = extra.to_ascii_uppercase();
             let generated = extra.contains("VIRTUAL GENERATED") || extra.contains("STORED GENERATED");
             Actual {
@@ -153,6 +163,7 @@ async fn columns(session: &mut Session, place: &str) -> Result<Vec<Actual>, Refu
                     || extra.contains("AUTO_INCREMENT")
                     || extra.contains("DEFAULT_GENERATED"),
                 generated,
+                expression: expression.filter(|_| generated).map(|e| plain(&e)),
                 charset,
                 collation,
             }
@@ -161,17 +172,20 @@ async fn columns(session: &mut Session, place: &str) -> Result<Vec<Actual>, Refu
 }
 
 async fn keys(session: &mut Session, place: &str) -> Result<Vec<ActualKey>, Refusal> {
+    // Keys on expressions, and the column that tells these, have been there since 8.0.13.
+    let expression = if session.version >= (8, 0, 13) { "EXPRESSION" } else { "NULL" };
     let sql = format!(
-        "SELECT INDEX_NAME, NON_UNIQUE = 0, COLUMN_NAME, SUB_PART IS NULL \
+        "SELECT INDEX_NAME, NON_UNIQUE = 0, COLUMN_NAME, SUB_PART, {expression} \
          FROM information_schema.STATISTICS WHERE {place} ORDER BY INDEX_NAME, SEQ_IN_INDEX"
     );
-    let rows: Vec<(String, u8, Option<String>, u8)> = session.rows(&sql).await?;
+    type Facts = (String, u8, Option<String>, Option<u32>, Option<String>);
+    let rows: Vec<Facts> = session.rows(&sql).await?;
     let mut keys: Vec<ActualKey> = Vec::new();
-    for (name, unique, column, whole) in rows {
-        let part = match column {
-            Some(column) if whole != 0 => ActualPart::Whole(column),
-            Some(column) => ActualPart::Prefix(column),
-            None => ActualPart::Expression,
+    for (name, unique, column, prefix, expression) in rows {
+        let part = match (column, prefix) {
+            (Some(column), None) => ActualPart::Whole(column),
+            (Some(column), Some(length)) => ActualPart::Prefix(column, length),
+            (None, _) => ActualPart::Expression(expression.map(|e| plain(&e))),
         };
         match keys.last_mut().filter(|k| k.name == name) {
             Some(key) => key.parts.push(part),
@@ -179,4 +193,29 @@ async fn keys(session: &mut Session, place: &str) -> Result<Vec<ActualKey>, Refu
         }
     }
     Ok(keys)
+}
+
+/// An expression without the backslashes with which the catalogue prints quotes and what cannot be seen.
+fn plain(printed: &str) -> String {
+    let mut out = String::with_capacity(printed.len());
+    let mut letters = printed.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => out.extend(letters.next().map(unescaped)),
+            letter => out.push(letter),
+        }
+    }
+    out
+}
+
+/// What a letter stands for behind a backslash.
+fn unescaped(letter: char) -> char {
+    match letter {
+        '0' => '\0',
+        'n' => '\n',
+        'r' => '\r',
+        't' => '\t',
+        'Z' => '\u{1a}',
+        letter => letter,
+    }
 }

@@ -86,6 +86,26 @@ fn tells_apart(actual: Option<&str>, wanted: Option<&str>) -> bool {
     }
 }
 
+/// Whether values that are equal in the destination's column, as a unique key compares them, are so in the source's.
+pub(crate) fn tells_apart_in_unique_key(actual: &Actual, wanted: &Column) -> bool {
+    use ColumnType::{Char, Text, Varchar};
+    if !holds(actual, wanted, false) {
+        return false;
+    }
+    if !matches!(wanted.ty, Char { .. } | Varchar { .. } | Text { .. }) {
+        return true;
+    }
+    match (actual.collation.as_deref().map(plain), wanted.collation.as_deref().map(plain)) {
+        (Some(a), Some(w)) => a == w || is_finest(&a, &w),
+        (None, _) | (_, None) => false,
+    }
+}
+
+/// By bytes; but most such collations take no notice of spaces at the end, which those of Unicode 9 do.
+fn is_finest(actual: &str, wanted: &str) -> bool {
+    actual.ends_with("_0900_bin") || actual.ends_with("_bin") && !wanted.contains("_0900_")
+}
+
 /// `utf8` is an old name of `utf8mb3`.
 fn plain(name: &str) -> String {
     match name.strip_prefix("utf8") {

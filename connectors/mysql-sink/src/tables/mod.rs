@@ -17,6 +17,7 @@ mod difference;
 mod fit;
 mod plan;
 mod type_text;
+mod unique;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -9,7 +9,8 @@ use cdc_sdk::column::ColumnType;
 use cdc_sdk::name::quoted;
 use cdc_sdk::{Error, Kind, Result, Table, TableName};
 
-use super::catalogue::{ActualKey, Catalogue};
+use super::catalogue::Catalogue;
+use super::unique::Others;
 use crate::apply::Form;
 use crate::session::Version;
 
@@ -36,6 +37,8 @@ pub(crate) struct Plan {
     pub unique_columns: Vec<usize>,
     /// A unique key stands on what the row image does not show (an expression, a prefix, a generated column).
     pub opaque_unique: bool,
+    /// Each key over which a row could hit another is one of the source's: what stands in a row's way is stale.
+    pub unique_of_source: bool,
     /// The destination's generated columns: what the server rounds there is not ours.
     pub generated: Vec<String>,
     /// The destination has columns of its own, which a delete would lose.
@@ -105,15 +108,14 @@ impl Plan {
                 quoted_list(&names)
             )));
         }
-        let others = found.keys.iter().filter(|k| k.unique && !k.is_on(&names));
-        let unique_names = others.map(|key| key.name.clone()).collect();
-        let (unique_keys, opaque) = other_unique_keys(table, found, &names);
-        let mut unique_columns = unique_keys.concat();
+        let others = Others::of(table, found, &names);
+        let mut unique_columns = others.columns.concat();
         unique_columns.sort_unstable();
         unique_columns.dedup();
         let forms: Vec<Option<Form>> = table.columns.iter().map(|c| form(found, &c.name)).collect();
         let key_generated = identity.iter().any(|&i| forms.get(i).is_none_or(Option::is_none));
-        let guarded = opaque || !unique_columns.is_empty();
+        // Over any key: an own column may have a default, which another row has.
+        let guarded = found.keys.iter().any(|key| key.unique && !key.is_on(&names));
         let guard = if guarded { guard(table, found, &identity, &forms) } else { None };
         let sql = Fragments::new(table, &target, &forms, &identity, guard, key_generated, version);
         Ok(Self {
@@ -122,12 +124,13 @@ impl Plan {
             comparisons: table.columns.iter().map(|c| comparison(&c.name, &c.ty)).collect(),
             generated: found.columns.iter().filter(|c| c.generated).map(|c| c.name.clone()).collect(),
             own_columns: found.columns.iter().any(|c| !c.generated && table.column_index(&c.name).is_none()),
-            opaque_unique: opaque || key_generated,
+            opaque_unique: others.opaque || key_generated,
+            unique_of_source: others.of_source,
             target,
             forms,
             identity,
-            unique_keys,
-            unique_names,
+            unique_keys: others.columns,
+            unique_names: others.names,
             unique_columns,
             sql,
         })
@@ -160,26 +163,6 @@ fn leading_integer(table: &Table, found: &Catalogue, identity: &[&str]) -> Optio
     let primary = found.keys.iter().find(|k| k.name == "PRIMARY" && k.is_on(identity))?;
     let column = table.column_index(primary.parts.first()?.whole()?)?;
     table.columns.get(column).filter(|c| matches!(c.ty, ColumnType::Integer { .. })).map(|_| column)
-}
-
-/// Unique keys besides the identity's, and whether there are some that cannot be seen in a row.
-fn other_unique_keys(table: &Table, found: &Catalogue, identity: &[&str]) -> (Vec<Vec<usize>>, bool) {
-    let others = found.keys.iter().filter(|k| k.unique && !k.is_on(identity));
-    let keys: Vec<Option<Vec<usize>>> = others.map(|key| visible(table, found, key)).collect();
-    let opaque = keys.iter().any(Option::is_none);
-    (keys.into_iter().flatten().collect(), opaque)
-}
-
-/// The key's columns in the row image; `None` if a part of it is not there as it is.
-fn visible(table: &Table, found: &Catalogue, key: &ActualKey) -> Option<Vec<usize>> {
-    key.parts
-        .iter()
-        .map(|part| {
-            let name = part.whole()?;
-            found.column(name).filter(|c| !c.generated)?;
-            table.column_index(name)
-        })
-        .collect()
 }
 
 fn comparison(name: &str, ty: &ColumnType) -> Comparison {

@@ -1,9 +1,11 @@
 //! A replay over a newer destination ends in the state that no replay would have.
 
 use cdc_mysql_sink::{Advance, Batch, Change, End};
-use cdc_mysql_sink::{LedgerAdmin, Mark, Move, Running, Sink};
+use cdc_mysql_sink::{LedgerAdmin, Mark, Move, Running, SchemaMode, Sink};
+use cdc_sdk::column::Generated;
 use cdc_sdk::cut::Place;
-use cdc_sdk::{CutId, Kind, OwnedRow};
+use cdc_sdk::table::{KeyOn, KeyPart};
+use cdc_sdk::{CutId, Key, KeyKind, Kind, OwnedRow};
 
 use crate::world::*;
 
@@ -132,5 +134,84 @@ fn a_snapshot_puts_right_what_has_diverged() {
         world.sql("UPDATE DB.people SET id = 9").await;
         world.apply(&mut sink, vec![read(&people, vec![n(1), t("A"), n(1)])]).await.unwrap();
         assert_eq!(world.texts("SELECT CONCAT_WS(' ', id, name) FROM DB.people").await, ["1 A"]);
+    });
+}
+
+/// Over a key that the source has not, or that tells fewer rows apart here, both rows are right: neither makes way.
+#[test]
+fn a_snapshot_takes_no_row_away_for_a_key_that_the_source_has_not() {
+    in_world(|mut world| async move {
+        world.create_database().await;
+        world.settings.schema = SchemaMode::None;
+        let kinds = ["UNIQUE (name)", "UNIQUE (name(2))", "UNIQUE ((LOWER(name)))"];
+        for (number, unique_here) in kinds.iter().enumerate() {
+            let table = format!("t{number}");
+            world
+                .sql(&format!("CREATE TABLE DB.{table} (id INT PRIMARY KEY, name VARCHAR(9), {unique_here})"))
+                .await;
+            let mut exact = varchar("name", 9);
+            exact.collation = Some("utf8mb4_bin".into());
+            let keys = [vec![primary(&[0])], vec![primary(&[0]), unique("name", &[1])]];
+            for (columns, keys) in
+                [vec![int("id"), varchar("name", 9)], vec![int("id"), exact]].into_iter().zip(keys)
+            {
+                let source = world.table(&table, columns, keys);
+                let mut sink = world.open().await;
+                let rows = vec![read(&source, vec![n(1), t("Bob")]), read(&source, vec![n(2), t("bob")])];
+                let error = world.apply(&mut sink, rows).await.unwrap_err();
+                assert_eq!(error.kind(), Kind::Divergence, "{unique_here}: {error}");
+                assert!(world.texts(&format!("SELECT name FROM DB.{table}")).await.is_empty());
+                sink.close().await;
+            }
+        }
+    });
+}
+
+/// The one row was read while the source had the key, the other was made after that was dropped.
+#[test]
+fn nor_does_a_row_make_way_for_one_of_an_older_schema() {
+    in_world(|mut world| async move {
+        let with_key = world.people();
+        let mut sink = world.open().await;
+        world.apply(&mut sink, vec![create(&with_key, vec![n(9), t("z"), n(9)])]).await.unwrap();
+        sink.close().await;
+        world.settings.schema = SchemaMode::Extend;
+        let columns = with_key.columns.clone();
+        let without = world.table("people", columns, vec![primary(&[0])]);
+        let mut sink = world.open().await;
+        let rows =
+            vec![read(&with_key, vec![n(1), t("a"), n(1)]), create(&without, vec![n(2), t("a"), n(2)])];
+        let error = world.apply(&mut sink, rows).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Divergence, "{error}");
+        assert_eq!(world.texts("SELECT name FROM DB.people").await, ["z"]);
+    });
+}
+
+/// Keys that the sink made itself are known again, whatever they stand on.
+#[test]
+fn a_snapshot_puts_right_what_has_diverged_over_keys_that_no_row_shows() {
+    in_world(|mut world| async move {
+        world.settings.schema = SchemaMode::Evolve;
+        let on = |on, prefix| vec![KeyPart { on, prefix, descending: false }];
+        let expression = "concat(lower(`name`),_utf8mb4'\\'s')";
+        let mut made = nullable(varchar("made", 30));
+        made.extra.generated = Some(Generated { expression: expression.into(), stored: false });
+        let kinds = [
+            ("prefix", on(KeyOn::Column(1), Some(3))),
+            ("expression", on(KeyOn::Expression(expression.into()), None)),
+            ("generated", on(KeyOn::Column(2), None)),
+        ];
+        let mut sink = world.open().await;
+        for (name, parts) in kinds {
+            let key = Key { kind: KeyKind::Unique, name: "u".into(), parts };
+            let columns = vec![int("id"), nullable(varchar("name", 20)), made.clone()];
+            let source = world.table(name, columns, vec![primary(&[0]), key]);
+            let row = |id| vec![n(id), t("Anna"), t("anna's")];
+            world.apply(&mut sink, vec![create(&source, row(1))]).await.unwrap();
+            world.sql(&format!("UPDATE DB.{name} SET id = 9")).await;
+            world.apply(&mut sink, vec![read(&source, row(1))]).await.unwrap();
+            let found = world.texts(&format!("SELECT CONCAT_WS(' ', id, made) FROM DB.{name}")).await;
+            assert_eq!(found, ["1 anna's"], "{name}");
+        }
     });
 }

@@ -1,0 +1,106 @@
+//! Plans that are made before a transaction. DDL has a session of its own, and would wait there for the locks of
+//! what the transaction has written.
+
+use std::sync::Arc;
+
+use cdc_sdk::{Column, Error, Kind, Result, Table};
+
+use crate::apply::{Plans, text};
+use crate::fold::Folded;
+use crate::sink::Sink;
+use crate::tables::Plan;
+
+/// How often plans are made until none needs DDL: the first time changes the destination for the newest schema, the
+/// second lets it hold rows of older ones. Schemas that contradict each other come to no end.
+const ROUNDS_MAX: usize = 3;
+
+/// The plans of some schemas.
+pub(super) struct Prepared(Vec<(Arc<Table>, Arc<Plan>)>);
+
+impl Prepared {
+    /// Those of changes.
+    ///
+    /// # Errors
+    /// As [`Self::plan`].
+    pub fn of<R>(&self, folded: &Folded<'_, R>) -> Result<Plans> {
+        folded.tables.iter().map(|table| table.schemas.iter().map(|s| self.plan(s)).collect()).collect()
+    }
+
+    /// That of a schema.
+    ///
+    /// # Errors
+    /// [`Kind::Bug`]: there is none.
+    pub fn plan(&self, schema: &Arc<Table>) -> Result<Arc<Plan>> {
+        let found = self.0.iter().find(|(known, _)| Arc::ptr_eq(known, schema) || known == schema);
+        found.map(|(_, plan)| Arc::clone(plan)).ok_or_else(|| {
+            Error::new(Kind::Bug, format!("a change of {} has a schema that was not told", schema.name))
+        })
+    }
+}
+
+impl Sink {
+    /// Makes the plans of these schemas, with the DDL for them, so that the destination's tables can hold the rows of
+    /// all: what changes a table for one has the others looked at again.
+    pub(super) async fn prepare(&mut self, schemas: &[Arc<Table>]) -> Result<Prepared> {
+        let mut plans = Vec::new();
+        for _ in 0..ROUNDS_MAX {
+            plans.clear();
+            for schema in schemas {
+                plans.push((Arc::clone(schema), self.tables.plan(&self.settings, schema).await?));
+            }
+            if schemas.iter().all(|schema| self.tables.known(schema).is_some()) {
+                break;
+            }
+        }
+        Ok(Prepared(plans))
+    }
+
+    /// Refuses rows that are to be written only after a later schema has come, where they would not be what
+    /// the source has: an ALTER gives rows a value for a new column that takes no NULL, and the destination's ALTER
+    /// comes before them. A default there does the same.
+    pub(super) async fn check_new_columns(&mut self, schemas: &[Arc<Table>]) -> Result<()> {
+        if !self.settings.schema.changes() {
+            return Ok(());
+        }
+        for (table, column) in demanded(schemas) {
+            let target = self.settings.target(&table.name)?;
+            let what =
+                || format!("rows of {target} that wait have no value for its new column {}", column.name);
+            let sql = format!(
+                "SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {} \
+                 AND COLUMN_NAME = {} AND (COLUMN_DEFAULT IS NOT NULL OR EXTRA LIKE '%DEFAULT_GENERATED%')",
+                text(&target.database),
+                text(&target.table),
+                text(&column.name),
+            );
+            let defaults: Option<u64> = self.data.row(&sql).await.map_err(|r| r.into_error(what()))?;
+            if defaults == Some(0) {
+                return Err(Error::new(Kind::TableMismatch, what())
+                    .detail(
+                        "it takes no NULL and has no default; the source gave them a value when it was added",
+                    )
+                    .hint(format!(
+                        "give the destination's that value for a default, then try again: \
+                         ALTER TABLE {} ADD COLUMN {} {} NOT NULL DEFAULT …;",
+                        target.sql(),
+                        cdc_sdk::name::quoted(&column.name),
+                        column.ty.sql()
+                    )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Columns that must have a value and that earlier ones of these schemas do not know.
+fn demanded(schemas: &[Arc<Table>]) -> impl Iterator<Item = (&Arc<Table>, &Column)> {
+    let demands = |c: &Column| {
+        !c.nullable && c.extra.default.is_none() && c.extra.generated.is_none() && !c.extra.auto_increment
+    };
+    schemas.iter().enumerate().flat_map(move |(at, later)| {
+        let lacks = move |c: &Column| {
+            schemas.iter().take(at).any(|s| s.name == later.name && s.column_index(&c.name).is_none())
+        };
+        later.columns.iter().filter(move |c| demands(c) && lacks(c)).map(move |c| (later, c))
+    })
+}
