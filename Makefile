@@ -3,23 +3,25 @@
 STACK := docker/native/stack.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help build test golden lint fmt stack stack-down demo demo-docker bench bench-growth microbench extremes online-schema-change fuzz soak clean
+.PHONY: help require build test golden lint fmt stack stack-down demo demo-docker bench bench-growth microbench extremes online-schema-change fuzz soak clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+require:
+	docker/native/require.sh
 
 build: ## The release binary, target/release/cdc
 	cargo build --release --locked
 
 # The stack's environment names the servers; tests find them by it. A test waits now and then: one more than there are cores.
 test: export RUST_TEST_THREADS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
-test: ## All tests, against real MySQLs, Kafka and a registry
-	docker/native/require.sh
+test: require ## All tests, against real MySQLs, Kafka and a registry
 	$(STACK) up
 	set -a && eval "$$($(STACK) env)" && set +a && cargo test --workspace --no-fail-fast
 
 # Fetches Kafka Connect and Debezium (150 MB) the first time. `make test` compares with what this wrote.
-golden: ## Run the real Debezium, and record what it writes into tests/golden/debezium
+golden: require ## Run the real Debezium, and record what it writes into tests/golden/debezium
 	$(STACK) up
 	set -a && eval "$$($(STACK) env)" && set +a && cargo test -p cdc --test cdc-tests -- --ignored --nocapture --test-threads=1 golden::
 
@@ -29,7 +31,7 @@ lint: ## Clippy, warnings denied
 fmt: ## Format the code
 	cargo fmt --all
 
-stack: ## Start two MySQLs, Kafka and a registry on free ports of 127.0.0.1
+stack: require ## Start two MySQLs, Kafka and a registry on free ports of 127.0.0.1
 	$(STACK) up
 
 stack-down: ## Stop them; their data stays in .stack
@@ -42,12 +44,12 @@ demo-docker: ## The same pipeline in containers
 	DEMO_IN=docker docker/demo.sh
 
 # QUICK=1 takes a fifth of the rows. PEERS=0 leaves the peers out of the road. Results go to bench/results.
-bench: ## Throughput and delays on this machine, beside Debezium and MySQL's own replication
+bench: require ## Throughput and delays on this machine, beside Debezium and MySQL's own replication
 	$(STACK) up
 	set -a && eval "$$($(STACK) env)" && set +a && cargo test --release -p cdc --test cdc-tests -- --ignored --nocapture --test-threads=1 bench_road bench_shapes bench_transactions
 
 # QUICK=1 takes small sizes only, FULL=1 up to 10,000,000 rows. Results go to bench/results.
-bench-growth: ## How cost grows with rows, columns, tables, transactions …: a chart and an exponent for each
+bench-growth: require ## How cost grows with rows, columns, tables, transactions …: a chart and an exponent for each
 	$(STACK) up
 	set -a && eval "$$($(STACK) env)" && set +a && cargo test --release -p cdc --test cdc-tests -- --ignored --nocapture bench_growth
 
@@ -56,17 +58,17 @@ microbench: ## Time and allocations for a row in each step of the hot path
 	cargo test --release -p cdc-mysql-source -p cdc -p cdc-mysql-sink --lib -- --ignored --nocapture --test-threads=1 hot_path_
 
 # One at a time: each has servers of its own and gigabytes on disk. The last line of each is JSON.
-extremes: ## What is very large, with the memory it took: 2 GB transaction, 64 MB rows, 10,000 tables …
+extremes: require ## What is very large, with the memory it took: 2 GB transaction, 64 MB rows, 10,000 tables …
 	$(STACK) up
 	set -a && eval "$$($(STACK) env)" && set +a && cargo test --release -p cdc --test cdc-tests -- --ignored --nocapture --test-threads=1 extremes
 
 # Fetches the Percona Toolkit (2 MB, through apt) and builds gh-ost (with Go) the first time.
-online-schema-change: ## pt-online-schema-change and gh-ost alter a table under writes while source and sink run
+online-schema-change: require ## pt-online-schema-change and gh-ost alter a table under writes while source and sink run
 	$(STACK) up
 	set -a && eval "$$($(STACK) env)" && set +a && cargo test -p cdc --test cdc-tests -- --ignored --nocapture online_schema_change
 
 # The last line is JSON: faults by kind, commits, checks, seeds.
-soak: ## Larger models, random tables, then faults of every kind for CDC_SOAK_MINUTES (20), everything compared
+soak: require ## Larger models, random tables, then faults of every kind for CDC_SOAK_MINUTES (20), everything compared
 	$(STACK) up
 	cargo test -p cdc --test cdc-tests -- --ignored --nocapture model::
 	set -a && eval "$$($(STACK) env)" && set +a && cargo test --profile soak -p cdc --test cdc-tests -- --ignored --nocapture values::soak

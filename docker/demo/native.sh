@@ -6,6 +6,7 @@
 servers_stay='The servers still run: make stack-down stops them.'
 
 start_servers() {
+  "$root/docker/native/require.sh"
   "$root/docker/native/stack.sh" up
   set -a
   eval "$("$root/docker/native/stack.sh" env)"

@@ -4,8 +4,8 @@
 # when the machine has none. Nothing is installed into the system, and no host is
 # named here: each client asks the servers that it is configured to ask.
 #
-# Every part lands in a directory of the cache named after its version, made
-# complete elsewhere and then renamed, so that an interrupted fetch leaves
+# Every part lands in a directory of the cache named after its version (but for MySQL and kcat,
+# of which sid has one), made complete elsewhere and then renamed, so that an interrupted fetch leaves
 # nothing that looks finished.
 
 KAFKA_VERSION=${CDC_KAFKA_VERSION:-4.3.1}
@@ -273,7 +273,8 @@ mysql_version() { cat "$MYSQL_PREFIX/VERSION"; }
 # The programs from sid need sid's libc, which comes with its own loader.
 private_loader() { # prefix → path of ld-linux
   local found
-  found=$(find "$1/usr/lib" -name 'ld-linux*.so.*' -print -quit)
+  # The file, not a link to it: on ARM there is one a directory higher, beside which no libraries are.
+  found=$(find "$1/usr/lib" -type f -name 'ld-linux*.so.*' -print -quit)
   [ -n "$found" ] || die "no loader in $1: remove that directory and try again"
   printf '%s\n' "$found"
 }

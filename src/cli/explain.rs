@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use cdc_sdk::{Error, Fate, Kind, Result};
 
-use super::outcome::Outcome;
+use super::outcome::{Outcome, exit_code};
 use super::output;
 
 /// Prints one code, or all of them.
@@ -25,22 +25,31 @@ fn find(code: &str) -> Result<Kind> {
 }
 
 fn one(kind: Kind) -> String {
-    format!("{} {kind:?}\n{}\n{}\n", kind.code(), indented(kind.explanation()), indented(fate(kind.fate())))
+    let fate = if exit_code(&Err(Error::new(kind, ""))) == 2 { COMMAND } else { fate(kind.fate()) };
+    format!("{} {kind:?}\n{}\n{}\n", kind.code(), indented(kind.explanation()), indented(fate))
 }
 
 fn all() -> String {
     let mut text = String::new();
     for kind in Kind::ALL {
-        let first = kind.explanation().lines().next().unwrap_or_default().trim();
+        let first = first_sentence(kind.explanation());
         // A text in memory takes everything.
         let _ = writeln!(text, "{}  {first}", kind.code());
     }
     text
 }
 
+/// Without its full stop.
+fn first_sentence(text: &str) -> String {
+    let text = text.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    text.split(". ").next().unwrap_or_default().trim_end_matches('.').to_owned()
+}
+
 fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {}\n", line.trim())).collect()
 }
+
+const COMMAND: &str = "The command ends with exit code 2, and has changed nothing.";
 
 fn fate(fate: Fate) -> &'static str {
     match fate {
@@ -51,7 +60,7 @@ fn fate(fate: Fate) -> &'static str {
             "One event is at fault. It goes to the dead letters where [dead_letter] names its table; else the \
              pipeline stops there, loses nothing, and exits with 3."
         }
-        Fate::Halt => "The pipeline stops, loses nothing, and exits with 3 (2 for wrong use or settings).",
+        Fate::Halt => "The pipeline stops, loses nothing, and exits with 3.",
     }
 }
 

@@ -19,16 +19,22 @@ pub(super) async fn run(command: OffsetsCommand) -> Result<Outcome> {
         }
         OffsetsCommand::Import(ImportArgs { config, file, allow_skip, sure }) => {
             let config = SinkConfig::load(&config)?;
-            confirm::then(sure, async |dry_run| offsets::import(&config, &file, dry_run, allow_skip).await)
-                .await
+            confirm::then(sure, confirm::SET_LEDGER, async |dry_run| {
+                offsets::import(&config, &file, dry_run, allow_skip).await
+            })
+            .await
         }
         OffsetsCommand::Set(SetArgs { config, to, allow_skip, sure }) => {
             let (config, to) = (SinkConfig::load(&config)?, to.chosen()?);
-            confirm::then(sure, async |dry_run| offsets::set(&config, &to, dry_run, allow_skip).await).await
+            confirm::then(sure, confirm::SET_LEDGER, async |dry_run| {
+                offsets::set(&config, &to, dry_run, allow_skip).await
+            })
+            .await
         }
         OffsetsCommand::Reset(ResetArgs { config, sure }) => {
             let config = SinkConfig::load(&config)?;
-            confirm::then(sure, async |dry_run| offsets::reset(&config, dry_run).await).await
+            confirm::then(sure, confirm::SET_LEDGER, async |dry_run| offsets::reset(&config, dry_run).await)
+                .await
         }
     }
 }

@@ -13,5 +13,8 @@ pub(super) async fn run(args: ReplayArgs) -> Result<Outcome> {
     let config = SinkConfig::load(&args.config)?;
     let from = args.from.chosen()?;
     let live = args.live;
-    confirm::then(args.sure, async |dry_run| pipeline::replay::run(&config, &from, dry_run, live).await).await
+    confirm::then(args.sure, confirm::SET_LEDGER, async |dry_run| {
+        pipeline::replay::run(&config, &from, dry_run, live).await
+    })
+    .await
 }

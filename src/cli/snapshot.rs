@@ -25,8 +25,10 @@ pub(super) async fn run(args: SnapshotArgs) -> Result<Outcome> {
             let config = SinkConfig::load(&args.config.ok_or_else(no_file)?)?;
             let wait = Duration::from_secs(args.patience.wait);
             let sure = SureArgs { dry_run: false, yes: args.yes };
-            return confirm::then(sure, async |dry_run| snapshot::for_sink(&config, wait, dry_run).await)
-                .await;
+            return confirm::then(sure, "Empty these tables and fill them anew?", async |dry_run| {
+                snapshot::for_sink(&config, wait, dry_run).await
+            })
+            .await;
         }
         None => {
             let tables = args.tables.iter().flat_map(|list| split(list)).collect();

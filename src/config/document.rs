@@ -14,7 +14,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::expand::expand;
-use super::problem::{Problems, suggestion};
+use super::problem::{Problems, nearest, suggestion};
+
+/// Sections that there may be several of: the environment names none of them.
+const NUMBERED: [&str; 1] = ["route"];
 
 /// What surrounds a settings file.
 #[derive(Clone, Debug, Default)]
@@ -122,7 +125,6 @@ impl<'d, 't> Section<'d, 't> {
                 self.problems.note(line, format!("'{key}' must be tables: [[{key}]]"));
                 continue;
             }
-            // A number in the path: the environment cannot name one of several.
             let path = vec![key.to_owned(), index.to_string()];
             all.extend(read(self.within(path, table, line)));
         }
@@ -154,7 +156,13 @@ impl<'d, 't> Section<'d, 't> {
 
     /// Whether the environment gives this key.
     pub(super) fn in_environment(&self, key: &str) -> bool {
-        self.around.variables.contains_key(&self.variable(key))
+        self.variable_of(key).is_some()
+    }
+
+    /// What the environment gives for this key.
+    fn variable_of(&self, key: &str) -> Option<&'t String> {
+        let is_numbered = self.path.first().is_some_and(|section| NUMBERED.contains(&section.as_str()));
+        if is_numbered { None } else { self.around.variables.get(&self.variable(key)) }
     }
 
     /// Where relative paths start.
@@ -190,7 +198,29 @@ impl<'d, 't> Section<'d, 't> {
     pub(super) fn close_naming(mut self, keys: &[&'static str], tables: &[&'static str]) {
         self.known = keys.to_vec();
         self.inner = tables.to_vec();
+        self.refuse_sections(tables);
         self.close();
+    }
+
+    /// A variable `CDC_X__…` is of a section of ours, or misspelt. Those of the other role may be there: the two often
+    /// have one environment.
+    fn refuse_sections(&mut self, tables: &[&'static str]) {
+        let sections = || tables.iter().chain(super::SECTIONS_OF_ONE).copied();
+        for name in self.around.variables.keys() {
+            let section = name.strip_prefix("CDC_").and_then(|rest| rest.split_once("__"));
+            let Some(section) = section.map(|(section, _)| section.to_ascii_lowercase()) else { continue };
+            if NUMBERED.contains(&section.as_str()) {
+                let text =
+                    format!("the variable {name} is not a setting; give it in the file, in [[{section}]]");
+                self.problems.note(None, text);
+            } else if !sections().any(|known| known == section) {
+                let near = nearest(&section, sections()).unwrap_or("mysql").to_ascii_uppercase();
+                let text = format!(
+                    "the variable {name} is not a setting: no section is called so; such as CDC_{near}__…"
+                );
+                self.problems.note(None, text);
+            }
+        }
     }
 
     /// Notes a mistake at a line, in words that name the key themselves.
@@ -250,7 +280,7 @@ impl<'d, 't> Section<'d, 't> {
         if !self.known.contains(&key) {
             self.known.push(key);
         }
-        if let Some(text) = self.around.variables.get(&self.variable(key)) {
+        if let Some(text) = self.variable_of(key) {
             return Some(Raw::Environment(text));
         }
         self.entry(key).map(Raw::File)

@@ -1,4 +1,4 @@
-//! A client's certificate and key, from PEM files or one PKCS #12 archive.
+//! A client's certificate and key, from PEM files or one PKCS #12 archive; and the authorities of servers.
 
 use std::path::Path;
 
@@ -41,6 +41,14 @@ pub(super) fn read(cert: &Path, key: Option<&Path>) -> Result<Identity, Wrong> {
     }
     let identity = pack(&own, &key, chain).map_err(|e| of_cert(format!("cannot be used: {e}")))?;
     Ok(Identity::new(identity))
+}
+
+/// Whether the file has certificates of authorities, in PEM or one in DER.
+pub(super) fn check_authorities(ca: &Path) -> Result<(), String> {
+    let bytes = contents(ca)?;
+    let found =
+        X509::stack_from_pem(&bytes).is_ok_and(|all| !all.is_empty()) || X509::from_der(&bytes).is_ok();
+    if found { Ok(()) } else { Err(format!("{} holds no certificate in PEM", ca.display())) }
 }
 
 fn pack(cert: &X509, key: &PKey<Private>, chain: impl Iterator<Item = X509>) -> Result<Vec<u8>, ErrorStack> {

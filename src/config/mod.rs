@@ -97,6 +97,10 @@ impl SinkConfig {
 const SOURCE_KEYS: &[&str] = &["capture", "topics", "debezium"];
 const SINK_KEYS: &[&str] = &["topic_prefix", "apply", "route", "dead_letter"];
 
+/// Sections that only one role has.
+const SECTIONS_OF_ONE: &[&str] =
+    &["capture", "topics", "debezium", "apply", "group", "two_way", "dead_letter"];
+
 fn role(document: &Document<'_>, file: &str) -> Result<Role> {
     let find = |keys: &[&'static str]| keys.iter().copied().find(|key| document.has(key));
     let (what, hint) = match (find(SOURCE_KEYS), find(SINK_KEYS)) {
@@ -134,7 +138,7 @@ fn read(path: &Path) -> Result<(String, Surroundings)> {
     let text = read_text(path).map_err(|why| {
         Error::new(Kind::Settings, format!("{file}: cannot be read"))
             .detail(why)
-            .hint("name the settings file with -c FILE")
+            .hint("-c FILE names the settings: a text file in UTF-8")
     })?;
     let directory = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
     // A variable that is not UTF-8 cannot be put into a text; it counts as absent.

@@ -47,7 +47,10 @@ impl Problems {
         let lines: Vec<String> = self.noted.iter().map(Problem::to_line).collect();
         Err(Error::new(Kind::Settings, format!("{}: {count}", self.file))
             .detail(lines.join("\n          "))
-            .hint("the keys are described in the README; `cdc check -c FILE` reads a file and the servers it names"))
+            .hint(
+                "all keys, with their defaults: connectors/mysql-source/connector.toml and \
+                 connectors/mysql-sink/connector.toml. `cdc check -c FILE` reads a file and the servers it names",
+            ))
     }
 }
 

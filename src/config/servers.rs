@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use cdc_sdk::endpoint::{Endpoint, Secret, Tls, TlsMode};
+use cdc_sdk::endpoint::{Endpoint, Identity, Secret, Tls, TlsMode};
 
 use crate::kafka::RESERVED;
 
@@ -18,6 +19,9 @@ const NAME_BYTES_MAX: usize = 48;
 
 /// Longest topic prefix, in bytes: Kafka allows 249 for a whole topic name.
 const PREFIX_BYTES_MAX: usize = 128;
+
+/// What a process may be given, in bytes: 64 MiB to 1 TiB.
+pub(super) const MEMORY_BYTES: RangeInclusive<i64> = 64 << 20..=1 << 40;
 
 /// How Kafka is reached.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -99,9 +103,24 @@ fn tls(section: &mut Section<'_, '_>) -> Tls {
         ("verify_ca", TlsMode::VerifyCa),
         ("verify_identity", TlsMode::VerifyIdentity),
     ];
-    let mode = section.choice("mode", &modes).unwrap_or_default();
+    let chosen = section.choice("mode", &modes);
     let ca = section.path("ca");
-    let identity = match (section.path("cert"), section.path("key")) {
+    // As MySQL's own client does with --ssl-ca: who names authorities wants certificates held against them.
+    let otherwise = if ca.is_some() { TlsMode::VerifyCa } else { TlsMode::default() };
+    let tls = Tls { mode: chosen.unwrap_or(otherwise), ca, identity: identity(section) };
+    if let Some(ca) = &tls.ca {
+        if !tls.verifies() {
+            section.wrong("ca", "nobody looks at it in this 'mode': choose verify_ca or verify_identity");
+        } else if let Err(what) = identity::check_authorities(ca) {
+            section.wrong("ca", what);
+        }
+    }
+    tls
+}
+
+/// `cert` and `key`.
+fn identity(section: &mut Section<'_, '_>) -> Option<Identity> {
+    match (section.path("cert"), section.path("key")) {
         (None, None) => None,
         (None, Some(_)) => {
             section.wrong("key", "needs 'cert' beside it");
@@ -114,8 +133,7 @@ fn tls(section: &mut Section<'_, '_>) -> Tls {
                 None
             }
         },
-    };
-    Tls { mode, ca, identity }
+    }
 }
 
 /// `password`, or the first line of `password_file`; the environment's `password` wins over both.

@@ -7,7 +7,7 @@ use cdc_sdk::endpoint::Endpoint;
 use cdc_sdk::pattern::{Pattern, Route};
 
 use super::document::{Document, Section, Surroundings};
-use super::servers::{self, KafkaConfig, RegistryConfig};
+use super::servers::{self, KafkaConfig, MEMORY_BYTES, RegistryConfig};
 
 /// What a sink runs with.
 #[derive(Clone, Debug)]
@@ -136,8 +136,6 @@ pub enum TwoWay {
 
 const SECTIONS: &[&str] =
     &["mysql", "kafka", "registry", "apply", "group", "route", "two_way", "dead_letter", "http", "limits"];
-
-const MIB: i64 = 1024 * 1024;
 
 impl SinkConfig {
     /// Text → settings.
@@ -328,7 +326,7 @@ fn limits(document: &mut Document<'_>) -> SinkLimits {
     let mut root = document.root();
     let mut section = root.section("limits");
     let limits = SinkLimits {
-        memory_bytes: section.number("memory_bytes", 64 * MIB..=i64::MAX).unwrap_or(256 * 1024 * 1024),
+        memory_bytes: section.number("memory_bytes", MEMORY_BYTES).unwrap_or(256 * 1024 * 1024),
         writers: section.number("writers", 1..=64).unwrap_or(2),
     };
     section.close();

@@ -10,7 +10,7 @@ use cdc_sdk::pattern::{Pattern, Selection};
 
 use super::debezium;
 use super::document::{Document, Section, Surroundings};
-use super::servers::{self, KafkaConfig, RegistryConfig};
+use super::servers::{self, KafkaConfig, MEMORY_BYTES, RegistryConfig};
 
 /// What a source runs with.
 #[derive(Clone, Debug)]
@@ -146,6 +146,9 @@ pub struct SourceLimits {
 
 const MIB: i64 = 1024 * 1024;
 
+/// Events that are deleted sooner nobody can have read.
+const RETENTION_MIN_MS: i64 = 60_000;
+
 impl SourceConfig {
     /// Text → settings.
     pub(super) fn parse(text: &str, around: &Surroundings) -> Result<Self> {
@@ -233,18 +236,26 @@ fn topics(document: &mut Document<'_>) -> TopicsConfig {
     let mut root = document.root();
     let mut section = root.section("topics");
     let prefix = section.text("prefix");
-    if let Some(prefix) = &prefix {
+    if prefix.as_deref() == Some("") {
+        section.wrong("prefix", "is empty: leave it out, and topics begin with the name");
+    } else if let Some(prefix) = &prefix {
         servers::check_prefix(&mut section, "prefix", prefix);
     }
     let replication = section.number("replication_factor", -1..=32_767).unwrap_or(-1);
     if replication == 0 {
         section.wrong("replication_factor", "must be −1 (the broker's default) or at least 1");
     }
+    let retention_ms = section.number("retention_ms", -1..=i64::MAX);
+    if retention_ms.is_some_and(|ms| (0..RETENTION_MIN_MS).contains(&ms)) {
+        let least =
+            format!("must be −1 (for ever) or at least {RETENTION_MIN_MS}: sinks have to read events first");
+        section.wrong("retention_ms", least);
+    }
     let config = TopicsConfig {
         partitions: section.number("partitions", 1..=10_000).unwrap_or(4),
         replication_factor: replication,
         prefix,
-        retention_ms: section.number("retention_ms", -1..=i64::MAX),
+        retention_ms,
         cleanup_policy: section.choice("cleanup_policy", &policies).unwrap_or_default(),
         on_incompatible: section.choice("on_incompatible", &incompatible).unwrap_or_default(),
     };
@@ -256,7 +267,7 @@ fn limits(document: &mut Document<'_>) -> SourceLimits {
     let mut root = document.root();
     let mut section = root.section("limits");
     let limits = SourceLimits {
-        memory_bytes: section.number("memory_bytes", 64 * MIB..=i64::MAX).unwrap_or(256 * 1024 * 1024),
+        memory_bytes: section.number("memory_bytes", MEMORY_BYTES).unwrap_or(256 * 1024 * 1024),
         cut_interval_ms: section.number("cut_interval_ms", 1..=10_000).unwrap_or(100),
         cut_bytes: section.number("cut_bytes", 64 * 1024..=64 * MIB).unwrap_or(16 * 1024 * 1024),
     };

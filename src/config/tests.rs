@@ -7,6 +7,9 @@ use proptest::prelude::*;
 use super::document::{Document, Surroundings};
 use super::*;
 
+mod refused;
+mod shipped;
+
 const SOURCE: &str = r#"
 name = "shop"
 [mysql]
@@ -16,8 +19,7 @@ user = "cdc"
 password = "hush"
 server_id = 5401
 [mysql.tls]
-mode = "verify_ca"
-ca = "certs/ca.pem"
+mode = "required"
 [kafka]
 bootstrap_servers = "127.0.0.1:9092,SSL://[::1]:9093"
 [kafka.options]
@@ -95,8 +97,7 @@ fn every_key_of_a_source_arrives() {
     assert_eq!((c.name.as_str(), c.topic_prefix.as_str(), c.server_id), ("shop", "shop", Some(5401)));
     assert_eq!((c.mysql.host.as_str(), c.mysql.port, c.mysql.user.as_str()), ("127.0.0.1", 3306, "cdc"));
     assert_eq!(c.mysql.password, Secret("hush".to_owned()));
-    assert_eq!(c.mysql.tls.mode, TlsMode::VerifyCa);
-    assert_eq!(c.mysql.tls.ca.as_deref(), Some(Path::new("/etc/cdc/certs/ca.pem")));
+    assert_eq!(c.mysql.tls.mode, TlsMode::Required);
     assert_eq!(c.kafka.bootstrap_servers, "127.0.0.1:9092,SSL://[::1]:9093");
     let options: Vec<(&str, &str)> = c.kafka.options.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     assert_eq!(
@@ -442,42 +443,4 @@ fn sinks_that_share_the_topics() {
         let error = SinkConfig::parse(&format!("{text}{more}"), &around(&[])).unwrap_err().to_string();
         assert!(error.contains("not together with consistency"), "{error}");
     }
-}
-
-/// A file as it is shipped, with all that it leaves to be uncommented, except for names of files.
-fn uncommented(text: &str) -> String {
-    let setting = |line: &&str| {
-        let line = line.trim_start_matches("# ");
-        let name = line.split(" = ").next().unwrap_or_default();
-        let is_file = ["cert", "key"].contains(&name);
-        line.starts_with('[') || (line.contains(" = ") && !name.contains([' ', ':']) && !is_file)
-    };
-    text.lines().filter(setting).map(|line| line.trim_start_matches("# ").to_owned() + "\n").collect()
-}
-
-#[test]
-fn the_shipped_files_name_what_there_is() {
-    let secrets = [("CDC_SOURCE_PASSWORD", "a"), ("CDC_DEST_PASSWORD", "b")];
-    let text = include_str!("../../connectors/mysql-source/connector.toml");
-    SourceConfig::parse(text, &around(&secrets)).unwrap();
-    let all = SourceConfig::parse(&uncommented(text), &around(&secrets)).unwrap();
-    assert_eq!(all.limits.cut_bytes, 16 * 1024 * 1024);
-    assert_eq!(all.server_id, Some(5401));
-    let text = include_str!("../../connectors/mysql-sink/connector.toml");
-    SinkConfig::parse(text, &around(&secrets)).unwrap();
-    let all = uncommented(text);
-    assert!(
-        SinkConfig::parse(&all, &around(&secrets)).unwrap_err().to_string().contains("1 setting is wrong")
-    );
-    // One excludes the other.
-    let without = |name: &str| {
-        let (before, rest) = all.split_once(name).unwrap();
-        let (_, after) = rest.split_once("\n[").unwrap();
-        SinkConfig::parse(&format!("{before}[{after}"), &around(&secrets)).unwrap()
-    };
-    assert!(without("[dead_letter]").two_way.is_some());
-    let all = without("[two_way]");
-    assert_eq!(all.limits.writers, 2);
-    assert_eq!((all.dead_letter.tables.len(), all.dead_letter.keys_max), (1, 1000));
-    assert_eq!(all.http.unwrap().port(), 9102);
 }

@@ -85,7 +85,7 @@ impl Entry {
 }
 
 fn form(text: &str) -> String {
-    format!("\"message.key.columns\": \"{text}\" is not of the form database.table:column,column")
+    format!("\"{text}\" is not of the form database.table:column,column")
 }
 
 fn unknown(table: &Table, name: &str) -> Error {

@@ -205,7 +205,10 @@ impl Modes {
                 let list = RegexList::parse(value);
                 self.propagate_source_type = list.map_err(|why| format!("\"{name}\": {why}"))?;
             }
-            "message.key.columns" => self.key_columns = KeyColumns::parse(value)?,
+            "message.key.columns" => {
+                let columns = KeyColumns::parse(value);
+                self.key_columns = columns.map_err(|why| format!("\"{name}\": {why}"))?;
+            }
             "provide.transaction.metadata" => {
                 self.provide_transaction_metadata = choose(name, value, &SWITCH)?;
             }
@@ -255,7 +258,7 @@ fn unknown_name(name: &str) -> String {
         .filter(|(likeness, _)| *likeness > 0.7);
     match nearest {
         Some((_, option)) => format!("\"{name}\" is not known; did you mean \"{option}\"?"),
-        None => format!("\"{name}\" is not known"),
+        None => format!("\"{name}\" is not known; there are: {}", OPTIONS.join(", ")),
     }
 }
 

@@ -141,7 +141,7 @@ fn plan(seed: u64, world: usize, length: Duration) -> Plan {
     Plan {
         early: crashes::EARLY_POINTS.to_vec(),
         length,
-        pause_max: Duration::from_secs(8),
+        pause_max: Duration::from_secs(6),
         look_every: looks::LONG_PAUSE,
         sources: processes,
         sinks: if matches!(kind, Kind::ByKey(_)) { 3 } else { processes },
@@ -153,9 +153,9 @@ fn plan(seed: u64, world: usize, length: Duration) -> Plan {
         limits: if matches!(kind, Kind::Heavy) { crashes::heavy() } else { connections::small_cuts() },
         // Slower than alone: of several worlds none is to wait for the others.
         workload: match kind {
-            Kind::Mixed => Profile { wait_ms: 150, ..Profile::MIXED },
-            Kind::Heavy => Profile { wait_ms: 600, ..Profile::LARGE },
-            Kind::ByKey(_) => Profile { wait_ms: 150, ..Profile::BY_KEY },
+            Kind::Mixed => Profile { wait_ms: 400, ..Profile::MIXED },
+            Kind::Heavy => Profile { wait_ms: 1200, ..Profile::LARGE },
+            Kind::ByKey(_) => Profile { wait_ms: 400, ..Profile::BY_KEY },
         },
         ..Plan::of("soak", &faults)
     }

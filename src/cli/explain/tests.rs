@@ -25,3 +25,20 @@ fn every_kind_is_explained_and_listed() {
         assert!(list.lines().any(|l| l.starts_with(kind.code()) && l.len() > 10), "{kind:?}");
     }
 }
+
+#[test]
+fn the_list_has_whole_sentences() {
+    for (kind, line) in Kind::ALL.iter().zip(all().lines()) {
+        let text = kind.explanation().split_whitespace().collect::<Vec<_>>().join(" ");
+        let told = line.trim_start_matches(kind.code()).trim();
+        let after = text.split_once(told).map(|(_, after)| after.trim_start());
+        assert!(after.is_some_and(|after| after.starts_with('.')), "{line}");
+    }
+}
+
+#[test]
+fn exit_codes_are_told_as_they_are() {
+    assert!(one(Kind::Refused).contains("exit code 2") && !one(Kind::Refused).contains('3'));
+    assert!(one(Kind::Purged).contains("exits with 3"));
+    assert!(one(Kind::MysqlUnreachable).contains("exits with 4"));
+}
