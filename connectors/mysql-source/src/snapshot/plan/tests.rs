@@ -227,6 +227,20 @@ fn a_table_with_another_key_begins_again() {
 }
 
 #[test]
+fn a_table_that_loses_its_key_while_it_is_read_is_emptied_first() {
+    let mut plan = Plan::new(limits());
+    let after = KeyBound { columns: vec!["id".into()], values: vec![int(5)] };
+    plan.put(name(TABLE), TableState::Reading { after: Some(after), rows: 9 }, 0, 0);
+    plan.put(name("other"), TableState::Pending, 0, 0);
+    for _ in 0..2 {
+        let Some((id, Work::Prepare(table))) = plan.next_work(Instant::now()) else { unreachable!() };
+        plan.prepared(&table, id, Ok(prepared(false)));
+    }
+    let is_emptied = |table: &str| plan.tables.get(&name(table)).is_some_and(|entry| entry.restart);
+    assert!(is_emptied(TABLE) && !is_emptied("other"), "what nobody has need not go");
+}
+
+#[test]
 fn failures_are_tried_again_and_then_told() {
     let mut plan = ready(true);
     let table = name(TABLE);
