@@ -198,14 +198,13 @@ impl<'d, 't> Section<'d, 't> {
     pub(super) fn close_naming(mut self, keys: &[&'static str], tables: &[&'static str]) {
         self.known = keys.to_vec();
         self.inner = tables.to_vec();
-        self.refuse_sections(tables);
+        self.refuse_sections();
         self.close();
     }
 
     /// A variable `CDC_X__…` is of a section of ours, or misspelt. Those of the other role may be there: the two often
     /// have one environment.
-    fn refuse_sections(&mut self, tables: &[&'static str]) {
-        let sections = || tables.iter().chain(super::SECTIONS_OF_ONE).copied();
+    fn refuse_sections(&mut self) {
         for name in self.around.variables.keys() {
             let section = name.strip_prefix("CDC_").and_then(|rest| rest.split_once("__"));
             let Some(section) = section.map(|(section, _)| section.to_ascii_lowercase()) else { continue };
@@ -213,8 +212,8 @@ impl<'d, 't> Section<'d, 't> {
                 let text =
                     format!("the variable {name} is not a setting; give it in the file, in [[{section}]]");
                 self.problems.note(None, text);
-            } else if !sections().any(|known| known == section) {
-                let near = nearest(&section, sections()).unwrap_or("mysql").to_ascii_uppercase();
+            } else if !super::sections().any(|known| known == section) {
+                let near = nearest(&section, super::sections()).unwrap_or("mysql").to_ascii_uppercase();
                 let text = format!(
                     "the variable {name} is not a setting: no section is called so; such as CDC_{near}__…"
                 );

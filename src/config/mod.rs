@@ -97,9 +97,10 @@ impl SinkConfig {
 const SOURCE_KEYS: &[&str] = &["capture", "topics", "debezium"];
 const SINK_KEYS: &[&str] = &["topic_prefix", "apply", "route", "dead_letter"];
 
-/// Sections that only one role has.
-const SECTIONS_OF_ONE: &[&str] =
-    &["capture", "topics", "debezium", "apply", "group", "two_way", "dead_letter"];
+/// The sections of either role.
+fn sections() -> impl Iterator<Item = &'static str> {
+    source::SECTIONS.iter().chain(sink::SECTIONS).copied()
+}
 
 fn role(document: &Document<'_>, file: &str) -> Result<Role> {
     let find = |keys: &[&'static str]| keys.iter().copied().find(|key| document.has(key));

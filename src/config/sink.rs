@@ -134,7 +134,7 @@ pub enum TwoWay {
     },
 }
 
-const SECTIONS: &[&str] =
+pub(super) const SECTIONS: &[&str] =
     &["mysql", "kafka", "registry", "apply", "group", "route", "two_way", "dead_letter", "http", "limits"];
 
 impl SinkConfig {

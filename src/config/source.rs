@@ -180,7 +180,8 @@ impl SourceConfig {
     }
 }
 
-const SECTIONS: &[&str] = &["mysql", "kafka", "registry", "capture", "topics", "debezium", "http", "limits"];
+pub(super) const SECTIONS: &[&str] =
+    &["mysql", "kafka", "registry", "capture", "topics", "debezium", "http", "limits"];
 
 fn capture(document: &mut Document<'_>) -> CaptureConfig {
     let snapshots = [

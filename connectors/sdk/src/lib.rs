@@ -6,6 +6,7 @@
 
 pub mod column;
 pub mod name;
+pub mod expression;
 pub mod pattern;
 pub mod endpoint;
 pub mod table;

@@ -177,7 +177,8 @@ impl Table {
         self.columns.iter().position(|c| c.name.eq_ignore_ascii_case(name))
     }
 
-    fn sound_unique(&self, key: &Key) -> Option<Vec<usize>> {
+    /// The columns of a unique key that tells all rows apart: whole, and none of them takes NULL.
+    pub fn sound_unique(&self, key: &Key) -> Option<Vec<usize>> {
         if key.is_partial() {
             return None;
         }

@@ -2,6 +2,7 @@
 
 use cdc_sdk::TableName;
 use cdc_sdk::column::ColumnType;
+use cdc_sdk::expression::plain_expression;
 
 use super::type_text;
 use crate::apply::text;
@@ -163,7 +164,7 @@ async fn columns(session: &mut Session, place: &str) -> Result<Vec<Actual>, Refu
                     || extra.contains("AUTO_INCREMENT")
                     || extra.contains("DEFAULT_GENERATED"),
                 generated,
-                expression: expression.filter(|_| generated).map(|e| plain(&e)),
+                expression: expression.filter(|_| generated).map(|e| plain_expression(&e)),
                 charset,
                 collation,
             }
@@ -185,7 +186,7 @@ async fn keys(session: &mut Session, place: &str) -> Result<Vec<ActualKey>, Refu
         let part = match (column, prefix) {
             (Some(column), None) => ActualPart::Whole(column),
             (Some(column), Some(length)) => ActualPart::Prefix(column, length),
-            (None, _) => ActualPart::Expression(expression.map(|e| plain(&e))),
+            (None, _) => ActualPart::Expression(expression.map(|e| plain_expression(&e))),
         };
         match keys.last_mut().filter(|k| k.name == name) {
             Some(key) => key.parts.push(part),
@@ -193,29 +194,4 @@ async fn keys(session: &mut Session, place: &str) -> Result<Vec<ActualKey>, Refu
         }
     }
     Ok(keys)
-}
-
-/// An expression without the backslashes with which the catalogue prints quotes and what cannot be seen.
-fn plain(printed: &str) -> String {
-    let mut out = String::with_capacity(printed.len());
-    let mut letters = printed.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\\' => out.extend(letters.next().map(unescaped)),
-            letter => out.push(letter),
-        }
-    }
-    out
-}
-
-/// What a letter stands for behind a backslash.
-fn unescaped(letter: char) -> char {
-    match letter {
-        '0' => '\0',
-        'n' => '\n',
-        'r' => '\r',
-        't' => '\t',
-        'Z' => '\u{1a}',
-        letter => letter,
-    }
 }

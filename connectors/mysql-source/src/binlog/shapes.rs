@@ -137,7 +137,7 @@ impl Shapes {
     fn was_asked_before(&self, table: &TableName, column: &str, now: NewDefault) -> bool {
         let Some(known) = self.known.get(table) else { return false };
         let table = &known.shape.table;
-        let column = table.columns.iter().find(|known| known.name.eq_ignore_ascii_case(column));
+        let column = table.column_index(column).and_then(|index| table.columns.get(index));
         column.is_some_and(|column| now.differs(column.extra.default.as_deref()))
     }
 

@@ -2,6 +2,7 @@
 
 use cdc_sdk::ColumnType;
 use cdc_sdk::column::{BlobSize, GeometryKind, Width};
+use cdc_sdk::expression::unescaped;
 
 /// Reads `COLUMN_TYPE` of `information_schema.columns`; `None` for a type that
 /// is not known here.
@@ -137,17 +138,6 @@ fn quoted(text: &str) -> Option<(String, &str)> {
         }
     }
     None
-}
-
-pub(super) fn unescaped(letter: char) -> char {
-    match letter {
-        '0' => '\0',
-        'n' => '\n',
-        'r' => '\r',
-        't' => '\t',
-        'Z' => '\u{1a}',
-        same => same,
-    }
 }
 
 #[cfg(test)]

@@ -15,9 +15,8 @@ pub(super) fn merged(mut from_map: Table, mut known: Table) -> Table {
         from_map.keys.clear();
     } else if from_map.primary_key().is_none() {
         // It would name a unique key that tells all rows apart: such a one has come since.
-        let later: Vec<bool> = known.keys.iter().map(|key| would_be_named(key, &known)).collect();
-        let mut later = later.into_iter();
-        known.keys.retain(|_| later.next() != Some(true));
+        let keys = std::mem::take(&mut known.keys).into_iter();
+        known.keys = keys.filter(|key| !would_be_named(key, &known)).collect();
     }
     if agree(&from_map, &known) { known } else { extended(from_map, &known) }
 }
@@ -32,12 +31,9 @@ fn names_a_unique_key(from_map: &Table, known: &Table) -> bool {
 
 /// Whether the engine would take the key for a primary one. Of generated columns that is not sure.
 fn would_be_named(key: &Key, known: &Table) -> bool {
-    let is_plain = |column: usize| {
-        known.columns.get(column).is_some_and(|column| !column.nullable && column.extra.generated.is_none())
-    };
+    let is_plain = |column: usize| known.columns.get(column).is_some_and(|c| c.extra.generated.is_none());
     key.kind == KeyKind::Unique
-        && !key.is_partial()
-        && key.columns().is_some_and(|columns| columns.into_iter().all(is_plain))
+        && known.sound_unique(key).is_some_and(|columns| columns.into_iter().all(is_plain))
 }
 
 /// The names of a key's columns; `None` if a part is an expression.

@@ -12,7 +12,6 @@
 //! it is met and when a snapshot of it begins, which is rare.
 
 mod declared;
-mod expression;
 mod merge;
 mod read;
 

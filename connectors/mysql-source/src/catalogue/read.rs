@@ -2,13 +2,13 @@
 //! table's full name, which the server answers from its dictionary.
 
 use cdc_sdk::column::{Extra, Generated};
+use cdc_sdk::expression::plain_expression;
 use cdc_sdk::table::{Key, KeyKind, KeyOn, KeyPart, Table};
 use cdc_sdk::{Column, ColumnType, Error, Kind, Result, TableName};
 use mysql_async::prelude::{FromValue, Queryable};
 use mysql_async::{Conn, Row, Statement};
 
 use super::declared::column_type;
-use super::expression::plain_expression;
 use crate::session::{is_missing_table, within};
 
 /// A connection with the three queries prepared: for the server that is as much work as answering them, and of

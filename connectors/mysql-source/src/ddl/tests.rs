@@ -18,6 +18,14 @@ fn effects_in(statement: &str, dialect: Dialect) -> Vec<Effect> {
     }
 }
 
+/// What a statement does beside, as far as it is asked for.
+fn named<T>(statement: &str, pick: impl FnMut(&Effect) -> Option<T>) -> Vec<T> {
+    match classify(statement, "shop", Dialect::default()) {
+        Sense::Ddl(effects) => effects.iter().filter_map(pick).collect(),
+        other => panic!("{statement}: {other:?}"),
+    }
+}
+
 fn t(name: &str) -> TableName {
     let (database, table) = name.split_once('.').unwrap_or(("shop", name));
     TableName::new(database, table)
@@ -185,14 +193,12 @@ fn columns_that_come_and_go_are_named() {
         ("ALTER TABLE a RENAME COLUMN x TO `Y z`", vec![("Y z", false), ("x", true)]),
         ("ALTER TABLE a CHANGE COLUMN x y BIGINT, CHANGE `z` Z INT", vec![("y", false), ("x", true)]),
     ] {
-        let Sense::Ddl(effects) = classify(statement, "shop", Dialect::default()) else {
-            panic!("{statement}")
-        };
-        let named = effects.iter().filter_map(|effect| match effect {
-            Effect::Column { table, name, dropped } if *table == t("a") => Some((name.as_str(), *dropped)),
+        let named = named(statement, |effect| match effect {
+            Effect::Column { table, name, dropped } if *table == t("a") => Some((name.clone(), *dropped)),
             _ => None,
         });
-        assert_eq!(named.collect::<Vec<_>>(), expected, "{statement}");
+        let named: Vec<_> = named.iter().map(|(name, what)| (name.as_str(), *what)).collect();
+        assert_eq!(named, expected, "{statement}");
     }
 }
 
@@ -210,14 +216,12 @@ fn new_defaults_are_told() {
         ("ALTER TABLE a ALTER x SET DEFAULT (now())", vec![("x", Other)]),
         ("ALTER TABLE a ALTER INDEX x INVISIBLE, ALTER CHECK x NOT ENFORCED, ALTER x SET INVISIBLE", vec![]),
     ] {
-        let Sense::Ddl(effects) = classify(statement, "shop", Dialect::default()) else {
-            panic!("{statement}")
-        };
-        let named = effects.iter().filter_map(|effect| match effect {
-            Effect::Default { table, name, now } if *table == t("a") => Some((name.as_str(), *now)),
+        let named = named(statement, |effect| match effect {
+            Effect::Default { table, name, now } if *table == t("a") => Some((name.clone(), *now)),
             _ => None,
         });
-        assert_eq!(named.collect::<Vec<_>>(), expected, "{statement}");
+        let named: Vec<_> = named.iter().map(|(name, what)| (name.as_str(), *what)).collect();
+        assert_eq!(named, expected, "{statement}");
     }
 }
 

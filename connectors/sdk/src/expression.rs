@@ -5,10 +5,8 @@
 //! `_utf8mb4'ä'` comes as `_utf8mb4'Ã¤'`), while names come as they are. Both are undone;
 //! `SHOW CREATE TABLE` is no way out, since it shows letters beyond the basic plane as `?`.
 
-use super::declared::unescaped;
-
 /// The expression as SQL takes it.
-pub(super) fn plain_expression(printed: &str) -> String {
+pub fn plain_expression(printed: &str) -> String {
     let mut out = String::with_capacity(printed.len());
     let mut glyphs = printed.chars();
     while let Some(glyph) = glyphs.next() {
@@ -18,6 +16,18 @@ pub(super) fn plain_expression(printed: &str) -> String {
         }
     }
     if out.is_ascii() { out } else { with_whole_letters(&out) }
+}
+
+/// What a letter stands for behind a backslash that the catalogue has put there.
+pub fn unescaped(letter: char) -> char {
+    match letter {
+        '0' => '\0',
+        'n' => '\n',
+        'r' => '\r',
+        't' => '\t',
+        'Z' => '\u{1a}',
+        same => same,
+    }
 }
 
 /// Puts the letters of UTF-8 literals together again.
