@@ -27,6 +27,7 @@ mod keys_of_every_type;
 mod large_row_over_a_slow_line;
 mod large_transaction_in_little_memory;
 mod late_joiner_is_filled_alone;
+mod letters_beyond_the_ledger;
 mod letters_of_several_schemas;
 mod many_tables;
 mod memory_stays_bounded;

@@ -1,4 +1,6 @@
-//! Reads letters back: those of keys in quarantine, each event once, in order.
+//! Reads letters back: those of keys in quarantine, each event once, in order, and no further than the ledger counts on.
+//! What lies behind the last of those is either a repetition, or was stored for a transaction that the destination never
+//! committed: then its event comes again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -153,7 +155,10 @@ impl Found {
 
     /// Takes a letter in; returns how many more bytes are held for it.
     fn add(&mut self, record: Record, slip: &Slip, held: &Held, room: bool) -> usize {
-        self.complete |= slip.place() == held.last;
+        if self.complete {
+            return 0;
+        }
+        self.complete = slip.place() == held.last;
         let size = record.value.as_ref().map_or(0, Vec::len);
         match &mut self.ends {
             None if !room => {
@@ -251,10 +256,11 @@ impl WholeTable<'_> {
     /// Whether a record is the next letter of the table.
     fn is_next(&mut self, record: &Record) -> Result<bool> {
         let Some(slip) = Slip::read(record)? else { return Ok(false) };
-        if slip.sink != self.post.sink || slip.table != self.held.table || !is_since(&slip, self.held) {
+        let is_of_table = slip.sink == self.post.sink && slip.table == self.held.table;
+        if self.complete || !is_of_table || !is_since(&slip, self.held) {
             return Ok(false);
         }
-        self.complete |= slip.place() == self.held.last;
+        self.complete = slip.place() == self.held.last;
         Ok(is_new(&mut self.reached, &slip))
     }
 }
@@ -280,3 +286,6 @@ fn missing(held: &Held, topic: &str) -> Error {
         .detail(format!("the ledger counts on that of {of}/{partition} offset {offset}"))
         .hint("discard the key, then take a new snapshot of its table")
 }
+
+#[cfg(test)]
+mod tests;
