@@ -2,7 +2,8 @@
 //!
 //! The snapshot learns of a table from the catalogue, the stream from the binlog.
 //! Where both say the same, both must lead to the same Avro schema, so both ask
-//! here: equal tables get one `Arc` and one number, for as long as the process lives.
+//! here: equal tables get one `Arc` and one number, until a source is opened anew: what was met before that may
+//! have changed since, before the place at which the new one begins.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -27,6 +28,12 @@ pub fn intern(table: Table) -> (ShapeId, Arc<Table>) {
 pub fn latest(name: &TableName) -> Option<(ShapeId, Arc<Table>)> {
     let shapes = SHAPES.lock().unwrap_or_else(PoisonError::into_inner);
     shapes.by_name.get(name)?.last().map(|(id, table)| (*id, Arc::clone(table)))
+}
+
+/// Forgets tables that a source met before it is opened anew. No number is given twice.
+pub fn forget(of_source: impl Fn(&TableName) -> bool) {
+    let mut shapes = SHAPES.lock().unwrap_or_else(PoisonError::into_inner);
+    shapes.by_name.retain(|name, _| !of_source(name));
 }
 
 #[derive(Debug, Default)]
@@ -76,6 +83,16 @@ mod tests {
         assert_eq!(first, second);
         assert!(Arc::ptr_eq(&one, &same));
         assert_ne!(intern(table("b")).0, first);
+    }
+
+    #[test]
+    fn what_is_forgotten_is_not_the_latest_and_gets_another_number() {
+        let name = TableName::new("forgotten", "orders");
+        let forgotten = || Table { name: name.clone(), ..table("a") };
+        let (first, _) = intern(forgotten());
+        forget(|of| *of == name);
+        assert!(latest(&name).is_none());
+        assert_ne!(intern(forgotten()).0, first);
     }
 
     #[test]

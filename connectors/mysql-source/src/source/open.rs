@@ -15,6 +15,7 @@ use crate::binlog::{Collation, Collations, Request, Stream};
 use crate::catalogue::{Catalogue, list};
 use crate::session::{Server, connect, log_end, wait_for, within};
 use crate::settings::{Settings, SnapshotMode};
+use crate::shape;
 use crate::snapshot::plan::{GivenUp, Limits, Plan};
 use crate::snapshot::reader::Shared;
 use crate::snapshot::{TableProgress, TableState};
@@ -44,6 +45,7 @@ impl Source {
     /// there, with the ways out. [`Kind::Unfit`]: the snapshot needs a setting. What a
     /// connection can run into.
     pub async fn open(settings: Settings, start: Start) -> Result<Self> {
+        shape::forget(|name| settings.selection.selects(name));
         let mut conn = connect(&settings.endpoint).await?;
         let mark_json = settings.mark_json && conn.server_version() >= JSON_TABLE;
         let settings = Arc::new(Settings { mark_json, ..settings });

@@ -91,3 +91,19 @@ async fn a_table_can_be_made_again() -> Outcome {
     assert_eq!(shown[0], shown[1]);
     world.end().await
 }
+
+/// A session that fails is followed by another in the same process, which may begin at a later place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_opened_anew_sees_tables_as_they_are_now() -> Outcome {
+    let Some(mut world) = World::new("anew").await? else { return Ok(()) };
+    world.admin.query_drop("CREATE TABLE t (id INT PRIMARY KEY)").await?;
+    let settings = world.settings("anew")?;
+    for columns in 1..=2 {
+        let source = Model::default().open(&settings, Start::Fresh).await?;
+        let (_, table) = source.shape_of(&world.table("t")).await?.ok_or("no shape")?;
+        assert_eq!(table.columns.len(), columns);
+        drop(source);
+        world.admin.query_drop("ALTER TABLE t ADD COLUMN v INT").await?;
+    }
+    world.end().await
+}
