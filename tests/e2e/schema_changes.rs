@@ -9,7 +9,7 @@ use mysql_async::{Conn, Row, Value};
 use crate::kit::{LIMIT, Options, World, until};
 
 /// A table `T` of some rows, and what becomes of it. Each case has tables of its own, called by its number.
-const CASES: [(&str, &str); 27] = [
+const CASES: [(&str, &str); 29] = [
     ("add at the end", "ALTER TABLE T ADD COLUMN x INT;\nINSERT INTO T VALUES (1001,1,'n',1,5)"),
     (
         "add in front",
@@ -42,6 +42,15 @@ const CASES: [(&str, &str); 27] = [
     (
         "drop instantly, and add again",
         "ALTER TABLE T DROP COLUMN a, ALGORITHM=INSTANT;\nALTER TABLE T ADD COLUMN a INT, ALGORITHM=INSTANT;\nUPDATE T SET a=5 WHERE id=3",
+    ),
+    (
+        "a column comes and another of its name goes, at once",
+        "ALTER TABLE T ADD COLUMN a BIGINT, DROP COLUMN a;\nINSERT INTO T (id,a) VALUES (1001,9)",
+    ),
+    (
+        "defaults that the catalogue does not show as they are",
+        "ALTER TABLE T ADD x VARBINARY(4) DEFAULT 0x00ff, ADD y BINARY(4) NOT NULL DEFAULT 0x01000200, ADD z VARCHAR(9) DEFAULT '\u{1F600}';\n\
+      UPDATE T SET a=9 WHERE id=4",
     ),
     ("rename a column", "ALTER TABLE T RENAME COLUMN a TO z;\nINSERT INTO T (id,z) VALUES (1001,9)"),
     (

@@ -138,7 +138,7 @@ impl Shapes {
         let Some(known) = self.known.get(table) else { return false };
         let table = &known.shape.table;
         let column = table.column_index(column).and_then(|index| table.columns.get(index));
-        column.is_some_and(|column| now.differs(column.extra.default.as_deref()))
+        column.is_some_and(|column| now.differs(&column.ty, column.extra.default.as_deref()))
     }
 
     /// The tables of a database that have been seen.

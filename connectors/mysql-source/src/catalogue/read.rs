@@ -173,7 +173,8 @@ pub(super) fn default_sql(ty: &ColumnType, value: &str, words: &str) -> String {
     }
     match ty {
         ColumnType::Bit { .. } => value.to_owned(),
-        // No bytes at all are printed as `0x`, which is no literal.
+        // No bytes at all are printed as `0x`, which is no literal, and so are such that begin with 0: the printed text
+        // ends there. A column that comes with such a default has its table read again.
         ColumnType::Binary { .. } | ColumnType::Varbinary { .. } if value == "0x" => "''".to_owned(),
         ColumnType::Binary { .. } | ColumnType::Varbinary { .. } if value.starts_with("0x") => {
             value.to_owned()

@@ -35,7 +35,13 @@ pub(crate) fn effects(parser: &Parser<'_, '_>, name: &TableName) -> Vec<Effect> 
         let part = part(&mut parser.of(tokens), name);
         weight = weight.max(part.weight);
         beside.extend(part.also);
+        if takes_the_rest(tokens) {
+            break;
+        }
     }
+    // Of a column that goes and one of its name that comes the former is meant as it was before the statement,
+    // whichever part stands first.
+    beside.sort_by_key(|effect| !matches!(effect, Effect::Column { dropped: true, .. }));
     let table = name.clone();
     let effect = match weight {
         Weight::Metadata => Effect::Metadata(table),
@@ -59,6 +65,18 @@ fn parts<'t, 'a>(tokens: &'t [Token<'a>]) -> Vec<&'t [Token<'a>]> {
             depth == 0 && *token == Token::Symbol(',')
         })
         .collect()
+}
+
+/// Whether the commas behind a part are between names of its own, to the statement's end: of partitions, or of what
+/// the rows are ordered by.
+fn takes_the_rest(part: &[Token<'_>]) -> bool {
+    match part {
+        [first, second, ..] => {
+            is_word(second, "PARTITION") && !is_word(first, "ADD")
+                || is_word(first, "ORDER") && is_word(second, "BY")
+        }
+        _ => false,
+    }
 }
 
 /// What changes neither rows nor columns: kinds of partitions that keep their rows,
@@ -185,6 +203,7 @@ fn column(tokens: &[Token<'_>]) -> Weight {
     // The name itself may be any word.
     let tokens = tokens.get(1..).unwrap_or_default();
     let is_instant = tokens.first().is_some_and(|kind| is_word(kind, "TIMESTAMP"));
+    let is_bent = is_bent(tokens);
     let mut depth = 0usize;
     for (index, token) in tokens.iter().enumerate() {
         match token {
@@ -209,6 +228,12 @@ fn column(tokens: &[Token<'_>]) -> Weight {
                         "existing rows get an instant by the session's time zone in the new column",
                     );
                 }
+                Some(next) if is_word(next, "NULL") => {}
+                Some(next) if is_bent || is_hidden(next, tokens.first()) => {
+                    return Weight::Rewrite(
+                        "existing rows get a value in the new column that the catalogue shows cut or rounded",
+                    );
+                }
                 Some(_) => {}
                 None => return Weight::Unknown,
             },
@@ -216,6 +241,24 @@ fn column(tokens: &[Token<'_>]) -> Weight {
         }
     }
     Weight::Reshape
+}
+
+/// Whether the catalogue (`COLUMN_DEFAULT`) does not show a column's default as it is: it prints FLOAT with six digits, and
+/// bytes up to the first that is 0 (seen on 9.7.4).
+fn is_bent(declaration: &[Token<'_>]) -> bool {
+    const KINDS: [&str; 6] = ["FLOAT", "FLOAT4", "REAL", "BINARY", "VARBINARY", "BYTE"];
+    declaration.iter().any(|token| KINDS.iter().any(|kind| is_word(token, kind)))
+}
+
+/// Whether a default is written so that the catalogue may show `?` in its place: letters beyond U+FFFF, or text that is
+/// given by its bytes.
+fn is_hidden(default: &Token<'_>, kind: Option<&Token<'_>>) -> bool {
+    const TEXTS: [&str; 8] = ["CHAR", "VARCHAR", "CHARACTER", "NCHAR", "NVARCHAR", "NATIONAL", "ENUM", "SET"];
+    let is_text = kind.is_some_and(|kind| TEXTS.iter().any(|text| is_word(kind, text)));
+    match default {
+        Token::Text { beyond_bmp } => *beyond_bmp,
+        Token::Word(_) | Token::Name(_) | Token::Symbol(_) => is_text,
+    }
 }
 
 fn drop_part(parser: &mut Parser<'_, '_>, table: &TableName) -> Part {
@@ -299,7 +342,7 @@ fn rename(parser: &mut Parser<'_, '_>, name: &TableName) -> Part {
         "INDEX" | "KEY" => return Weight::Metadata.into(),
         _ => {}
     }
-    if !parser.accept("TO") {
+    if !parser.symbol('=') && !parser.accept("TO") {
         parser.accept("AS");
     }
     match parser.table() {
@@ -312,7 +355,7 @@ fn rename(parser: &mut Parser<'_, '_>, name: &TableName) -> Part {
 fn convert(parser: &Parser<'_, '_>) -> Weight {
     let lossless = parser.rest().iter().any(|token| match token {
         Token::Word(word) => word.to_ascii_lowercase().starts_with("utf8mb4"),
-        Token::Name(_) | Token::Text | Token::Symbol(_) => false,
+        Token::Name(_) | Token::Text { .. } | Token::Symbol(_) => false,
     });
     if lossless { Weight::Reshape } else { Weight::Rewrite("CONVERT TO CHARACTER SET may change texts") }
 }

@@ -22,8 +22,11 @@ pub(crate) enum Token<'a> {
     Word(&'a str),
     /// A name in quotes, unquoted.
     Name(String),
-    /// A string; what it holds does not matter.
-    Text,
+    /// A string.
+    Text {
+        /// It has letters beyond U+FFFF. What else it holds does not matter.
+        beyond_bmp: bool,
+    },
     /// Any other character.
     Symbol(char),
 }
@@ -58,15 +61,9 @@ impl<'a> Lexer<'a> {
         let rest = self.rest();
         let first = rest.chars().next()?;
         Some(match first {
-            '\'' => {
-                self.quoted('\'', !self.dialect.no_backslash_escapes);
-                Token::Text
-            }
+            '\'' => text(&self.quoted('\'', !self.dialect.no_backslash_escapes)),
             '"' if self.dialect.ansi_quotes => Token::Name(self.quoted('"', false)),
-            '"' => {
-                self.quoted('"', !self.dialect.no_backslash_escapes);
-                Token::Text
-            }
+            '"' => text(&self.quoted('"', !self.dialect.no_backslash_escapes)),
             '`' => Token::Name(self.quoted('`', false)),
             _ if is_word(first) => {
                 let length = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
@@ -134,6 +131,10 @@ impl<'a> Lexer<'a> {
         self.at += length;
         content
     }
+}
+
+fn text<'a>(content: &str) -> Token<'a> {
+    Token::Text { beyond_bmp: content.chars().any(|letter| u32::from(letter) > 0xFFFF) }
 }
 
 /// Two dashes start a comment only before white space or a control character.

@@ -11,6 +11,7 @@ mod lexer;
 mod statement;
 
 use cdc_sdk::TableName;
+use cdc_sdk::column::ColumnType;
 
 pub(crate) use condition::refuse_condition;
 pub use lexer::Dialect;
@@ -87,14 +88,19 @@ pub enum NewDefault {
 impl NewDefault {
     /// Whether what the catalogue showed of the column, `DEFAULT …` or nothing, is for certain not what this statement
     /// makes of it: then it was read before.
-    pub fn differs(self, shown: Option<&str>) -> bool {
+    pub fn differs(self, ty: &ColumnType, shown: Option<&str>) -> bool {
+        // Of other types a number may be shown in another form than it was given in: YEAR's 70 as 1970, FLOAT's rounded.
+        let is_shown_as_given = matches!(
+            ty,
+            ColumnType::Integer { .. } | ColumnType::Decimal { .. } | ColumnType::Varchar { .. }
+        );
         match (self, shown) {
             (Self::Nothing, shown) => shown.is_some(),
             (Self::Number(_) | Self::Other, None) => true,
-            (Self::Number(now), Some(shown)) => {
+            (Self::Number(now), Some(shown)) if is_shown_as_given => {
                 shown.trim_matches('\'').parse::<i128>().is_ok_and(|shown| shown != now)
             }
-            (Self::Other, Some(_)) => false,
+            (Self::Number(_) | Self::Other, Some(_)) => false,
         }
     }
 }

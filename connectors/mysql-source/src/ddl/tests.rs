@@ -1,4 +1,5 @@
 use cdc_sdk::TableName;
+use cdc_sdk::column::ColumnType;
 use proptest::prelude::*;
 
 use super::{Dialect, Effect, NewDefault, Sense, classify};
@@ -153,6 +154,9 @@ fn indexes_and_options_are_metadata() {
         "ALTER TABLE a RENAME INDEX i TO j",
         "ALTER TABLE a ADD PARTITION (PARTITION p VALUES LESS THAN (9))",
         "ALTER TABLE a REORGANIZE PARTITION p INTO (PARTITION q VALUES LESS THAN (9))",
+        "ALTER TABLE a REORGANIZE PARTITION p, q INTO (PARTITION r VALUES LESS THAN (9))",
+        "ALTER TABLE a REBUILD PARTITION p, q",
+        "ALTER TABLE a ORDER BY x DESC, y",
         "ALTER TABLE a REMOVE PARTITIONING",
         "ALTER TABLE a DISABLE KEYS",
     ] {
@@ -167,6 +171,8 @@ fn columns_that_tell_their_values_reshape() {
         "ALTER TABLE a ADD x VARCHAR(10) NOT NULL DEFAULT 'now()' AFTER y",
         "ALTER TABLE a ADD COLUMN (x INT, y DECIMAL(10,2) DEFAULT -1.5)",
         "ALTER TABLE a ADD x ENUM('default', '(') DEFAULT NULL FIRST, ADD KEY (x)",
+        "ALTER TABLE a ADD x FLOAT, ADD y BINARY(4) NULL DEFAULT NULL, ADD z BIT(8) DEFAULT b'101'",
+        "ALTER TABLE a ADD x INT DEFAULT 0x10, ADD y VARCHAR(9) DEFAULT 'ä', ADD z DOUBLE DEFAULT 1.5",
         "ALTER TABLE `a` ADD COLUMN `default` INT",
         "ALTER TABLE a ADD COLUMN x TIMESTAMP NULL DEFAULT NULL ON UPDATE CURRENT_TIMESTAMP",
         "ALTER TABLE a ADD COLUMN x INT CHECK (x > 0) COMMENT 'auto_increment'",
@@ -190,8 +196,11 @@ fn columns_that_come_and_go_are_named() {
             vec![("x", false), ("y", false), ("z", false)],
         ),
         ("ALTER TABLE a ADD KEY (x), DROP INDEX y, RENAME INDEX x TO y, MODIFY z INT", vec![]),
-        ("ALTER TABLE a RENAME COLUMN x TO `Y z`", vec![("Y z", false), ("x", true)]),
-        ("ALTER TABLE a CHANGE COLUMN x y BIGINT, CHANGE `z` Z INT", vec![("y", false), ("x", true)]),
+        ("ALTER TABLE a RENAME COLUMN x TO `Y z`", vec![("x", true), ("Y z", false)]),
+        ("ALTER TABLE a CHANGE COLUMN x y BIGINT, CHANGE `z` Z INT", vec![("x", true), ("y", false)]),
+        // The one that goes is the one that was there, in whichever order.
+        ("ALTER TABLE a ADD COLUMN x INT, DROP COLUMN x", vec![("x", true), ("x", false)]),
+        ("ALTER TABLE a DROP COLUMN x, ADD (x INT, y INT)", vec![("x", true), ("x", false), ("y", false)]),
     ] {
         let named = named(statement, |effect| match effect {
             Effect::Column { table, name, dropped } if *table == t("a") => Some((name.clone(), *dropped)),
@@ -239,7 +248,10 @@ fn what_was_read_before_a_statement_differs_from_it() {
         (Other, Some("'a'"), false),
         (Other, None, true),
     ] {
-        assert_eq!(now.differs(shown), differs, "{now:?} {shown:?}");
+        assert_eq!(now.differs(&ColumnType::Varchar { length: 9 }, shown), differs, "{now:?} {shown:?}");
+    }
+    for ty in [ColumnType::Year, ColumnType::Float { unsigned: false }] {
+        assert!(!Number(70).differs(&ty, Some("1970")), "{ty:?}");
     }
 }
 
@@ -256,6 +268,12 @@ fn what_changes_rows_is_said() {
         "ALTER TABLE a ADD COLUMN g INT AS (x + 1) STORED",
         "ALTER TABLE a ADD COLUMN g INT GENERATED ALWAYS AS (x + 1) VIRTUAL",
         "ALTER TABLE a ADD COLUMN (x INT, y CHAR(36) DEFAULT (UUID()))",
+        "ALTER TABLE a ADD COLUMN x FLOAT DEFAULT 1.2345678",
+        "ALTER TABLE a ADD COLUMN x INT, ADD y VARBINARY(4) NOT NULL DEFAULT 0x00ff",
+        "ALTER TABLE a ADD COLUMN x CHAR(4) CHARACTER SET binary DEFAULT 'a'",
+        "ALTER TABLE a ADD COLUMN x VARCHAR(10) DEFAULT '😀'",
+        "ALTER TABLE a ADD COLUMN x VARCHAR(10) DEFAULT 0xF09F9880",
+        "ALTER TABLE a ADD COLUMN x VARCHAR(10) DEFAULT _utf8mb4 x'F09F9880'",
         "ALTER TABLE a MODIFY x SMALLINT",
         "ALTER TABLE a CHANGE COLUMN x y BIGINT",
         "ALTER TABLE a DROP PARTITION p",
@@ -266,6 +284,10 @@ fn what_changes_rows_is_said() {
         "ALTER TABLE a ENGINE = BLACKHOLE",
     ] {
         assert!(rewrites(statement), "{statement}: {:?}", effects(statement));
+    }
+    for form in ["RENAME b.c", "RENAME TO b.c", "RENAME AS b.c", "RENAME = b.c"] {
+        let renamed = [Effect::Metadata(t("a")), Effect::Rename { from: t("a"), to: t("b.c") }];
+        assert_eq!(effects(&format!("ALTER TABLE a {form}")), renamed, "{form}");
     }
     let exchange = effects("ALTER TABLE a EXCHANGE PARTITION p WITH TABLE b.c WITHOUT VALIDATION");
     assert!(
@@ -281,6 +303,7 @@ fn what_changes_rows_is_said() {
 fn what_is_not_known_is_unknown() {
     for statement in [
         "ALTER TABLE a FROBNICATE x",
+        "ALTER TABLE a ADD x INT, y",
         "ALTER TABLE a UNION = (b, c)",
         "ALTER TABLE a REPAIR PARTITION p",
         "REPAIR TABLE a",
