@@ -174,6 +174,7 @@ impl<'a> Road<'a> {
     async fn prepare_tables(&mut self) -> Result<()> {
         let mut tables = Vec::new();
         let all = self.source.all_progress();
+        self.book.claim(all.iter().map(|of| &of.table).filter(|name| self.source.captures(name)))?;
         for progress in &all {
             if !matches!(progress.state, mysql::TableState::Done { .. }) {
                 tables.extend(self.source.shape_of(&progress.table).await?);

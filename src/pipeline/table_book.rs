@@ -49,7 +49,9 @@ pub struct TableBook {
     pins: HashMap<String, i32>,
     versions: HashMap<String, Versions>,
     keys: RecordKeys,
-    topics: HashMap<String, (TableName, DataTopic)>,
+    topics: HashMap<String, DataTopic>,
+    /// Whose each first topic is: of all tables that are captured, met or not.
+    owners: HashMap<String, TableName>,
     roads: HashMap<ShapeId, Arc<TableRoad>>,
     /// Partition counts of the topics that were there at the start.
     present: BTreeMap<String, i32>,
@@ -77,7 +79,7 @@ impl TableBook {
     ) -> Self {
         let (pins, versions) = (take(&mut recovered.pins), take(&mut recovered.versions));
         let keys = RecordKeys::new(&modes, settings.cleanup_policy, take(&mut recovered.chosen_keys));
-        let (topics, roads, present, compacted) = Default::default();
+        let (topics, owners, roads, present, compacted) = Default::default();
         Self {
             admin,
             registry,
@@ -88,9 +90,31 @@ impl TableBook {
             versions,
             keys,
             topics,
+            owners,
             roads,
             present,
             compacted,
+        }
+    }
+
+    /// Gives each table that is captured its topic's name, before any of them is made.
+    ///
+    /// # Errors
+    /// [`Kind::Settings`] where two would share one: their rows could not be told apart by the records' keys.
+    pub fn claim<'t>(&mut self, tables: impl IntoIterator<Item = &'t TableName>) -> Result<()> {
+        tables.into_iter().try_for_each(|table| self.own(table))
+    }
+
+    fn own(&mut self, table: &TableName) -> Result<()> {
+        let base = self.base(table);
+        match self.owners.get(&base) {
+            Some(owner) if owner == table => Ok(()),
+            Some(owner) => Err(Error::new(Kind::Settings, format!("{table} and {owner} share the topic {base}"))
+                .hint("topic names keep only letters, digits, '.', '_' and '-': exclude one of the two")),
+            None => {
+                self.owners.insert(base, table.clone());
+                Ok(())
+            }
         }
     }
 
@@ -250,12 +274,12 @@ impl TableBook {
     /// compacted, since rows of all tables share it.
     pub async fn private(&mut self, sink: &str) -> Result<DataTopic> {
         let name = private::topic(&self.prefix, sink);
-        if let Some((_, topic)) = self.topics.get(&name) {
+        if let Some(topic) = self.topics.get(&name) {
             return Ok(topic.clone());
         }
         self.admin.create(self.spec(&name, 1, CleanupPolicy::Delete)).await?;
         let topic = DataTopic { index: self.topics.len(), name: name.as_str().into(), partitions: 1 };
-        self.topics.insert(name, (TableName::new("", sink), topic.clone()));
+        self.topics.insert(name, topic.clone());
         Ok(topic)
     }
 
@@ -291,14 +315,8 @@ impl TableBook {
 
     async fn topic(&mut self, table: &Table) -> Result<(DataTopic, Vec<Stored>)> {
         let (base, name) = (self.base(&table.name), self.newest(&table.name));
-        if let Some((owner, topic)) = self.topics.get(&name) {
-            if *owner != table.name {
-                return Err(Error::new(
-                    Kind::Settings,
-                    format!("{} and {owner} share the topic {name}", table.name),
-                )
-                .hint("topic names keep only letters, digits, '.', '_' and '-': exclude one of the two"));
-            }
+        self.own(&table.name)?;
+        if let Some(topic) = self.topics.get(&name) {
             let topic = topic.clone();
             self.refuse_compacted(table, &topic.name).await?;
             return Ok((topic, Vec::new()));
@@ -307,7 +325,7 @@ impl TableBook {
         let (partitions, pin) = self.pinned(table, &name).await?;
         self.refuse_compacted(table, &name).await?;
         let topic = DataTopic { index: self.topics.len(), name: name.as_str().into(), partitions };
-        self.topics.insert(name, (table.name.clone(), topic.clone()));
+        self.topics.insert(name, topic.clone());
         Ok((topic, pin.into_iter().chain(chosen).collect()))
     }
 

@@ -50,6 +50,7 @@ mod snapshot_of_some_rows;
 mod snapshot_on_request;
 mod snapshot_paused_and_stopped;
 mod table_added_to_capture;
+mod tables_of_one_topic;
 mod tls_with_client_certificates;
 mod unique_values_swapped;
 mod what_cannot_be_applied_waits;
