@@ -109,8 +109,10 @@ impl TableBook {
         let base = self.base(table);
         match self.owners.get(&base) {
             Some(owner) if owner == table => Ok(()),
-            Some(owner) => Err(Error::new(Kind::Settings, format!("{table} and {owner} share the topic {base}"))
-                .hint("topic names keep only letters, digits, '.', '_' and '-': exclude one of the two")),
+            Some(owner) => {
+                Err(Error::new(Kind::Settings, format!("{table} and {owner} share the topic {base}"))
+                    .hint("topic names keep only letters, digits, '.', '_' and '-': exclude one of the two"))
+            }
             None => {
                 self.owners.insert(base, table.clone());
                 Ok(())

@@ -9,7 +9,7 @@ use mysql_async::{Conn, Row, Value};
 use crate::kit::{LIMIT, Options, World, until};
 
 /// A table `T` of some rows, and what becomes of it. Each case has tables of its own, called by its number.
-const CASES: [(&str, &str); 29] = [
+const CASES: [(&str, &str); 30] = [
     ("add at the end", "ALTER TABLE T ADD COLUMN x INT;\nINSERT INTO T VALUES (1001,1,'n',1,5)"),
     (
         "add in front",
@@ -37,6 +37,11 @@ const CASES: [(&str, &str); 29] = [
         "an instant by the session's time zone",
         "SET time_zone='+05:00';\nALTER TABLE T ADD COLUMN x TIMESTAMP NOT NULL DEFAULT '2020-01-01 00:00:00';\n\
       INSERT INTO T (id) VALUES (1001);\nSET time_zone=DEFAULT",
+    ),
+    (
+        "the time, where that is a TIMESTAMP's default",
+        "SET explicit_defaults_for_timestamp=OFF;\nALTER TABLE T ADD COLUMN x TIMESTAMP;\nUPDATE T SET a=9 WHERE id=4;\n\
+      SET explicit_defaults_for_timestamp=ON",
     ),
     ("drop", "ALTER TABLE T DROP COLUMN a;\nINSERT INTO T VALUES (1001,'n',1)"),
     (

@@ -9,7 +9,10 @@ async fn tables_that_would_share_a_topic_are_refused() {
     let refused = |when: &str| {
         let (code, text) = world.cdc(&["source", "-c", &world.file("source.toml"), "--until-caught-up"]);
         assert_eq!(code, Some(2), "{when}: {text}");
-        assert!(text.contains("share the topic") && text.contains("exclude one of the two"), "{when}: {text}");
+        assert!(
+            text.contains("share the topic") && text.contains("exclude one of the two"),
+            "{when}: {text}"
+        );
     };
     world.source_sql("CREATE TABLE 订单 (id INT PRIMARY KEY);\nCREATE TABLE 客户 (id INT PRIMARY KEY)").await;
     refused("both at the first start");

@@ -27,6 +27,7 @@ impl Statement {
         let dialect = Dialect {
             ansi_quotes: query.context.ansi_quotes,
             no_backslash_escapes: query.context.no_backslash_escapes,
+            implicit_timestamps: !query.context.explicit_timestamps,
             fold_names,
         };
         let sense = classify(&text, &database, dialect);

@@ -194,7 +194,9 @@ fn add_column(parser: &mut Parser<'_, '_>, table: &TableName) -> Part {
     let columns = inner.map_or_else(|| vec![tokens], parts);
     let names = columns.iter().filter_map(|tokens| parser.of(tokens).identifier());
     let also = names.map(|name| Effect::Column { table: table.clone(), name, dropped: false }).collect();
-    Part { weight: columns.into_iter().map(column).max().unwrap_or(Weight::Unknown), also }
+    let clock = parser.dialect().implicit_timestamps;
+    let weight = columns.into_iter().map(|tokens| column(tokens).max(timestamp(tokens, clock)));
+    Part { weight: weight.max().unwrap_or(Weight::Unknown), also }
 }
 
 /// What the rows that are there get in a new column.
@@ -241,6 +243,19 @@ fn column(tokens: &[Token<'_>]) -> Weight {
         }
     }
     Weight::Reshape
+}
+
+/// A TIMESTAMP for which nothing is declared. `clock`: it may be given CURRENT_TIMESTAMP for a default.
+fn timestamp(tokens: &[Token<'_>], clock: bool) -> Weight {
+    let Some([kind, declared @ ..]) = tokens.get(1..) else { return Weight::Metadata };
+    let is_null = |pair: &[Token<'_>]| matches!(pair, [before, null] if is_word(null, "NULL") && !is_word(before, "NOT"));
+    let says = declared.iter().any(|token| is_word(token, "DEFAULT"))
+        || declared.windows(2).any(is_null)
+        || declared.first().is_some_and(|token| is_word(token, "NULL"));
+    match clock && is_word(kind, "TIMESTAMP") && !says {
+        true => Weight::Rewrite("existing rows get the time of the statement in the new column"),
+        false => Weight::Metadata,
+    }
 }
 
 /// Whether the catalogue (`COLUMN_DEFAULT`) does not show a column's default as it is: it prints FLOAT with six digits, and

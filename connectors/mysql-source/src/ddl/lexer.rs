@@ -11,6 +11,8 @@ pub struct Dialect {
     pub ansi_quotes: bool,
     /// `sql_mode` has NO_BACKSLASH_ESCAPES.
     pub no_backslash_escapes: bool,
+    /// `explicit_defaults_for_timestamp` is off: a TIMESTAMP without a default may get the time.
+    pub implicit_timestamps: bool,
     /// `lower_case_table_names` is not 0: the server folds names of tables.
     pub fold_names: bool,
 }

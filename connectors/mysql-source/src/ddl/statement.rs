@@ -85,6 +85,11 @@ impl<'a, 't> Parser<'a, 't> {
         Self { tokens, database: self.database, dialect: self.dialect }
     }
 
+    /// What the reading depends on.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
     /// The next token as a keyword in capitals, without taking it.
     pub fn peek(&self) -> String {
         match self.tokens.first() {

@@ -335,6 +335,21 @@ fn comments_and_quotes_are_no_keywords() {
     let plain = Dialect { no_backslash_escapes: true, ..Dialect::default() };
     let ends = r"ALTER TABLE a ADD x CHAR(9) DEFAULT '\', MODIFY y INT";
     assert!(matches!(effects_in(ends, plain)[..], [Effect::Rewrite { .. }]));
+    let clock = Dialect { implicit_timestamps: true, ..Dialect::default() };
+    for (column, rewrites) in [
+        ("x TIMESTAMP", true),
+        ("x TIMESTAMP(6) NOT NULL AFTER y", true),
+        ("x TIMESTAMP NULL", false),
+        ("x TIMESTAMP(3) NULL COMMENT 'n'", false),
+        ("x TIMESTAMP NOT NULL DEFAULT 0", true),
+        ("x DATETIME", false),
+        ("timestamp INT", false),
+    ] {
+        let statement = format!("ALTER TABLE a ADD {column}");
+        let is_rewrite = |dialect| matches!(effects_in(&statement, dialect)[..], [Effect::Rewrite { .. }]);
+        assert_eq!(is_rewrite(clock), rewrites, "{statement}");
+        assert_eq!(is_rewrite(Dialect::default()), column.contains("DEFAULT"), "{statement}");
+    }
     let folded = Dialect { fold_names: true, ..Dialect::default() };
     assert_eq!(classify("TRUNCATE Shop.Ä", "x", folded), Sense::Ddl(vec![Effect::Truncate(t("shop.ä"))]));
 }

@@ -22,6 +22,8 @@ pub(crate) struct Context {
     pub ansi_quotes: bool,
     /// `sql_mode` has NO_BACKSLASH_ESCAPES.
     pub no_backslash_escapes: bool,
+    /// `explicit_defaults_for_timestamp` is on, as is told with statements that define tables from 8.0 on.
+    pub explicit_timestamps: bool,
     /// The collation of `character_set_client`.
     pub client_collation: Option<u16>,
     /// Microseconds of the time when the statement started.
@@ -93,6 +95,7 @@ impl Context {
             }
             12 => self.updated = databases(reader)?,
             13 => self.micros = u32::try_from(reader.uint(3)?).unwrap_or(0),
+            16 => self.explicit_timestamps = reader.u8()? != 0,
             other => match fixed_len(other) {
                 Some(length) => {
                     reader.take(length)?;
@@ -106,7 +109,7 @@ impl Context {
 
 fn fixed_len(variable: u8) -> Option<usize> {
     match variable {
-        16 | 19 | 20 => Some(1),
+        19 | 20 => Some(1),
         7 | 8 | 18 => Some(2),
         0 | 3 | 10 => Some(4),
         9 | 14 | 15 | 17 => Some(8),
