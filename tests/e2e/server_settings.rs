@@ -3,7 +3,7 @@
 
 use mysql_async::prelude::Queryable;
 
-use crate::kit::{Options, Process, Server, World, until};
+use crate::kit::{LIMIT, Options, Process, Server, World, until};
 
 /// Without checksums, with statements beside the rows, with keys that the server makes up, names in small
 /// letters, JSON in part, compressed transactions.
@@ -180,5 +180,25 @@ async fn session_settings() {
     world.catch_up();
     assert_eq!(world.dest_number("SELECT SUM(v) FROM t").await, Some(200 + 2 * 99));
     assert_eq!(world.dest_number("SELECT COUNT(*) FROM a_keyless").await, Some(4));
+    world.dest_sql(&format!("DROP DATABASE `{}`", world.name)).await;
+}
+
+/// A value that a column cannot hold is cut with a note, which a server may be set not to take.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_cut_is_told_by_a_server_that_takes_no_notes() {
+    let server = Server::start("notes", &["--max-error-count=0"]);
+    let sink = "[apply]\nschema = \"none\"\n".to_owned();
+    let options = Options { dest_server: Some(server.address.clone()), sink, ..Options::default() };
+    let world = World::with("notes", &options).await;
+    world.source_sql("CREATE TABLE t (id INT PRIMARY KEY, d DECIMAL(10,3));\nINSERT INTO t VALUES (1, 1.234)").await;
+    world.dest_sql("SET GLOBAL sql_notes = 0").await;
+    world.dest_sql(&format!("CREATE DATABASE `{}`", world.name)).await;
+    world.dest_sql("CREATE TABLE t (id INT PRIMARY KEY, d DECIMAL(10,1))").await;
+    let mut source = world.start_source(&["--until-caught-up"]);
+    assert!(source.wait(LIMIT).success(), "{}", source.log_tail());
+    let mut sink = world.start_sink(&["--until-caught-up"]);
+    assert_eq!(sink.wait(LIMIT).code(), Some(3), "{}", sink.log_tail());
+    assert!(sink.log_tail().contains("E050"), "{}", sink.log_tail());
+    assert_eq!(world.dest_number("SELECT COUNT(*) FROM t").await, Some(0), "nothing is cut");
     world.dest_sql(&format!("DROP DATABASE `{}`", world.name)).await;
 }

@@ -185,7 +185,8 @@ fn encryption(tls: &Tls) -> Option<SslOpts> {
 }
 
 /// The session's settings, in one statement. Rows must mean the same whatever the server's defaults are:
-/// no conversion of time or character set, no silent truncation, every date and every `0` as it is.
+/// no conversion of time or character set, no silent truncation, every date and every `0` as it is. That a value was
+/// cut is told by notes.
 /// Not NO_BACKSLASH_ESCAPES: with it the server cannot open a table one of whose expressions holds a quote, since
 /// it reads its own text of it in the session's mode (seen on 9.7.4).
 fn settings(purpose: Purpose, version: Version) -> String {
@@ -203,7 +204,8 @@ fn settings(purpose: Purpose, version: Version) -> String {
          transaction_isolation = 'READ-COMMITTED', foreign_key_checks = 0, unique_checks = 1, \
          innodb_lock_wait_timeout = {lock_wait}, lock_wait_timeout = 300, \
          wait_timeout = {silence}, interactive_timeout = {silence}, net_write_timeout = 600, \
-         net_read_timeout = 600, sql_safe_updates = 0, sql_select_limit = 18446744073709551615"
+         net_read_timeout = 600, sql_safe_updates = 0, sql_select_limit = 18446744073709551615, \
+         sql_notes = 1, max_error_count = 1024"
     );
     if version >= (5, 7, 12) {
         sql.push_str(", range_optimizer_max_mem_size = 0");
