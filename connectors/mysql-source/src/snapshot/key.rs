@@ -109,8 +109,8 @@ fn date_time_of(fields: &[Json]) -> Option<DateTime> {
 /// compared with, so that the number of an ENUM would be taken for its text.
 /// Text is the column's own bytes, in its own character set and collation: no
 /// conversion can bend the key, and the key's index serves the comparison. Temporal
-/// texts are compared as what the column is, zero dates included; `sql_mode` is empty
-/// and the time zone UTC on every connection.
+/// texts are compared as what the column is, zero dates and days that no month has included; `sql_mode`
+/// allows them and the time zone is UTC on every connection.
 ///
 /// # Errors
 /// [`Kind::Snapshot`] for values that no key can have.
