@@ -1,8 +1,8 @@
 //! The statements that read a table: chunk by chunk in the order of its key, or whole.
 
 use cdc_sdk::name::quoted;
-use cdc_sdk::table::KeyKind;
-use cdc_sdk::{Column, ColumnType, Error, Kind, Result, Table};
+use cdc_sdk::table::{KeyKind, KeyPart};
+use cdc_sdk::{Column, ColumnType, Error, Kind, Result, Table, Value};
 
 use super::json_kinds;
 use super::key::{KeyBound, literal};
@@ -41,15 +41,27 @@ struct Order {
     /// Only so much of the beginning, by which alone rows are then told apart and sorted: a
     /// sort by a whole TEXT is refused by the server where that is more than its buffer holds.
     prefix: Option<u32>,
+    /// Text where no index serves the order: there are collations that sort otherwise than they compare
+    /// (`cp1250_czech_cs`), and rows that lie between the two would be left out. What is equal in bytes is equal.
+    bytes: bool,
 }
 
 impl Order {
-    /// The part of a value that the index holds.
+    fn of_part(part: &KeyPart, column: &Column, is_partial: bool) -> Self {
+        let is_text = matches!(
+            column.ty,
+            ColumnType::Char { .. } | ColumnType::Varchar { .. } | ColumnType::Text { .. }
+        );
+        Self { descending: part.descending, prefix: part.prefix, bytes: is_partial && is_text }
+    }
+
+    /// The part of a value that the index holds, as it is compared.
     fn of(self, value: String) -> String {
-        match self.prefix {
+        let value = match self.prefix {
             Some(length) => format!("LEFT({value}, {length})"),
             None => value,
-        }
+        };
+        if self.bytes { format!("CAST({value} AS BINARY)") } else { value }
     }
 }
 
@@ -60,13 +72,13 @@ impl Paging {
         let key = table.keys.iter().find(|key| {
             matches!(key.kind, KeyKind::Primary | KeyKind::Unique) && key.columns().as_ref() == Some(&columns)
         })?;
+        let is_partial = key.is_partial();
+        let order = |(part, &column): (&KeyPart, &usize)| {
+            Some(Order::of_part(part, table.columns.get(column)?, is_partial))
+        };
         Some(Self {
-            orders: key
-                .parts
-                .iter()
-                .map(|part| Order { descending: part.descending, prefix: part.prefix })
-                .collect(),
-            index: (!key.is_partial()).then(|| key.name.clone()),
+            orders: key.parts.iter().zip(&columns).map(order).collect::<Option<_>>()?,
+            index: (!is_partial).then(|| key.name.clone()),
             columns,
         })
     }
@@ -208,12 +220,32 @@ fn behind(table: &Table, paging: &Paging, bound: &KeyBound) -> Result<String> {
     let mut equal = String::new();
     let mut alternatives = Vec::new();
     for ((column, order), value) in parts(table, paging).zip(&bound.values) {
-        let value = order.of(literal(value.as_value(), column)?);
-        let name = order.of(numbered(column, ""));
-        alternatives.push(format!("({equal}{name} {} {value})", if order.descending { '<' } else { '>' }));
-        equal.push_str(&format!("{name} = {value} AND "));
+        let (further, same) = match (&column.ty, value.as_value()) {
+            (ColumnType::Enum { members }, Value::Enum(number)) => {
+                by_number(&quoted(&column.name), members.len(), number, order)
+            }
+            (_, value) => {
+                let value = order.of(literal(value, column)?);
+                let name = order.of(numbered(column, ""));
+                let further = format!("{name} {} {value}", if order.descending { '<' } else { '>' });
+                (further, format!("{name} = {value}"))
+            }
+        };
+        alternatives.push(format!("({equal}{further})"));
+        equal.push_str(&format!("{same} AND "));
     }
     Ok(alternatives.join(" OR "))
+}
+
+/// What lies behind a member of an ENUM, and what is equal to it. The optimizer makes ranges of an ENUM only where
+/// members are equal to something, so all those behind are named, by number. Behind the last there is none: a number
+/// that no member has keeps the alternative, without which the server sorts the rest of the rows for each chunk.
+fn by_number(name: &str, members: usize, number: u16, order: Order) -> (String, String) {
+    let number = usize::from(number);
+    let further = if order.descending { 0..number } else { number + 1..members + 1 };
+    let further = if further.is_empty() { members + 1..members + 2 } else { further };
+    let further: Vec<String> = further.map(|number| number.to_string()).collect();
+    (format!("{name} IN ({})", further.join(", ")), format!("{name} = {number}"))
 }
 
 #[cfg(test)]

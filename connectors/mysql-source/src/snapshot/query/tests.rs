@@ -69,7 +69,7 @@ fn a_key_of_several_columns_becomes_ranges() -> Result<()> {
     let name = "_latin1 X'78' COLLATE latin1_bin";
     assert!(text.ends_with(&format!(
         " WHERE (`name` > {name}) OR (`name` = {name} AND `id` < -3) OR \
-         (`name` = {name} AND `id` = -3 AND CAST(`state` AS UNSIGNED) > 1) \
+         (`name` = {name} AND `id` = -3 AND `state` IN (2)) \
          ORDER BY `name`, `id` DESC, `state` LIMIT 100"
     )));
     Ok(())
@@ -81,8 +81,9 @@ fn a_key_over_a_prefix_is_paged_by_the_prefix() -> Result<()> {
     assert_eq!(
         text,
         "SELECT t.`id`, CAST(t.`state` AS UNSIGNED), t.`name` FROM (SELECT `name` FROM `shop`.`or``ders` WHERE \
-         (LEFT(`name`, 3) > LEFT(_latin1 X'78' COLLATE latin1_bin, 3)) ORDER BY LEFT(`name`, 3) LIMIT 100) AS k \
-         STRAIGHT_JOIN `shop`.`or``ders` AS t ON t.`name` = k.`name` ORDER BY LEFT(k.`name`, 3)"
+         (CAST(LEFT(`name`, 3) AS BINARY) > CAST(LEFT(_latin1 X'78' COLLATE latin1_bin, 3) AS BINARY)) \
+         ORDER BY CAST(LEFT(`name`, 3) AS BINARY) LIMIT 100) AS k \
+         STRAIGHT_JOIN `shop`.`or``ders` AS t ON t.`name` = k.`name` ORDER BY CAST(LEFT(k.`name`, 3) AS BINARY)"
     );
     Ok(())
 }
@@ -110,5 +111,22 @@ fn a_condition_narrows_a_part_of_the_key_and_stays_in_its_brackets() -> Result<(
     );
     let text = pages(&table, &paging).boundary(Some(&bound(5)), 100)?;
     assert!(text.ends_with("WHERE (`id` > 5) ORDER BY `id` LIMIT 1 OFFSET 99"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn members_of_an_enum_are_named_behind_the_bound() -> Result<()> {
+    let members = |descending| {
+        let mut table = orders(&[(1, descending), (0, false)], None);
+        table.columns[1].ty = ColumnType::Enum { members: ["c", "b", "a"].map(Into::into).to_vec() };
+        table
+    };
+    for (descending, number, further) in
+        [(false, 0, "1, 2, 3"), (false, 2, "3"), (false, 3, "4"), (true, 3, "0, 1, 2"), (true, 0, "4")]
+    {
+        let text = sql(&members(descending), Some(vec![Value::Enum(number), Value::Int(7)]))?;
+        let condition = format!(" WHERE (`state` IN ({further})) OR (`state` = {number} AND `id` > 7) ORDER");
+        assert!(text.contains(&condition), "{text}");
+    }
     Ok(())
 }
