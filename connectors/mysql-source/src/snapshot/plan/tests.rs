@@ -432,6 +432,15 @@ fn prepare(plan: &mut Plan, keyed: bool) {
     plan.prepared(&table, id, Ok(prepared(keyed)));
 }
 
+#[test]
+fn who_asked_for_it_to_be_emptied_gets_that_though_another_asks_for_less() {
+    let mut plan = done();
+    plan.read_again(&name(TABLE), Again { empty_first: true, ..Again::default() }, 0, 0);
+    plan.read_again(&name(TABLE), Again::default(), 0, 0);
+    prepare(&mut plan, true);
+    assert_eq!(emptied(&mut plan), [name(TABLE)]);
+}
+
 fn for_crm() -> Again {
     Again { addressee: Some("crm".into()), empty_first: true, ..Again::default() }
 }
