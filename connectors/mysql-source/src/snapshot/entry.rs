@@ -135,15 +135,16 @@ impl Entry {
         self.gone = None;
     }
 
-    /// Takes the catalogue's answer. A table that was read by another key than it
-    /// has now begins again; without one, what was handed out goes first, since its rows cannot be told from themselves.
+    /// Takes the catalogue's answer. A table that was read by another key than it has now, or in another order of it,
+    /// begins again; without one, what was handed out goes first, since its rows cannot be told from themselves.
     pub fn take_prepared(&mut self, prepared: Prepared) {
-        let names = prepared.paging.as_ref().map(|paging| paging.names(&prepared.table));
-        if let TableState::Reading { after, .. } = &self.state
-            && after.as_ref().map(|bound| &bound.columns) != names.as_ref()
-        {
-            self.restart |= names.is_none();
-            self.state = TableState::Pending;
+        if let TableState::Reading { after, .. } = &self.state {
+            let made =
+                |bound| prepared.paging.as_ref().is_some_and(|paging| paging.made(&prepared.table, bound));
+            if !after.as_ref().is_some_and(made) {
+                self.restart |= prepared.paging.is_none();
+                self.state = TableState::Pending;
+            }
         }
         // Rows that are equal cannot be told apart: to read them once more is to read them instead.
         if prepared.paging.is_none()

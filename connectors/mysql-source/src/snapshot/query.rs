@@ -2,7 +2,7 @@
 
 use cdc_sdk::name::quoted;
 use cdc_sdk::table::{KeyKind, KeyPart};
-use cdc_sdk::{Column, ColumnType, Error, Kind, Result, Table, Value};
+use cdc_sdk::{Column, ColumnType, Error, Kind, OwnedValue, Result, Table, Value};
 
 use super::json_kinds;
 use super::key::{KeyBound, literal};
@@ -63,6 +63,22 @@ impl Order {
         };
         if self.bytes { format!("CAST({value} AS BINARY)") } else { value }
     }
+
+    /// In words: where they are the same, a key has the same rows behind it.
+    fn described(self, column: &Column) -> String {
+        let mut words = column.ty.sql();
+        for of_text in column.charset.iter().chain(&column.collation) {
+            words.push_str(&format!(" {of_text}"));
+        }
+        if let Some(length) = self.prefix {
+            words.push_str(&format!(" LEFT {length}"));
+        }
+        for (_, word) in [(self.bytes, " AS BINARY"), (self.descending, " DESC")].iter().filter(|(is, _)| *is)
+        {
+            words.push_str(word);
+        }
+        words
+    }
 }
 
 impl Paging {
@@ -81,6 +97,23 @@ impl Paging {
             index: (!is_partial).then(|| key.name.clone()),
             columns,
         })
+    }
+
+    /// The bound that a row with these values of the key is.
+    pub fn bound(&self, table: &Table, values: Vec<OwnedValue>) -> KeyBound {
+        KeyBound { columns: self.names(table), values, orders: self.described(table) }
+    }
+
+    /// Whether the rows behind this bound are those that come after it in this order. Not where the key has other columns,
+    /// or holds them in another order: an index that is turned, another collation, another character set.
+    pub fn made(&self, table: &Table, bound: &KeyBound) -> bool {
+        bound.columns == self.names(table)
+            && bound.values.len() == self.columns.len()
+            && bound.orders == self.described(table)
+    }
+
+    fn described(&self, table: &Table) -> Vec<String> {
+        parts(table, self).map(|(column, order)| order.described(column)).collect()
     }
 
     /// The names of the identity's columns.
@@ -207,11 +240,11 @@ fn parts<'a>(table: &'a Table, paging: &'a Paging) -> impl Iterator<Item = (&'a 
 /// `(a > 1) OR (a = 1 AND b > 2)`: the form that the optimizer turns into ranges
 /// of the index, which it does not do for `(a, b) > (1, 2)`.
 fn behind(table: &Table, paging: &Paging, bound: &KeyBound) -> Result<String> {
-    if bound.columns != paging.names(table) || bound.values.len() != paging.columns.len() {
+    if !paging.made(table, bound) {
         return Err(Error::new(
             Kind::Snapshot,
             format!(
-                "{}: the snapshot stands at a key of ({}), which is not the table's key now",
+                "{}: the snapshot stands at a key of ({}), by which the table is not ordered now",
                 table.name,
                 bound.columns.join(", ")
             ),

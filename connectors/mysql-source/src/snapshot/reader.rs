@@ -326,8 +326,7 @@ enum Bound {
 }
 
 fn last_key(prepared: &Prepared, paging: &Paging, block: &Block) -> Option<KeyBound> {
-    let values = block.last_key(&prepared.reading)?;
-    Some(KeyBound { columns: paging.names(&prepared.table), values })
+    Some(paging.bound(&prepared.table, block.last_key(&prepared.reading)?))
 }
 
 /// Failures that an alteration of the table under the reader explains.

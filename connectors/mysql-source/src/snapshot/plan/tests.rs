@@ -58,12 +58,18 @@ fn block(prepared: &Prepared, ids: &[i64]) -> Block {
 }
 
 fn read(ids: &[i64], high: u64, last: bool) -> ChunkRead {
-    let last_key = ids.last().map(|id| KeyBound { columns: vec!["id".into()], values: vec![int(*id)] });
+    let last_key = ids.last().map(|id| behind(*id));
     ChunkRead { block: block(&prepared(true), ids), high: end(high), last_key, last, read_us: 1 }
 }
 
 fn int(id: i64) -> OwnedValue {
     OwnedValue::Plain(Value::Int(id))
+}
+
+fn behind(id: i64) -> KeyBound {
+    let prepared = prepared(true);
+    let paging = prepared.paging.unwrap_or_else(|| unreachable!());
+    paging.bound(&prepared.table, vec![int(id)])
 }
 
 fn key(id: i64) -> Vec<u8> {
@@ -219,7 +225,7 @@ fn an_alteration_discards_what_is_open() {
 #[test]
 fn a_table_with_another_key_begins_again() {
     let mut plan = Plan::new(limits());
-    let after = KeyBound { columns: vec!["old".into()], values: vec![int(5)] };
+    let after = KeyBound { columns: vec!["old".into()], ..behind(5) };
     plan.put(name(TABLE), TableState::Reading { after: Some(after), rows: 9 }, 0, 0);
     let Some((id, Work::Prepare(table))) = plan.next_work(Instant::now()) else { unreachable!() };
     plan.prepared(&table, id, Ok(prepared(true)));
@@ -229,7 +235,7 @@ fn a_table_with_another_key_begins_again() {
 #[test]
 fn a_table_that_loses_its_key_while_it_is_read_is_emptied_first() {
     let mut plan = Plan::new(limits());
-    let after = KeyBound { columns: vec!["id".into()], values: vec![int(5)] };
+    let after = behind(5);
     plan.put(name(TABLE), TableState::Reading { after: Some(after), rows: 9 }, 0, 0);
     plan.put(name("other"), TableState::Pending, 0, 0);
     for _ in 0..2 {
@@ -511,7 +517,7 @@ fn what_one_asked_for_is_emptied_for_him_alone_and_begins_again_after_a_restart(
     prepare(&mut after, true);
     assert_eq!(emptied(&mut after), [name(TABLE)]);
     let mut later = Plan::new(limits());
-    let bound = KeyBound { columns: vec!["id".into()], values: vec![int(5)] };
+    let bound = behind(5);
     later.put(name(TABLE), TableState::Reading { after: Some(bound.clone()), rows: 5 }, 0, 0);
     later.asked(&name(TABLE), for_crm());
     prepare(&mut later, true);

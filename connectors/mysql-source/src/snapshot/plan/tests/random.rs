@@ -220,9 +220,7 @@ impl World {
                     reading.marked = true;
                     self.plan.low_mark(&table, reading.id, Self::set(self.shown));
                 } else if let Some((rows, last)) = reading.selected.take() {
-                    let last_key = rows
-                        .last()
-                        .map(|(id, _)| KeyBound { columns: vec!["id".into()], values: vec![int(*id)] });
+                    let last_key = rows.last().map(|(id, _)| behind(*id));
                     let block = versions(&reading.prepared, &rows);
                     let high = end(Self::pos(self.log.len()));
                     self.plan.chunk_read(
