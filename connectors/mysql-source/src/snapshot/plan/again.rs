@@ -117,6 +117,8 @@ impl Plan {
         for table in tables {
             if let Some(entry) = self.tables.get_mut(&table) {
                 entry.restart = false;
+                entry.went_out = false;
+                entry.passed_by = false;
                 entry.again.take_if(|again| again.addressee.is_none());
                 progress.push(TableProgress {
                     table,
