@@ -282,6 +282,9 @@ impl<'a> Road<'a> {
                     self.cut(CutKind::Complete)?;
                 }
             }
+            Event::Progress(progress) => {
+                self.writer.state(&recovery::snapshot_key(&progress), &progress.to_json())?;
+            }
             Event::Chunk(chunk) => self.chunk(&chunk).await?,
             Event::SnapshotComplete => {
                 self.writer.mark_snapshot_complete();

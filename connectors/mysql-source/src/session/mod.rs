@@ -2,9 +2,9 @@
 //! them is set to, and what the server says of itself.
 //!
 //! Every connection has the same settings, so that a value reads the same
-//! whoever reads it: UTC (`time_zone`), no `sql_mode` (zero dates are values
-//! like any other), and a server that waits long for a reader that Kafka holds up
-//! (`net_write_timeout`). Nothing here writes to the server's data.
+//! whoever reads it: UTC (`time_zone`), no `sql_mode` but one that forbids less (zero dates, and
+//! days that no month has, are values like any other), and a server that waits long for a reader that Kafka
+//! holds up (`net_write_timeout`). Nothing here writes to the server's data.
 
 pub mod check;
 mod failure;
@@ -98,20 +98,27 @@ fn options(endpoint: &Endpoint, encrypted: bool) -> Opts {
 /// What the server or its `init_connect` has set would count else: a SELECT would begin a transaction, see what is not
 /// committed, or end before its last row (MySQL manual, "Server System Variables").
 ///
-/// `show_gipk…` (8.0.30) makes a generated invisible primary key show; older
-/// servers do not know it, and refuse only that statement.
+/// `show_gipk…` (8.0.30) makes a generated invisible primary key show, `use_invisible_indexes` (8.0) lets
+/// a table be read by a key that is kept from other statements; older servers do not know them, and refuse
+/// only that statement.
 async fn prepare(conn: &mut Conn) -> Result<(), mysql_async::Error> {
     conn.query_drop(
         "SET SESSION autocommit = 1, completion_type = 'NO_CHAIN', transaction_isolation = 'REPEATABLE-READ', \
-         sql_select_limit = 18446744073709551615, time_zone = '+00:00', sql_mode = '', net_write_timeout = 600, \
-         net_read_timeout = 600, wait_timeout = 28800, group_concat_max_len = 4294967295, max_sort_length = 8388608",
+         sql_select_limit = 18446744073709551615, time_zone = '+00:00', sql_mode = 'ALLOW_INVALID_DATES', \
+         net_write_timeout = 600, net_read_timeout = 600, wait_timeout = 28800, group_concat_max_len = 4294967295, max_sort_length = 8388608",
     )
     .await?;
     conn.query_drop("SET NAMES utf8mb4").await?;
-    match conn.query_drop("SET SESSION show_gipk_in_create_table_and_information_schema = ON").await {
-        Ok(()) | Err(mysql_async::Error::Server(_)) => Ok(()),
-        Err(broken) => Err(broken),
+    for newer in [
+        "show_gipk_in_create_table_and_information_schema = ON",
+        "optimizer_switch = 'use_invisible_indexes=on'",
+    ] {
+        match conn.query_drop(format!("SET SESSION {newer}")).await {
+            Ok(()) | Err(mysql_async::Error::Server(_)) => {}
+            Err(broken) => return Err(broken),
+        }
     }
+    Ok(())
 }
 
 /// Runs a short statement under a time limit.

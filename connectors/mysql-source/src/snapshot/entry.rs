@@ -33,6 +33,10 @@ pub(super) struct Entry {
     /// What the consumer has of it must go first: it was begun in an earlier run
     /// and cannot be gone on with.
     pub restart: bool,
+    /// Rows of it went out that no chunk brought, or may have: the stream's, while it waits.
+    pub went_out: bool,
+    /// Rows of it went by that were not handed out, and that is stored.
+    pub passed_by: bool,
     /// Somebody asked for it to be read once more.
     pub again: Option<Again>,
     pub prepared: Option<Prepared>,
@@ -58,6 +62,8 @@ impl Entry {
         Self {
             state,
             restart: false,
+            went_out: false,
+            passed_by: false,
             again: None,
             prepared: None,
             preparing: None,
@@ -88,6 +94,29 @@ impl Entry {
     pub fn told(&mut self) -> (TableState, Option<Again>) {
         let again = if self.is_done() { self.again.take() } else { self.again.clone() };
         (self.state.clone(), again)
+    }
+
+    /// Whether the consumer may have rows of it.
+    pub fn is_there(&self) -> bool {
+        self.went_out || matches!(self.state, TableState::Reading { .. })
+    }
+
+    /// All of it is read anew; what the consumer has may stay, since it is brought once more.
+    fn begin_again(&mut self) {
+        self.went_out = self.is_there();
+        self.state = TableState::Pending;
+    }
+
+    /// A row goes by that is not handed out, so what the consumer has of the table must go before it is read; and what was
+    /// read of it may lack the row, and is not in time to be told. Whether that has to be stored.
+    pub fn pass_by(&mut self) -> bool {
+        self.discard_from(0);
+        if !self.is_there() {
+            return false;
+        }
+        self.begin_again();
+        self.restart = true;
+        !std::mem::replace(&mut self.passed_by, true)
     }
 
     pub fn rows(&self) -> u64 {
@@ -135,22 +164,23 @@ impl Entry {
         self.gone = None;
     }
 
-    /// Takes the catalogue's answer. A table that was read by another key than it
-    /// has now begins again; without one, what was handed out goes first, since its rows cannot be told from themselves.
+    /// Takes the catalogue's answer. A table that was read by another key than it has now, or in another order of it, begins
+    /// again. Without a key all that went out goes first, what the stream brought too: rows that are equal cannot be told
+    /// apart, so to read them once more is to read them instead.
     pub fn take_prepared(&mut self, prepared: Prepared) {
-        let names = prepared.paging.as_ref().map(|paging| paging.names(&prepared.table));
-        if let TableState::Reading { after, .. } = &self.state
-            && after.as_ref().map(|bound| &bound.columns) != names.as_ref()
-        {
-            self.restart |= names.is_none();
-            self.state = TableState::Pending;
+        if let TableState::Reading { after, .. } = &self.state {
+            let made =
+                |bound| prepared.paging.as_ref().is_some_and(|paging| paging.made(&prepared.table, bound));
+            if !after.as_ref().is_some_and(made) {
+                self.begin_again();
+            }
         }
-        // Rows that are equal cannot be told apart: to read them once more is to read them instead.
-        if prepared.paging.is_none()
-            && let Some(again) = self.again.as_mut().filter(|again| !again.empty_first)
-        {
-            again.empty_first = true;
-            self.restart = true;
+        if prepared.paging.is_none() {
+            self.restart |= self.is_there();
+            if let Some(again) = self.again.as_mut().filter(|again| !again.empty_first) {
+                again.empty_first = true;
+                self.restart = true;
+            }
         }
         self.prepared = Some(prepared);
     }

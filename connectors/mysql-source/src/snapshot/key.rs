@@ -12,18 +12,32 @@ pub struct KeyBound {
     pub columns: Vec<String>,
     /// Their values; text as the bytes that the column holds.
     pub values: Vec<OwnedValue>,
+    /// By which order each was the last, in words. Another order has other rows behind the same key. None in
+    /// what an older program stored.
+    pub orders: Vec<String>,
 }
 
 impl KeyBound {
     pub(super) fn to_json(&self) -> Json {
-        let parts = self.columns.iter().zip(&self.values);
-        parts.map(|(column, value)| json!([column, value_json(value.as_value())])).collect()
+        let parts = self.columns.iter().zip(&self.values).enumerate();
+        let json = parts.map(|(at, (column, value))| {
+            let value = value_json(value.as_value());
+            self.orders.get(at).map_or_else(|| json!([column, value]), |order| json!([column, value, order]))
+        });
+        json.collect()
     }
 
     pub(super) fn from_json(json: &Json) -> Option<Self> {
-        let mut bound = Self { columns: Vec::new(), values: Vec::new() };
+        let mut bound = Self { columns: Vec::new(), values: Vec::new(), orders: Vec::new() };
         for part in json.as_array()? {
-            let [column, value] = part.as_array()?.as_slice() else { return None };
+            let (column, value) = match part.as_array()?.as_slice() {
+                [column, value] => (column, value),
+                [column, value, order] => {
+                    bound.orders.push(order.as_str()?.to_owned());
+                    (column, value)
+                }
+                _ => return None,
+            };
             bound.columns.push(column.as_str()?.to_owned());
             bound.values.push(value_of(value)?);
         }
@@ -109,8 +123,8 @@ fn date_time_of(fields: &[Json]) -> Option<DateTime> {
 /// compared with, so that the number of an ENUM would be taken for its text.
 /// Text is the column's own bytes, in its own character set and collation: no
 /// conversion can bend the key, and the key's index serves the comparison. Temporal
-/// texts are compared as what the column is, zero dates included; `sql_mode` is empty
-/// and the time zone UTC on every connection.
+/// texts are compared as what the column is, zero dates and days that no month has included; `sql_mode`
+/// allows them and the time zone is UTC on every connection.
 ///
 /// # Errors
 /// [`Kind::Snapshot`] for values that no key can have.

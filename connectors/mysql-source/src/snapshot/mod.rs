@@ -51,6 +51,10 @@
 //! `V` may not show; `@@gtid_executed` as high mark may lack one that it shows, and the
 //! stream would then take the row back to an older state.
 //!
+//! Where the next chunk begins is a place in the key's order, and is stored with that order in words: a table whose key is
+//! turned round, or gets another collation or character set, is read from its beginning, since behind the same key there
+//! are other rows then.
+//!
 //! Statements that change the table's shape discard its open chunks: each is in the
 //! binlog before a view can show its effect, so the stream meets it before `H`. The
 //! shape itself is read from the catalogue after a wait as in step 2, and forgotten when

@@ -65,6 +65,15 @@ pub(crate) struct Failed {
     pub again: Instant,
 }
 
+/// A table that went without a word in the stream.
+#[derive(Debug)]
+pub(crate) struct Gone {
+    /// What is to be stored of it.
+    pub progress: TableProgress,
+    /// Whether the consumer may have rows of it.
+    pub is_there: bool,
+}
+
 /// The snapshot's state.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -110,6 +119,24 @@ impl Plan {
         self.tables.insert(table, Entry::new(state, rows_max, rows_estimated));
     }
 
+    /// Goes on with a table as it was stored in an earlier run.
+    pub fn go_on(&mut self, stored: &TableProgress, rows_estimated: u64, row_bytes: u64) {
+        // What was read in a view cannot be gone on with.
+        let locked = self.limits.locked;
+        let torn = matches!(&stored.state, TableState::Reading { after, .. } if locked || after.is_none());
+        let state = if torn { TableState::Pending } else { stored.state.clone() };
+        self.put(stored.table.clone(), state, rows_estimated, row_bytes);
+        if let Some(entry) = self.tables.get_mut(&stored.table) {
+            // That run may have handed out what the stream brought of it.
+            entry.went_out = true;
+        }
+        match stored.again.clone() {
+            Some(again) => self.asked(&stored.table, again),
+            None if torn => self.restart(&stored.table),
+            None => {}
+        }
+    }
+
     /// What the consumer has of the table must go before its first chunk.
     pub fn restart(&mut self, table: &TableName) {
         if let Some(entry) = self.tables.get_mut(table) {
@@ -142,17 +169,6 @@ impl Plan {
     /// Whether all tables are through.
     pub fn is_complete(&self) -> bool {
         self.waiting.is_empty() && self.active.is_empty()
-    }
-
-    /// Whether the table's rows in the stream must not be handed out: it has no
-    /// identity, and the view that is still to come holds what they do.
-    pub fn hides(&self, table: &Table) -> bool {
-        !self.is_complete()
-            && table.identity().is_none()
-            && self.tables.get(&table.name).is_some_and(|entry| {
-                // What is read once more is emptied where its view is.
-                matches!(entry.state, TableState::Pending) && entry.open.is_empty() && entry.again.is_none()
-            })
     }
 
     /// Whether the stream must not be read on.
@@ -363,16 +379,14 @@ impl Plan {
 
     /// Tables that are gone from the server and whose end the stream has passed
     /// without a word: dropped where the binlog does not tell. They count as done.
-    pub fn take_gone(&mut self, file: &str, pos: u64) -> Option<TableProgress> {
+    pub fn take_gone(&mut self, file: &str, pos: u64) -> Option<Gone> {
         let passed = |entry: &Entry| entry.gone.as_ref().is_some_and(|end| end.is_passed_by(file, pos));
         let name = self.active().find(|(_, entry)| passed(entry))?.0.clone();
         let entry = self.tables.get_mut(&name)?;
-        entry.state = TableState::Done { rows: entry.rows() };
-        entry.gone = None;
-        entry.again = None;
-        let state = entry.state.clone();
-        self.unqueue(&name);
-        Some(TableProgress::of(name, state))
+        let is_there = entry.is_there() || entry.restart || entry.again.is_some();
+        let rows = entry.rows();
+        self.put(name.clone(), TableState::Done { rows }, rows, 0);
+        Some(Gone { progress: TableProgress::of(name, TableState::Done { rows }), is_there })
     }
 
     /// Tables of which a consumer has rows that must go now: those of the view
@@ -436,10 +450,12 @@ fn lost(table: &TableName) -> Error {
 }
 
 mod again;
+mod passing;
 mod whole;
 
 pub use again::Reading;
 pub(crate) use again::{GivenUp, Restarts};
+pub(crate) use passing::Passing;
 
 #[cfg(test)]
 mod tests;

@@ -55,6 +55,10 @@ const VERSION: u64 = 1;
 /// would read for everybody what was asked for by one.
 const VERSION_AGAIN: u64 = 2;
 
+/// The version with a key that tells by which order it was reached. An older program would go on behind it in whatever
+/// order the table has now. What older programs stored is read: without its order such a table begins again.
+const VERSION_ORDER: u64 = 3;
+
 impl TableProgress {
     /// Of a table that is read for the first time, or not at all.
     pub fn of(table: TableName, state: TableState) -> Self {
@@ -83,6 +87,9 @@ impl TableProgress {
             json["again"] =
                 json!({ "condition": condition, "empty_first": empty_first, "addressee": addressee });
         }
+        if matches!(&self.state, TableState::Reading { after: Some(bound), .. } if !bound.orders.is_empty()) {
+            json["version"] = json!(VERSION_ORDER);
+        }
         json.to_string()
     }
 
@@ -94,11 +101,11 @@ impl TableProgress {
     pub fn from_json(text: &str) -> Result<Self> {
         let json: Json = serde_json::from_str(text).map_err(|e| unreadable(text).caused_by(e))?;
         match json.get("version").and_then(Json::as_u64) {
-            Some(VERSION | VERSION_AGAIN) => read(&json).ok_or_else(|| unreadable(text)),
+            Some(VERSION | VERSION_AGAIN | VERSION_ORDER) => read(&json).ok_or_else(|| unreadable(text)),
             Some(other) => Err(Error::new(
                 Kind::UnknownVersion,
                 format!(
-                    "the stored progress of a table has version {other}; this program reads {VERSION} and {VERSION_AGAIN}"
+                    "the stored progress of a table has version {other}; this program reads {VERSION} to {VERSION_ORDER}"
                 ),
             )
             .hint("run the version of the program that wrote it, or a newer one")),

@@ -1,8 +1,8 @@
 //! The statements that read a table: chunk by chunk in the order of its key, or whole.
 
 use cdc_sdk::name::quoted;
-use cdc_sdk::table::KeyKind;
-use cdc_sdk::{Column, ColumnType, Error, Kind, Result, Table};
+use cdc_sdk::table::{KeyKind, KeyPart};
+use cdc_sdk::{Column, ColumnType, Error, Kind, OwnedValue, Result, Table, Value};
 
 use super::json_kinds;
 use super::key::{KeyBound, literal};
@@ -41,15 +41,43 @@ struct Order {
     /// Only so much of the beginning, by which alone rows are then told apart and sorted: a
     /// sort by a whole TEXT is refused by the server where that is more than its buffer holds.
     prefix: Option<u32>,
+    /// Text where no index serves the order: there are collations that sort otherwise than they compare
+    /// (`cp1250_czech_cs`), and rows that lie between the two would be left out. What is equal in bytes is equal.
+    bytes: bool,
 }
 
 impl Order {
-    /// The part of a value that the index holds.
+    fn of_part(part: &KeyPart, column: &Column, is_partial: bool) -> Self {
+        let is_text = matches!(
+            column.ty,
+            ColumnType::Char { .. } | ColumnType::Varchar { .. } | ColumnType::Text { .. }
+        );
+        Self { descending: part.descending, prefix: part.prefix, bytes: is_partial && is_text }
+    }
+
+    /// The part of a value that the index holds, as it is compared.
     fn of(self, value: String) -> String {
-        match self.prefix {
+        let value = match self.prefix {
             Some(length) => format!("LEFT({value}, {length})"),
             None => value,
+        };
+        if self.bytes { format!("CAST({value} AS BINARY)") } else { value }
+    }
+
+    /// In words: where they are the same, a key has the same rows behind it.
+    fn described(self, column: &Column) -> String {
+        let mut words = column.ty.sql();
+        for of_text in column.charset.iter().chain(&column.collation) {
+            words.push_str(&format!(" {of_text}"));
         }
+        if let Some(length) = self.prefix {
+            words.push_str(&format!(" LEFT {length}"));
+        }
+        for (_, word) in [(self.bytes, " AS BINARY"), (self.descending, " DESC")].iter().filter(|(is, _)| *is)
+        {
+            words.push_str(word);
+        }
+        words
     }
 }
 
@@ -60,15 +88,32 @@ impl Paging {
         let key = table.keys.iter().find(|key| {
             matches!(key.kind, KeyKind::Primary | KeyKind::Unique) && key.columns().as_ref() == Some(&columns)
         })?;
+        let is_partial = key.is_partial();
+        let order = |(part, &column): (&KeyPart, &usize)| {
+            Some(Order::of_part(part, table.columns.get(column)?, is_partial))
+        };
         Some(Self {
-            orders: key
-                .parts
-                .iter()
-                .map(|part| Order { descending: part.descending, prefix: part.prefix })
-                .collect(),
-            index: (!key.is_partial()).then(|| key.name.clone()),
+            orders: key.parts.iter().zip(&columns).map(order).collect::<Option<_>>()?,
+            index: (!is_partial).then(|| key.name.clone()),
             columns,
         })
+    }
+
+    /// The bound that a row with these values of the key is.
+    pub fn bound(&self, table: &Table, values: Vec<OwnedValue>) -> KeyBound {
+        KeyBound { columns: self.names(table), values, orders: self.described(table) }
+    }
+
+    /// Whether the rows behind this bound are those that come after it in this order. Not where the key has other columns,
+    /// or holds them in another order: an index that is turned, another collation, another character set.
+    pub fn made(&self, table: &Table, bound: &KeyBound) -> bool {
+        bound.columns == self.names(table)
+            && bound.values.len() == self.columns.len()
+            && bound.orders == self.described(table)
+    }
+
+    fn described(&self, table: &Table) -> Vec<String> {
+        parts(table, self).map(|(column, order)| order.described(column)).collect()
     }
 
     /// The names of the identity's columns.
@@ -195,11 +240,11 @@ fn parts<'a>(table: &'a Table, paging: &'a Paging) -> impl Iterator<Item = (&'a 
 /// `(a > 1) OR (a = 1 AND b > 2)`: the form that the optimizer turns into ranges
 /// of the index, which it does not do for `(a, b) > (1, 2)`.
 fn behind(table: &Table, paging: &Paging, bound: &KeyBound) -> Result<String> {
-    if bound.columns != paging.names(table) || bound.values.len() != paging.columns.len() {
+    if !paging.made(table, bound) {
         return Err(Error::new(
             Kind::Snapshot,
             format!(
-                "{}: the snapshot stands at a key of ({}), which is not the table's key now",
+                "{}: the snapshot stands at a key of ({}), by which the table is not ordered now",
                 table.name,
                 bound.columns.join(", ")
             ),
@@ -208,12 +253,32 @@ fn behind(table: &Table, paging: &Paging, bound: &KeyBound) -> Result<String> {
     let mut equal = String::new();
     let mut alternatives = Vec::new();
     for ((column, order), value) in parts(table, paging).zip(&bound.values) {
-        let value = order.of(literal(value.as_value(), column)?);
-        let name = order.of(numbered(column, ""));
-        alternatives.push(format!("({equal}{name} {} {value})", if order.descending { '<' } else { '>' }));
-        equal.push_str(&format!("{name} = {value} AND "));
+        let (further, same) = match (&column.ty, value.as_value()) {
+            (ColumnType::Enum { members }, Value::Enum(number)) => {
+                by_number(&quoted(&column.name), members.len(), number, order)
+            }
+            (_, value) => {
+                let value = order.of(literal(value, column)?);
+                let name = order.of(numbered(column, ""));
+                let further = format!("{name} {} {value}", if order.descending { '<' } else { '>' });
+                (further, format!("{name} = {value}"))
+            }
+        };
+        alternatives.push(format!("({equal}{further})"));
+        equal.push_str(&format!("{same} AND "));
     }
     Ok(alternatives.join(" OR "))
+}
+
+/// What lies behind a member of an ENUM, and what is equal to it. The optimizer makes ranges of an ENUM only where
+/// members are equal to something, so all those behind are named, by number. Behind the last there is none: a number
+/// that no member has keeps the alternative, without which the server sorts the rest of the rows for each chunk.
+fn by_number(name: &str, members: usize, number: u16, order: Order) -> (String, String) {
+    let number = usize::from(number);
+    let further = if order.descending { 0..number } else { number + 1..members + 1 };
+    let further = if further.is_empty() { members + 1..members + 2 } else { further };
+    let further: Vec<String> = further.map(|number| number.to_string()).collect();
+    (format!("{name} IN ({})", further.join(", ")), format!("{name} = {number}"))
 }
 
 #[cfg(test)]

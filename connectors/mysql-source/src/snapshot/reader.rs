@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use cdc_sdk::{Error, Fate, GtidSet, Kind, Result, TableName};
-use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Row, Value as Cell};
 use tokio::sync::mpsc;
 
 use super::block::{Block, RowReading};
@@ -149,15 +149,19 @@ impl Shared {
         let (statement, bound) = self.statement(conn, &order, paging).await?;
         let low = executed(conn).await?;
         self.report(Report::Low { table: table.name.clone(), id: order.id, low }).await;
-        let (block, cut) = self.select(conn, &order.prepared, paging, &statement).await?;
-        let high = log_end(conn).await?;
+        let (block, rest) = self.select(conn, &order.prepared, paging, &statement).await?;
+        if rest == Rest::Left {
+            self.leave(slot).await?;
+        }
+        let high = log_end(self.connected(slot).await?).await?;
+        let whole = rest == Rest::None;
         let last = match bound {
-            Bound::Rows => !cut && (block.rows_read() as u64) < order.rows_max,
+            Bound::Rows => whole && (block.rows_read() as u64) < order.rows_max,
             Bound::Key(_) => false,
-            Bound::End => !cut,
+            Bound::End => whole,
         };
         let last_key = match bound {
-            Bound::Key(key) if !cut => Some(key),
+            Bound::Key(key) if whole => Some(key),
             Bound::Key(_) | Bound::Rows | Bound::End => last_key(&order.prepared, paging, &block),
         };
         Ok(ChunkRead { block, high, last_key, last, read_us: now_us() })
@@ -184,28 +188,46 @@ impl Shared {
         Ok((statement, upto.map_or(Bound::End, Bound::Key)))
     }
 
-    /// The rows, until they have the bytes of a chunk; `true` if there were more.
+    /// Goes on over another connection where more is on the line than is worth taking off it. The server ends the
+    /// statement: else who drops its connection takes all of it off.
+    async fn leave(&self, slot: &mut Option<Conn>) -> Result<()> {
+        let Some(left) = slot.take() else { return Ok(()) };
+        let conn = self.connected(slot).await?;
+        let kill = within("ending a statement", conn.query_drop(format!("KILL QUERY {}", left.id()))).await;
+        match kill {
+            Err(unreachable) if unreachable.kind() == Kind::MysqlUnreachable => Err(unreachable),
+            // It may have ended by itself.
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// The rows, until they have the bytes of a chunk, and what became of the others.
     async fn select(
         &self,
         conn: &mut Conn,
         prepared: &Prepared,
         paging: &Paging,
         statement: &str,
-    ) -> Result<(Block, bool), Failure> {
+    ) -> Result<(Block, Rest), Failure> {
         let read = async {
             let mut block = Block::new(&paging.columns);
-            let mut cut = false;
+            // What follows a full block belongs to the next chunk; it is read off the wire and let go, unless it is
+            // much: rows behind small ones may be so large that all of them together take longer than is allowed.
+            let (mut rest, mut passed) = (Rest::None, 0);
             let mut answer = conn.exec_iter(statement, ()).await.map_err(Failure::Server)?;
             while let Some(row) = answer.next().await.map_err(Failure::Server)? {
                 if block.rows_read() > 0 && block.size() as u64 >= self.settings.chunk_bytes {
-                    // What follows belongs to the next chunk; it is read off the wire and let go.
-                    cut = true;
+                    rest = Rest::Passed;
+                    passed += bytes_of(&row);
+                    if passed > self.settings.chunk_bytes {
+                        return Ok((block, Rest::Left));
+                    }
                     continue;
                 }
                 block.push(&prepared.reading, row)?;
             }
             answer.drop_result().await.map_err(Failure::Server)?;
-            Ok((block, cut))
+            Ok((block, rest))
         };
         let name = &prepared.table.name;
         match tokio::time::timeout(CHUNK_TIME_MAX * 2, read).await {
@@ -277,6 +299,22 @@ impl Shared {
     }
 }
 
+/// What became of the rows of an answer that are more than a chunk holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    /// There were none.
+    None,
+    /// They were taken off the line.
+    Passed,
+    /// They are still on it.
+    Left,
+}
+
+fn bytes_of(row: &Row) -> u64 {
+    let cells = (0..row.len()).filter_map(|at| row.as_ref(at));
+    cells.map(|cell| if let Cell::Bytes(bytes) = cell { bytes.len() as u64 } else { 8 }).sum()
+}
+
 /// Where a chunk's statement ends.
 enum Bound {
     /// After a number of rows, or with the table.
@@ -288,8 +326,7 @@ enum Bound {
 }
 
 fn last_key(prepared: &Prepared, paging: &Paging, block: &Block) -> Option<KeyBound> {
-    let values = block.last_key(&prepared.reading)?;
-    Some(KeyBound { columns: paging.names(&prepared.table), values })
+    Some(paging.bound(&prepared.table, block.last_key(&prepared.reading)?))
 }
 
 /// Failures that an alteration of the table under the reader explains.

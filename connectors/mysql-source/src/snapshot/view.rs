@@ -16,7 +16,8 @@
 //! At `H` the stream is held until all rows are handed out. What the stream brought of
 //! the table before `H` is not handed out: it is in the view. Rows that have been handed
 //! out when the process ends cannot be told from new ones, so the next run begins with a
-//! truncation.
+//! truncation; and so does a view of a table of which rows went out otherwise, since it had a key then
+//! (`plan/passing.rs`).
 //!
 //! Without GTIDs there is no `L`. The views of all readers are then opened while
 //! `FLUSH TABLES WITH READ LOCK` keeps every commit away, for milliseconds, and `H` is

@@ -127,6 +127,16 @@ impl Source {
         event.progress.push(TableProgress::of(table.clone(), state));
     }
 
+    /// Tables that went without a statement in the stream: one of their name that comes is another.
+    pub(super) fn gone(&mut self, progress: Vec<TableProgress>, is_there: bool) {
+        let mut event = DdlEvent::default();
+        if is_there {
+            event.emptied = progress.iter().map(|of| of.table.clone()).collect();
+            event.emptied.clone().iter().for_each(|table| self.forget_columns(table, &mut event));
+        }
+        self.made_up(DdlEvent { progress, ..event });
+    }
+
     /// Stored as done: should a table of this name come again, its rows are in the stream.
     fn dropped(&mut self, table: &TableName, event: &mut DdlEvent) {
         self.forget_columns(table, event);

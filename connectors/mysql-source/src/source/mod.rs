@@ -27,7 +27,7 @@ use crate::ddl::Effect;
 use crate::session::{LogEnd, connect, log_end};
 use crate::settings::Settings;
 use crate::shape::{self, ShapeId};
-use crate::snapshot::plan::{GivenUp, Plan, Restarts};
+use crate::snapshot::plan::{GivenUp, Passing, Plan, Restarts};
 use crate::snapshot::view::ViewBatch;
 use crate::snapshot::{Chunk, SnapshotProgress, TableProgress};
 use readers::Readers;
@@ -61,7 +61,7 @@ pub struct Resume {
     pub dropped: DroppedColumns,
 }
 
-/// What comes next. A transaction is `Begin`, any number of `Rows` and `Ddl`, `Commit`.
+/// What comes next. A transaction is `Begin`, any number of `Rows`, `Progress` and `Ddl`, `Commit`.
 /// The others come only between transactions.
 #[derive(Debug)]
 pub enum Event {
@@ -75,6 +75,8 @@ pub enum Event {
     Ddl(DdlEvent),
     /// The transaction is committed.
     Commit(Commit),
+    /// In place of rows that are not handed out: how far their table is then, to be stored with their transaction.
+    Progress(Box<TableProgress>),
     /// Rows that the snapshot read.
     Chunk(Box<Chunk>),
     /// All captured tables have been read. Comes once more when a table had to be
@@ -195,17 +197,17 @@ impl Source {
             return Ok(());
         }
         if let Some(gone) = self.plan.take_gone(&place.file, place.pos) {
-            self.made_up(Vec::new(), GivenUp { addressee: None, progress: vec![gone] }, false);
+            self.gone(vec![gone.progress], gone.is_there);
             return Ok(());
         }
-        if let Some(given_up) = self.plan.take_given_up() {
-            self.made_up(Vec::new(), given_up, true);
+        if let Some(GivenUp { addressee, progress }) = self.plan.take_given_up() {
+            self.made_up(DdlEvent { progress, addressee, unfinished: true, ..DdlEvent::default() });
             return Ok(());
         }
         self.plan.meet_view(&place.file, place.pos, Instant::now() + VIEW_PAUSE)?;
         if let Some(Restarts { addressee, progress }) = self.plan.take_restarts() {
             let emptied = progress.iter().map(|of| of.table.clone()).collect();
-            self.made_up(emptied, GivenUp { addressee, progress }, false);
+            self.made_up(DdlEvent { emptied, progress, addressee, ..DdlEvent::default() });
             return Ok(());
         }
         self.readers.dispatch(&mut self.plan, self.stream.position());
@@ -218,19 +220,12 @@ impl Source {
         Ok(())
     }
 
-    /// Events that no statement stands behind: tables to be emptied, progress to be stored.
-    fn made_up(&mut self, emptied: Vec<TableName>, of: GivenUp, unfinished: bool) {
+    /// An event that no statement stands behind: tables to be emptied, progress to be stored.
+    fn made_up(&mut self, event: DdlEvent) {
         let position = self.stream.position().clone();
         let origin = Origin { file: position.file.clone(), pos: position.pos, ..Origin::default() };
-        self.out.push_back(Event::Ddl(DdlEvent {
-            effects: emptied.iter().cloned().map(Effect::Truncate).collect(),
-            emptied,
-            progress: of.progress,
-            addressee: of.addressee,
-            unfinished,
-            origin,
-            ..DdlEvent::default()
-        }));
+        let effects = event.emptied.iter().cloned().map(Effect::Truncate).collect();
+        self.out.push_back(Event::Ddl(DdlEvent { effects, origin, ..event }));
         self.out.push_back(Event::Commit(Commit { position, committed_us: 0 }));
     }
 
@@ -247,10 +242,14 @@ impl Source {
             }
             BinlogEvent::Rows(rows) => {
                 self.watch(&rows)?;
-                if self.is_echo() || self.plan.hides(&rows.table) {
+                if self.is_echo() {
                     return Ok(());
                 }
-                Event::Rows(rows)
+                match self.plan.meet_rows(&rows.table) {
+                    Passing::Open => Event::Rows(rows),
+                    Passing::Hidden(Some(progress)) => Event::Progress(Box::new(progress)),
+                    Passing::Hidden(None) => return Ok(()),
+                }
             }
             BinlogEvent::Ddl(ddl) => Event::Ddl(self.ddl(ddl)?),
             BinlogEvent::Commit(commit) => {

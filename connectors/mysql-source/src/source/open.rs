@@ -16,7 +16,7 @@ use crate::catalogue::{Catalogue, list};
 use crate::session::{Server, connect, log_end, wait_for, within};
 use crate::settings::{Settings, SnapshotMode};
 use crate::shape;
-use crate::snapshot::plan::{GivenUp, Limits, Plan};
+use crate::snapshot::plan::{Limits, Plan};
 use crate::snapshot::reader::Shared;
 use crate::snapshot::{TableProgress, TableState};
 
@@ -85,8 +85,7 @@ impl Source {
             dropped: beginning.dropped,
         };
         if !vanished.is_empty() {
-            let emptied = vanished.iter().map(|of| of.table.clone()).collect();
-            source.made_up(emptied, GivenUp { addressee: None, progress: vanished }, false);
+            source.gone(vanished, true);
         }
         Ok(source)
     }
@@ -240,25 +239,24 @@ async fn plan(conn: &mut Conn, server: &Server, settings: &Settings, beginning: 
         beginning.progress.iter().map(|p| (&p.table, p)).collect();
     for table in listed {
         let found = stored.remove(&table.name);
+        if let Some(found) = found {
+            plan.go_on(found, table.rows_estimated, table.row_bytes);
+            continue;
+        }
         let unread = if settings.snapshot == SnapshotMode::NoData {
             TableState::Done { rows: 0 }
         } else {
             TableState::Pending
         };
-        let known = found.map_or(unread, |found| found.state.clone());
-        // What was read in a view cannot be gone on with.
-        let torn = matches!(&known, TableState::Reading { after, .. } if locked || after.is_none());
-        let state = if torn { TableState::Pending } else { known };
-        plan.put(table.name.clone(), state, table.rows_estimated, table.row_bytes);
-        match found.and_then(|found| found.again.clone()) {
-            Some(again) => plan.asked(&table.name, again),
-            None if torn || beginning.anew => plan.restart(&table.name),
-            None => {}
+        plan.put(table.name.clone(), unread, table.rows_estimated, table.row_bytes);
+        if beginning.anew {
+            plan.restart(&table.name);
         }
     }
-    // Tables that are not there any more: the stream will tell of their end, if it is ahead.
-    for (name, gone) in stored.into_iter().filter(|(name, _)| settings.selection.selects(name)) {
-        plan.put(name.clone(), gone.state.clone(), 0, 0);
+    // Tables that are not there any more: the stream will tell of their end, if it is ahead. Else it passes where
+    // the catalogue has none of the name, and what the consumer has of them goes.
+    for (_, gone) in stored.into_iter().filter(|(name, _)| settings.selection.selects(name)) {
+        plan.go_on(gone, 0, 0);
     }
     if locked && !plan.is_complete() && !settings.allow_global_read_lock {
         return Err(needs_lock(server));

@@ -159,6 +159,7 @@ impl Model {
                 self.in_transaction = false;
                 self.position = commit.position;
             }
+            Event::Progress(progress) => self.store(vec![*progress]),
             Event::Chunk(chunk) => {
                 self.between("a chunk")?;
                 self.chunks += 1;

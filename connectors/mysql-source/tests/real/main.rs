@@ -10,6 +10,7 @@ mod accounts;
 mod catalogue;
 mod concurrent_writers;
 mod keyless_tables;
+mod keys_that_change;
 mod leadership;
 mod private_servers;
 mod restarts;

@@ -2,7 +2,8 @@ use super::super::packed::tests::one_of_each;
 use super::*;
 
 fn bound(values: Vec<OwnedValue>) -> KeyBound {
-    KeyBound { columns: (0..values.len()).map(|n| format!("c{n}")).collect(), values }
+    let names = |what: &str| (0..values.len()).map(|n| format!("{what}{n}")).collect();
+    KeyBound { columns: names("c"), orders: names("int"), values }
 }
 
 #[test]
@@ -13,9 +14,11 @@ fn bounds_survive_json() {
         .map(OwnedValue::from)
         .collect();
     let bound = bound(values);
-    let text = bound.to_json().to_string();
-    let back = serde_json::from_str(&text).ok().as_ref().and_then(KeyBound::from_json);
-    assert_eq!(back, Some(bound));
+    for bound in [KeyBound { orders: Vec::new(), ..bound.clone() }, bound] {
+        let text = bound.to_json().to_string();
+        let back = serde_json::from_str(&text).ok().as_ref().and_then(KeyBound::from_json);
+        assert_eq!(back, Some(bound));
+    }
 }
 
 #[test]
@@ -25,6 +28,7 @@ fn nonsense_is_no_bound() {
         "{}",
         "3",
         r#"[["a"]]"#,
+        r#"[["a",{"int":1},2]]"#,
         r#"[["a",{"int":1.5}]]"#,
         r#"[["a",{"bytes":"0g"}]]"#,
         r#"[["a",{}]]"#,

@@ -40,8 +40,11 @@ pub(crate) struct GivenUp {
 }
 
 impl Plan {
-    /// Reads a table once more that is known.
-    pub fn read_again(&mut self, table: &TableName, again: Again, rows_estimated: u64, row_bytes: u64) {
+    /// Reads a table once more that is known. Who asked before for it to be emptied still waits for that.
+    pub fn read_again(&mut self, table: &TableName, mut again: Again, rows_estimated: u64, row_bytes: u64) {
+        if let Reading::Again(before) = self.reading(table) {
+            again.empty_first |= before.empty_first && before.addressee == again.addressee;
+        }
         self.put(table.clone(), TableState::Pending, rows_estimated, row_bytes);
         self.asked(table, again);
     }
@@ -114,6 +117,8 @@ impl Plan {
         for table in tables {
             if let Some(entry) = self.tables.get_mut(&table) {
                 entry.restart = false;
+                entry.went_out = false;
+                entry.passed_by = false;
                 entry.again.take_if(|again| again.addressee.is_none());
                 progress.push(TableProgress {
                     table,

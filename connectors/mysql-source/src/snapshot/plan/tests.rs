@@ -58,12 +58,18 @@ fn block(prepared: &Prepared, ids: &[i64]) -> Block {
 }
 
 fn read(ids: &[i64], high: u64, last: bool) -> ChunkRead {
-    let last_key = ids.last().map(|id| KeyBound { columns: vec!["id".into()], values: vec![int(*id)] });
+    let last_key = ids.last().map(|id| behind(*id));
     ChunkRead { block: block(&prepared(true), ids), high: end(high), last_key, last, read_us: 1 }
 }
 
 fn int(id: i64) -> OwnedValue {
     OwnedValue::Plain(Value::Int(id))
+}
+
+fn behind(id: i64) -> KeyBound {
+    let prepared = prepared(true);
+    let paging = prepared.paging.unwrap_or_else(|| unreachable!());
+    paging.bound(&prepared.table, vec![int(id)])
 }
 
 fn key(id: i64) -> Vec<u8> {
@@ -219,7 +225,7 @@ fn an_alteration_discards_what_is_open() {
 #[test]
 fn a_table_with_another_key_begins_again() {
     let mut plan = Plan::new(limits());
-    let after = KeyBound { columns: vec!["old".into()], values: vec![int(5)] };
+    let after = KeyBound { columns: vec!["old".into()], ..behind(5) };
     plan.put(name(TABLE), TableState::Reading { after: Some(after), rows: 9 }, 0, 0);
     let Some((id, Work::Prepare(table))) = plan.next_work(Instant::now()) else { unreachable!() };
     plan.prepared(&table, id, Ok(prepared(true)));
@@ -229,15 +235,47 @@ fn a_table_with_another_key_begins_again() {
 #[test]
 fn a_table_that_loses_its_key_while_it_is_read_is_emptied_first() {
     let mut plan = Plan::new(limits());
-    let after = KeyBound { columns: vec!["id".into()], values: vec![int(5)] };
-    plan.put(name(TABLE), TableState::Reading { after: Some(after), rows: 9 }, 0, 0);
+    plan.put(name(TABLE), TableState::Reading { after: Some(behind(5)), rows: 9 }, 0, 0);
     plan.put(name("other"), TableState::Pending, 0, 0);
     for _ in 0..2 {
-        let Some((id, Work::Prepare(table))) = plan.next_work(Instant::now()) else { unreachable!() };
-        plan.prepared(&table, id, Ok(prepared(false)));
+        prepare(&mut plan, false);
     }
     let is_emptied = |table: &str| plan.tables.get(&name(table)).is_some_and(|entry| entry.restart);
     assert!(is_emptied(TABLE) && !is_emptied("other"), "what nobody has need not go");
+}
+
+/// Rows that the stream brought while it had a key are in its view once more.
+#[test]
+fn a_table_that_loses_its_key_while_it_waits_is_emptied_first() {
+    let mut waits = Plan::new(limits());
+    waits.put(name(TABLE), TableState::Pending, 0, 0);
+    let mut emptied_before = Plan::new(limits());
+    emptied_before.put(name(TABLE), TableState::Pending, 0, 0);
+    emptied_before.restart(&name(TABLE));
+    prepare(&mut emptied_before, true);
+    assert_eq!(emptied(&mut emptied_before), [name(TABLE)]);
+    for mut plan in [waits, emptied_before] {
+        assert_eq!(plan.meet_rows(&prepared(true).table), Passing::Open);
+        plan.altered(&name(TABLE));
+        prepare(&mut plan, false);
+        let (_, _batches) = open_view(&mut plan, 70);
+        assert!(plan.meet_view("binlog.000001", 70, Instant::now()).is_ok());
+        assert_eq!(emptied(&mut plan), [name(TABLE)]);
+    }
+    let mut his = done();
+    his.read_again(&name(TABLE), for_crm(), 0, 0);
+    prepare(&mut his, true);
+    assert_eq!(emptied(&mut his), [name(TABLE)]);
+    assert_eq!(his.meet_rows(&prepared(true).table), Passing::Open);
+    his.altered(&name(TABLE));
+    prepare(&mut his, false);
+    let (_, _batches) = open_view(&mut his, 70);
+    assert!(his.meet_view("binlog.000001", 70, Instant::now()).is_ok());
+    assert_eq!(
+        his.take_restarts().and_then(|r| r.addressee).as_deref(),
+        Some("crm"),
+        "of the others nothing goes"
+    );
 }
 
 #[test]
@@ -301,9 +339,25 @@ fn a_table_that_is_gone_is_done_once_the_stream_has_passed() {
     let Some((id, Work::Prepare(table))) = plan.next_work(Instant::now()) else { unreachable!() };
     plan.prepared(&table, id, Err(end(300)));
     assert!(plan.take_gone("binlog.000001", 299).is_none());
-    let gone = plan.take_gone("binlog.000001", 300).map(|progress| progress.state);
-    assert_eq!(gone, Some(TableState::Done { rows: 0 }));
+    let gone = plan.take_gone("binlog.000001", 300).unwrap_or_else(|| unreachable!());
+    assert_eq!(gone.progress.state, TableState::Done { rows: 0 });
+    assert!(!gone.is_there, "nothing of it was handed out");
     assert!(plan.is_complete());
+}
+
+#[test]
+fn what_an_earlier_run_may_have_handed_out_of_a_table_that_is_gone_goes() {
+    for state in [
+        TableState::Pending,
+        TableState::Reading { after: None, rows: 0 },
+        TableState::Reading { after: Some(behind(5)), rows: 5 },
+    ] {
+        let mut plan = Plan::new(limits());
+        plan.go_on(&TableProgress::of(name(TABLE), state.clone()), 0, 0);
+        let Some((id, Work::Prepare(table))) = plan.next_work(Instant::now()) else { unreachable!() };
+        plan.prepared(&table, id, Err(end(300)));
+        assert!(plan.take_gone("binlog.000001", 300).is_some_and(|gone| gone.is_there), "{state:?}");
+    }
 }
 
 #[test]
@@ -331,10 +385,27 @@ fn chunks_shrink_to_their_bytes() {
 fn rows_without_identity_are_hidden_until_their_view() {
     let mut plan = ready(false);
     let table = prepared(false).table;
-    assert!(plan.hides(&table));
-    assert!(!plan.hides(&prepared(true).table));
+    assert_eq!(plan.meet_rows(&table), Passing::Hidden(None));
+    assert_eq!(plan.meet_rows(&prepared(true).table), Passing::Open);
     plan.remove(&name(TABLE));
-    assert!(!plan.hides(&table));
+    assert_eq!(plan.meet_rows(&table), Passing::Open);
+}
+
+/// The consumer has a part of the table, and could not find a row in it that goes. That it must be emptied is stored
+/// with the first row that is hidden: if the key comes back, nothing else would tell.
+#[test]
+fn rows_without_identity_are_hidden_where_a_part_of_the_table_is_there() {
+    let mut plan = Plan::new(limits());
+    plan.put(name(TABLE), TableState::Reading { after: Some(behind(5)), rows: 5 }, 0, 0);
+    prepare(&mut plan, true);
+    let (id, _) = must(chunk(&mut plan));
+    let torn = TableProgress::of(name(TABLE), TableState::Reading { after: None, rows: 0 });
+    assert_eq!(plan.meet_rows(&prepared(false).table), Passing::Hidden(Some(torn)));
+    assert_eq!(plan.meet_rows(&prepared(false).table), Passing::Hidden(None));
+    plan.chunk_read(&name(TABLE), id, read(&[6, 7], 500, true));
+    assert!(take(&mut plan, 500).is_none(), "a chunk that may lack the row came");
+    assert_eq!(emptied(&mut plan), [name(TABLE)]);
+    assert_eq!(must(chunk(&mut plan)).1, None);
 }
 
 fn open_view(plan: &mut Plan, high: u64) -> (ReadId, tokio::sync::mpsc::Sender<Result<ViewBatch>>) {
@@ -432,6 +503,15 @@ fn prepare(plan: &mut Plan, keyed: bool) {
     plan.prepared(&table, id, Ok(prepared(keyed)));
 }
 
+#[test]
+fn who_asked_for_it_to_be_emptied_gets_that_though_another_asks_for_less() {
+    let mut plan = done();
+    plan.read_again(&name(TABLE), Again { empty_first: true, ..Again::default() }, 0, 0);
+    plan.read_again(&name(TABLE), Again::default(), 0, 0);
+    prepare(&mut plan, true);
+    assert_eq!(emptied(&mut plan), [name(TABLE)]);
+}
+
 fn for_crm() -> Again {
     Again { addressee: Some("crm".into()), empty_first: true, ..Again::default() }
 }
@@ -460,7 +540,11 @@ fn rows_without_identity_are_shown_until_the_table_is_emptied_for_them() {
     let mut plan = done();
     plan.read_again(&name(TABLE), Again::default(), 0, 0);
     prepare(&mut plan, false);
-    assert!(!plan.hides(&prepared(false).table), "the consumer has the table: its changes go on");
+    assert_eq!(
+        plan.meet_rows(&prepared(false).table),
+        Passing::Open,
+        "the consumer has the table: its changes go on"
+    );
     assert!(emptied(&mut plan).is_empty(), "not before the view is served");
     let (_, _batches) = open_view(&mut plan, 70);
     assert!(plan.meet_view("binlog.000001", 70, Instant::now()).is_ok());
@@ -502,7 +586,7 @@ fn what_one_asked_for_is_emptied_for_him_alone_and_begins_again_after_a_restart(
     prepare(&mut after, true);
     assert_eq!(emptied(&mut after), [name(TABLE)]);
     let mut later = Plan::new(limits());
-    let bound = KeyBound { columns: vec!["id".into()], values: vec![int(5)] };
+    let bound = behind(5);
     later.put(name(TABLE), TableState::Reading { after: Some(bound.clone()), rows: 5 }, 0, 0);
     later.asked(&name(TABLE), for_crm());
     prepare(&mut later, true);

@@ -10,6 +10,7 @@ fn every_state_survives_its_json() {
     let after = KeyBound {
         columns: vec!["id".into(), "name".into()],
         values: vec![OwnedValue::Plain(Value::UInt(u64::MAX)), OwnedValue::Text("ä".into())],
+        orders: vec!["bigint unsigned DESC".into(), "varchar(9) latin1 latin1_bin".into()],
     };
     for state in [
         TableState::Pending,
@@ -36,9 +37,23 @@ fn an_older_program_refuses_what_was_asked_for() {
     assert!(asked.to_json().contains("\"version\":2"));
 }
 
+/// As a program wrote it that did not know of orders.
+#[test]
+fn a_key_without_its_order_is_read_and_an_older_program_refuses_one_with_it() {
+    let older =
+        r#"{"version":1,"database":"a","table":"t","state":"reading","after":[["id",{"int":5}]],"rows":9}"#;
+    let read = TableProgress::from_json(older).map(|progress| progress.state);
+    let (columns, values) = (vec!["id".into()], vec![OwnedValue::Plain(Value::Int(5))]);
+    let after = KeyBound { columns, values, orders: Vec::new() };
+    assert_eq!(read.ok(), Some(TableState::Reading { after: Some(after.clone()), rows: 9 }));
+    let newer = KeyBound { orders: vec!["int".into()], ..after };
+    let newer = progress(TableState::Reading { after: Some(newer), rows: 9 });
+    assert!(newer.to_json().contains("\"version\":3"));
+}
+
 #[test]
 fn another_version_is_named() {
-    let text = progress(TableState::Pending).to_json().replace("\"version\":1", "\"version\":3");
+    let text = progress(TableState::Pending).to_json().replace("\"version\":1", "\"version\":4");
     assert_eq!(TableProgress::from_json(&text).err().map(|e| e.kind()), Some(Kind::UnknownVersion));
 }
 

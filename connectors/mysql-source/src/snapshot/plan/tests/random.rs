@@ -2,7 +2,8 @@
 //! the end is what the table holds, and the plan never contradicts itself.
 //!
 //! `tests/model` looks at all orders of the algorithm's steps; here it is the code, with what a model leaves out:
-//! readers that fail at any step, and tables that are altered under them.
+//! readers that fail at any step, tables that are altered under them, so that the order of the key turns round or the key
+//! is lost or comes, and a source that ends and goes on where it was stored.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,9 @@ use super::*;
 
 /// Keys and the versions of their rows.
 type Rows = BTreeMap<i64, u64>;
+
+/// Rows with how often they are there: without a key the consumer cannot tell them apart.
+type Bag = BTreeMap<(i64, u64), u32>;
 
 const KEYS: i64 = 10;
 const CHUNK_ROWS: u64 = 3;
@@ -24,14 +28,42 @@ enum Logged {
     /// A row's new version; `None`: it is deleted.
     Row(i64, Option<u64>),
     /// The table has another shape.
-    Altered,
+    Altered(Key),
+}
+
+/// What tells rows apart, and in which order they lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Key {
+    Ascending,
+    Descending,
+    None,
+}
+
+impl Key {
+    fn prepared(self) -> Prepared {
+        let mut table = orders(&[(0, self == Self::Descending)], None);
+        table.name = name(TABLE);
+        if self == Self::None {
+            table.keys.clear();
+        }
+        Prepared { paging: Paging::of(&table), table: Arc::new(table), ..prepared(true) }
+    }
 }
 
 /// A piece of work that a reader has begun.
 #[derive(Debug)]
 enum Reader {
-    Prepare { id: ReadId, since: usize },
+    Prepare {
+        id: ReadId,
+        since: usize,
+    },
     Chunk(Reading),
+    /// Where its low mark was taken, once it was.
+    View {
+        id: ReadId,
+        since: usize,
+        low: Option<usize>,
+    },
 }
 
 #[derive(Debug)]
@@ -56,7 +88,12 @@ struct World {
     /// So many the stream has delivered.
     delivered: usize,
     readers: Vec<Reader>,
-    consumer: Rows,
+    /// The rows of the view that is open.
+    viewed: Option<(Prepared, Vec<(i64, u64)>)>,
+    /// Holds the view's channel open.
+    views: Vec<tokio::sync::mpsc::Sender<Result<ViewBatch>>>,
+    consumer: Bag,
+    stored: TableProgress,
     failures: u32,
 }
 
@@ -65,8 +102,9 @@ type Step = Result<()>;
 
 impl World {
     fn new() -> Self {
-        let mut plan = Plan::new(Limits { chunk_rows: CHUNK_ROWS, readers: 2, ..limits() });
+        let mut plan = Self::plan();
         plan.put(name(TABLE), TableState::Pending, 10, 0);
+        let stored = plan.progress_of(&name(TABLE)).unwrap_or_else(|| unreachable!());
         let log =
             (0..KEYS).step_by(2).map(|key| Logged::Row(key, Some(key.unsigned_abs()))).collect::<Vec<_>>();
         let there = log.len();
@@ -76,9 +114,26 @@ impl World {
             shown: there,
             delivered: there,
             readers: Vec::new(),
-            consumer: Rows::new(),
+            viewed: None,
+            views: Vec::new(),
+            consumer: Bag::new(),
+            stored,
             failures: 0,
         }
+    }
+
+    fn plan() -> Plan {
+        Plan::new(Limits { chunk_rows: CHUNK_ROWS, readers: 2, ..limits() })
+    }
+
+    /// The source ends, and goes on where it was stored.
+    fn restart(&mut self) {
+        self.plan = Self::plan();
+        self.plan.go_on(&self.stored, 0, 0);
+        self.stored = self.plan.progress_of(&name(TABLE)).unwrap_or_else(|| unreachable!());
+        self.readers.clear();
+        self.viewed = None;
+        self.failures = 0;
     }
 
     /// The table after so many transactions.
@@ -88,7 +143,7 @@ impl World {
             match logged {
                 Logged::Row(key, Some(version)) => _ = rows.insert(*key, *version),
                 Logged::Row(key, None) => _ = rows.remove(key),
-                Logged::Altered => {}
+                Logged::Altered(_) => {}
             }
         }
         rows
@@ -96,8 +151,14 @@ impl World {
 
     /// How often it was altered.
     fn shape(&self, count: usize) -> ShapeId {
-        let alterations = self.log[..count].iter().filter(|logged| matches!(logged, Logged::Altered));
+        let alterations = self.log[..count].iter().filter(|logged| matches!(logged, Logged::Altered(_)));
         ShapeId(alterations.count() as u64)
+    }
+
+    /// Its key then.
+    fn key(&self, count: usize) -> Key {
+        let of = |logged: &Logged| if let Logged::Altered(key) = logged { Some(*key) } else { None };
+        self.log[..count].iter().rev().find_map(of).unwrap_or(Key::Ascending)
     }
 
     fn pos(count: usize) -> u64 {
@@ -113,7 +174,12 @@ impl World {
     fn step(&mut self, choice: u8) -> Step {
         match choice % 16 {
             0..=2 => self.write(choice / 16),
-            3 if self.log.len().is_multiple_of(5) => self.log.push(Logged::Altered),
+            3 if self.log.len().is_multiple_of(3) => {
+                self.log.push(Logged::Altered(
+                    [Key::Ascending, Key::Descending, Key::None][usize::from(choice / 16 % 3)],
+                ));
+            }
+            3 if choice / 16 == 15 => self.restart(),
             4 | 5 => self.shown = (self.shown + 1).min(self.log.len()),
             6..=8 => self.deliver()?,
             9 | 10 => self.dispatch(),
@@ -137,44 +203,86 @@ impl World {
             return Ok(());
         }
         let logged = self.log[self.delivered];
+        let before = self.table(self.delivered);
         self.delivered += 1;
         let (table, by) = (name(TABLE), gtid(self.delivered as u64));
         match logged {
-            Logged::Altered => self.plan.altered(&table),
+            Logged::Altered(_) => self.plan.altered(&table),
             Logged::Row(changed, version) => {
+                self.plan.touch_view(&table, Some(&by));
                 if self.plan.watches(&table, Some(&by)) {
                     self.plan.touch(&table, Some(&by), &key(changed));
                 }
-                match version {
-                    Some(version) => _ = self.consumer.insert(changed, version),
-                    None => _ = self.consumer.remove(&changed),
+                let keyed = self.key(self.delivered) != Key::None;
+                match self.plan.meet_rows(&prepared(keyed).table) {
+                    Passing::Open => self.apply(changed, before.get(&changed).copied(), version, keyed),
+                    Passing::Hidden(Some(progress)) => self.stored = progress,
+                    Passing::Hidden(None) => {}
                 }
             }
         }
         Ok(())
     }
 
+    /// A row's change, as a consumer applies it: by its key, or as one of several that are equal.
+    fn apply(&mut self, changed: i64, before: Option<u64>, after: Option<u64>, keyed: bool) {
+        if keyed {
+            self.consumer.retain(|(key, _), _| *key != changed);
+        } else if let Some(before) = before {
+            let count = self.consumer.get_mut(&(changed, before));
+            *count.unwrap_or_else(|| unreachable!("a row goes that is not there")) -= 1;
+            self.consumer.retain(|_, count| *count > 0);
+        }
+        if let Some(after) = after {
+            *self.consumer.entry((changed, after)).or_default() += 1;
+        }
+    }
+
     /// What is due goes out.
     fn between(&mut self) -> Step {
         while let Some(chunk) = self.plan.take_ready("binlog.000001", Self::pos(self.delivered))? {
-            for row in chunk.rows() {
-                let (mut id, mut version) = (0, 0);
-                cdc_sdk::Row::visit(&row, |at, value| {
-                    match (at, value) {
-                        (0, Value::Int(number)) => id = number,
-                        (1, Value::Enum(number)) => version = u64::from(number),
-                        (2, _) => {}
-                        other => unreachable!("{other:?}"),
-                    }
-                    Ok(())
-                })?;
-                self.consumer.insert(id, version);
-            }
+            self.take(&chunk)?;
         }
+        self.plan.meet_view("binlog.000001", Self::pos(self.delivered), Instant::now())?;
         if let Some(restarts) = self.plan.take_restarts() {
             assert!(!restarts.progress.is_empty());
             self.consumer.clear();
+            self.stored = restarts.progress[0].clone();
         }
+        if self.plan.served().is_some() {
+            let (prepared, rows) = self.viewed.take().unwrap_or_else(|| unreachable!());
+            for (row, last) in rows.iter().map(|row| (Some(row), false)).chain([(None, true)]) {
+                let block = versions(&prepared, row.map_or(&[], std::slice::from_ref));
+                let chunk = self.plan.take_batch(ViewBatch {
+                    prepared: prepared.clone(),
+                    block,
+                    last,
+                    read_us: 1,
+                })?;
+                self.take(&chunk)?;
+            }
+            self.plan.end_view()?;
+        }
+        Ok(())
+    }
+
+    /// Rows that the snapshot read.
+    fn take(&mut self, chunk: &Chunk) -> Step {
+        let keyed = chunk.table.identity().is_some();
+        for row in chunk.rows() {
+            let (mut id, mut version) = (0, 0);
+            cdc_sdk::Row::visit(&row, |at, value| {
+                match (at, value) {
+                    (0, Value::Int(number)) => id = number,
+                    (1, Value::Enum(number)) => version = u64::from(number),
+                    (2, _) => {}
+                    other => unreachable!("{other:?}"),
+                }
+                Ok(())
+            })?;
+            self.apply(id, None, Some(version), keyed);
+        }
+        self.stored = chunk.progress.clone();
         Ok(())
     }
 
@@ -198,7 +306,7 @@ impl World {
                     selected,
                 }));
             }
-            Some((_, work)) => unreachable!("{work:?}"),
+            Some((id, Work::View(_))) => self.readers.push(Reader::View { id, since, low: None }),
         }
     }
 
@@ -212,17 +320,28 @@ impl World {
         let table = name(TABLE);
         match reader {
             Reader::Prepare { id, since } if since <= self.shown => {
-                let shape = self.shape(self.shown);
-                self.plan.prepared(&table, id, Ok(Prepared { shape, ..prepared(true) }));
+                let (shape, key) = (self.shape(self.shown), self.key(self.shown));
+                self.plan.prepared(&table, id, Ok(Prepared { shape, ..key.prepared() }));
+            }
+            Reader::View { id, since, low: None } if since <= self.shown => {
+                self.readers.insert(at, Reader::View { id, since, low: Some(self.shown) });
+            }
+            Reader::View { id, low: Some(low), .. } => {
+                let rows = self.table(self.shown).into_iter().collect();
+                let (sender, batches) = tokio::sync::mpsc::channel(1);
+                let high = end(Self::pos(self.log.len()));
+                self.plan.view_open(id, ViewOpen { low: Some(Self::set(low)), high, batches });
+                self.viewed = Some((Key::None.prepared(), rows));
+                self.views.push(sender);
             }
             Reader::Chunk(mut reading) if reading.since <= self.shown => {
                 if !reading.marked {
                     reading.marked = true;
                     self.plan.low_mark(&table, reading.id, Self::set(self.shown));
                 } else if let Some((rows, last)) = reading.selected.take() {
-                    let last_key = rows
-                        .last()
-                        .map(|(id, _)| KeyBound { columns: vec!["id".into()], values: vec![int(*id)] });
+                    let Prepared { table: of, paging, .. } = &reading.prepared;
+                    let bound = |(id, _): &(i64, u64)| paging.as_ref().map(|p| p.bound(of, vec![int(*id)]));
+                    let last_key = rows.last().and_then(bound);
                     let block = versions(&reading.prepared, &rows);
                     let high = end(Self::pos(self.log.len()));
                     self.plan.chunk_read(
@@ -232,7 +351,7 @@ impl World {
                     );
                     self.failures = 0;
                     return Ok(());
-                } else if reading.prepared.shape != self.shape(self.shown) {
+                } else if self.key(self.shown) == Key::None {
                     return self.failed(reading.id, Kind::RowMismatch);
                 } else {
                     reading.selected = Some(self.select(&reading));
@@ -249,8 +368,18 @@ impl World {
             OwnedValue::Plain(Value::Int(id)) => *id,
             other => unreachable!("{other:?}"),
         });
-        let rows = self.table(self.shown).into_iter().filter(|(id, _)| after.is_none_or(|after| *id > after));
-        let rows: Vec<_> = rows.take(usize::try_from(reading.rows_max).unwrap_or_default()).collect();
+        // In the order in which the reader asks for them, whichever key the table has.
+        let down = reading.prepared.table.keys[0].parts[0].descending;
+        let mut rows: Vec<_> = self.table(self.shown).into_iter().collect();
+        if down {
+            rows.reverse();
+        }
+        let further = |id: i64| after.is_none_or(|after| if down { id < after } else { id > after });
+        let rows: Vec<_> = rows
+            .into_iter()
+            .filter(|(id, _)| further(*id))
+            .take(usize::try_from(reading.rows_max).unwrap_or_default())
+            .collect();
         let last = (rows.len() as u64) < reading.rows_max;
         (rows, last)
     }
@@ -261,7 +390,7 @@ impl World {
             return Ok(());
         }
         let id = match self.readers.remove(which % self.readers.len()) {
-            Reader::Prepare { id, .. } => id,
+            Reader::Prepare { id, .. } | Reader::View { id, .. } => id,
             Reader::Chunk(reading) => reading.id,
         };
         self.failed(id, Kind::MysqlUnreachable)
@@ -311,7 +440,10 @@ proptest! {
         let mut world = World::new();
         let run = choices.iter().try_for_each(|choice| world.step(*choice)).and_then(|()| world.finish());
         match run {
-            Ok(()) => prop_assert_eq!(&world.consumer, &world.table(world.log.len())),
+            Ok(()) => {
+                let there = world.table(world.log.len()).into_iter().map(|row| (row, 1)).collect::<Bag>();
+                prop_assert_eq!(&world.consumer, &there);
+            }
             Err(error) => prop_assert!(error.kind() != Kind::Bug, "{error}"),
         }
     }
