@@ -177,7 +177,12 @@ impl<R: Row + Clone + Send + Sync + 'static> Parallel<R> {
             self.alone = self.alone.saturating_sub(1);
             return self.one_by_one(vec![batch]).await;
         }
+        let before = self.sink.table_changes();
         let reach = self.reach(&batch).await?;
+        if self.sink.table_changes() != before {
+            // Some of its plans may be of a table from before the change.
+            return self.one_by_one(vec![batch]).await;
+        }
         while self.idle.is_empty() || self.work.iter().any(|other| other.reach.meets(&reach)) {
             self.end_first().await?;
         }

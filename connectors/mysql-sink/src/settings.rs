@@ -142,6 +142,18 @@ impl Settings {
             .hint(format!("{way}; or choose columns of the table's primary key only, at the source")))
     }
 
+    /// Speaks of routes by which several tables of the source may get one name: that of a second one is refused, but only
+    /// when its first event comes.
+    pub(crate) fn warn_of_routes(&self) {
+        for route in self.routes.iter().filter(|route| route.merges()) {
+            tracing::warn!(
+                from = %route.from,
+                to = %route.to,
+                "a route may lead several tables into one; the sink stops when a second one comes"
+            );
+        }
+    }
+
     /// Where the rows of a source table go.
     ///
     /// # Errors

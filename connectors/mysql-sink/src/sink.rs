@@ -16,7 +16,7 @@ use crate::fold::{Folded, fold};
 use crate::ledger::{self, Ledger, Progress, Registration};
 use crate::session::{Leader, Purpose, Session};
 use crate::settings::Settings;
-use crate::tables::{Plan, Tables};
+use crate::tables::{Plan, ROUNDS_MAX, Tables, strange_keys_named};
 
 /// How often a batch that the destination rolled back (deadlock, lock wait) is tried before that is an error.
 const ATTEMPTS_MAX: u32 = 5;
@@ -75,6 +75,7 @@ impl Sink {
     }
 
     async fn lead(settings: Settings, leader: Leader) -> Result<Self> {
+        settings.warn_of_routes();
         let ledger = settings.ledger();
         let mut tables = Session::connect(&settings.endpoint, Purpose::Tables).await?;
         ledger::create(&ledger, &mut tables).await?;
@@ -245,7 +246,12 @@ impl Sink {
 
     /// The plan of a table; makes or changes the destination's as the settings allow.
     pub(crate) async fn plan(&mut self, table: &Arc<Table>) -> Result<Arc<Plan>> {
-        self.tables.plan(&self.settings, table).await
+        self.tables.plan(&self.settings, table, 0).await
+    }
+
+    /// How often a table was changed: plans that were made before are stale.
+    pub(crate) fn table_changes(&self) -> u64 {
+        self.tables.changes()
     }
 
     /// What moves the ledger from one place to the next.
@@ -300,6 +306,7 @@ impl Sink {
     async fn attempts<R: Row + Sync>(&mut self, batch: &Batch<R>, aside: &Aside) -> Result<Applied> {
         let mut pause = PAUSE_FIRST;
         let mut attempt = 1;
+        let mut looked_again = false;
         loop {
             let mut folded = match aside.is_empty() {
                 true => fold(&batch.changes)?,
@@ -317,7 +324,18 @@ impl Sink {
                     pause *= 4;
                     attempt += 1;
                 }
-                other => return other,
+                // Somebody else has changed the table.
+                Err(error) if error.kind() == Kind::TableMismatch && self.state == State::Idle => {
+                    let undone = self.data.command("ROLLBACK").await;
+                    undone.map_err(|r| r.into_error("a batch was rolled back"))?;
+                    if looked_again || !self.tables.look_again(&plans).await? {
+                        return Err(error);
+                    }
+                    tracing::info!(%error, "the destination's tables are looked at again");
+                    looked_again = true;
+                }
+                Err(error) => return Err(strange_keys_named(error, &plans)),
+                applied => return applied,
             }
         }
     }
@@ -326,14 +344,22 @@ impl Sink {
         error.kind() == Kind::Conflict && self.state == State::Idle
     }
 
+    /// All of them made after the last change of a table: one that was made before may lack a key or a column.
     async fn plans<R>(&mut self, folded: &Folded<'_, R>) -> Result<Plans> {
-        let mut plans = Vec::with_capacity(folded.tables.len());
-        for table in &folded.tables {
-            let mut of_table = Vec::with_capacity(table.schemas.len());
-            for schema in &table.schemas {
-                of_table.push(self.tables.plan(&self.settings, schema).await?);
+        let mut plans = Vec::new();
+        for round in 0..ROUNDS_MAX {
+            let before = self.tables.changes();
+            plans = Vec::with_capacity(folded.tables.len());
+            for table in &folded.tables {
+                let mut of_table = Vec::with_capacity(table.schemas.len());
+                for schema in &table.schemas {
+                    of_table.push(self.tables.plan(&self.settings, schema, round).await?);
+                }
+                plans.push(of_table);
             }
-            plans.push(of_table);
+            if self.tables.changes() == before {
+                break;
+            }
         }
         Ok(plans)
     }
@@ -418,7 +444,7 @@ impl Sink {
         let truncates = batch.changes.iter().filter(|c| c.op == Op::Truncate);
         let emptied: Vec<_> = truncates.filter(|c| !stays(c)).collect();
         for change in emptied {
-            let target = self.settings.target(&change.table.name)?;
+            let target = self.tables.target(&self.settings, &change.table.name).await?;
             if self.tables.has(&target).await? {
                 match self.data.command(&format!("TRUNCATE TABLE {}", target.sql())).await {
                     Ok(_) => {}
@@ -428,7 +454,7 @@ impl Sink {
                     }
                 }
             }
-            self.tables.plan(&self.settings, &change.table).await?;
+            self.tables.plan(&self.settings, &change.table, 0).await?;
         }
         self.execute("START TRANSACTION").await?;
         let mut applied = Applied::default();

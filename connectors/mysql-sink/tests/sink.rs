@@ -45,11 +45,17 @@ mod one_sink_leads;
 #[path = "sink/replay_converges.rs"]
 mod replay_converges;
 #[cfg(test)]
+#[path = "sink/rows_of_older_schemas.rs"]
+mod rows_of_older_schemas;
+#[cfg(test)]
 #[path = "sink/tables_are_made_exactly.rs"]
 mod tables_are_made_exactly;
 #[cfg(test)]
 #[path = "sink/tables_evolve.rs"]
 mod tables_evolve;
+#[cfg(test)]
+#[path = "sink/tables_take_other_shapes.rs"]
+mod tables_take_other_shapes;
 #[cfg(test)]
 #[path = "sink/truncate.rs"]
 mod truncate;

@@ -36,3 +36,35 @@ impl fmt::Display for TableName {
 pub fn quoted(identifier: &str) -> String {
     format!("`{}`", identifier.replace('`', "``"))
 }
+
+/// Whether MySQL takes two names of columns or keys for one: it compares them without case, letter by letter, and
+/// that beyond ASCII, too.
+pub fn is_same_name(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other)
+        || !(one.is_ascii() && other.is_ascii()) && one.chars().map(small).eq(other.chars().map(small))
+}
+
+/// The small letter. Where that is several (`İ`), MySQL takes the first.
+fn small(letter: char) -> char {
+    match letter {
+        // Younger than the table of letters by which MySQL compares names.
+        'ẞ' => letter,
+        _ => letter.to_lowercase().next().unwrap_or(letter),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_same_name;
+
+    #[test]
+    fn names_are_compared_as_mysql_compares_them() {
+        for (one, other) in [("id", "ID"), ("Ä", "ä"), ("Σ", "σ"), ("İ", "i"), ("é1", "É1")] {
+            assert!(is_same_name(one, other) && is_same_name(other, one), "{one} {other}");
+        }
+        for (one, other) in [("a", "ä"), ("ς", "σ"), ("ı", "i"), ("ß", "ẞ"), ("id", "id2"), ("ä", "äb")]
+        {
+            assert!(!is_same_name(one, other) && !is_same_name(other, one), "{one} {other}");
+        }
+    }
+}

@@ -132,6 +132,13 @@ impl Route {
         .hint("each * or ? of a part of `to` takes what the same one of that part of `from` matched"))
     }
 
+    /// Whether `from` has wildcards that leave no trace in the names on the destination: several tables may get one name.
+    pub fn merges(&self) -> bool {
+        let loses =
+            |from: &Part, to: &Part| [Glyph::Any, Glyph::One].iter().any(|&g| to.count(g) < from.count(g));
+        loses(&self.from.database, &self.to.database) || loses(&self.from.table, &self.to.table)
+    }
+
     /// The destination's name: each wildcard of a part of `to` takes what the same one
     /// of that part of `from` matched (the first `*` as little as it can, and so on).
     /// `None` if `from` does not match.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::column::Column;
-use crate::name::TableName;
+use crate::name::{TableName, is_same_name};
 
 /// A table as it was when a row of it was written.
 ///
@@ -172,9 +172,10 @@ impl Table {
             .filter(move |k| k.kind == KeyKind::Unique && (k.is_partial() || k.columns() != identity))
     }
 
-    /// The index of a column by its name (MySQL compares column names without case).
+    /// The index of a column by its name, as MySQL compares names.
     pub fn column_index(&self, name: &str) -> Option<usize> {
-        self.columns.iter().position(|c| c.name.eq_ignore_ascii_case(name))
+        let exact = self.columns.iter().position(|c| c.name == name);
+        exact.or_else(|| self.columns.iter().position(|c| is_same_name(&c.name, name)))
     }
 
     /// The columns of a unique key that tells all rows apart: whole, and none of them takes NULL.

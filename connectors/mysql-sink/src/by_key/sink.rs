@@ -15,7 +15,7 @@ use crate::fold::{Folded, fold};
 use crate::ledger::{self, Ledger, Registration};
 use crate::session::{Purpose, Refusal, Session};
 use crate::settings::Settings;
-use crate::tables::{Plan, Tables};
+use crate::tables::{Plan, ROUNDS_MAX, Tables};
 
 /// How often a batch that the destination rolled back (deadlock, lock wait) is tried before that is an error.
 const ATTEMPTS_MAX: u32 = 6;
@@ -57,6 +57,7 @@ impl KeySink {
     /// # Errors
     /// The destination cannot be reached or refuses; the ledger is one of whole cuts that cannot be taken over.
     pub async fn open(settings: Settings) -> Result<Self> {
+        settings.warn_of_routes();
         let ledger = settings.ledger();
         let mut tables = Session::connect(&settings.endpoint, Purpose::Tables).await?;
         ledger::create(&ledger, &mut tables).await?;
@@ -149,6 +150,7 @@ impl KeySink {
         let mut lost = Vec::new();
         let mut attempt = 1;
         let mut pause = PAUSE_FIRST;
+        let mut looked_again = false;
         while !batch.steps.is_empty() {
             match self.attempt(&batch).await {
                 Ok(Tried::Done(applied)) => return Ok(KeyApplied { applied, lost }),
@@ -164,10 +166,34 @@ impl KeySink {
                     pause *= 2;
                     attempt += 1;
                 }
+                // Another sink of the name may have changed the table for rows of another schema.
+                Err(error)
+                    if !looked_again && matches!(error.kind(), Kind::TableMismatch | Kind::RowRefused) =>
+                {
+                    self.roll_back().await?;
+                    looked_again = true;
+                    if !self.look_again(&batch).await? {
+                        return Err(error);
+                    }
+                    tracing::info!(%error, "the destination's tables are looked at again");
+                }
                 Err(error) => return Err(self.abandon(error).await),
             }
         }
         Ok(KeyApplied { applied: Applied::default(), lost })
+    }
+
+    /// Forgets the plans of a batch. `false` where the batch had none.
+    async fn look_again<R: Row>(&mut self, batch: &KeyBatch<R>) -> Result<bool> {
+        let plans: Vec<Arc<Plan>> =
+            batch.changes.iter().filter_map(|c| self.tables.known(&c.table)).collect();
+        let mut tables: Vec<Arc<Plan>> = Vec::new();
+        for plan in plans {
+            if !tables.iter().any(|known| known.target == plan.target) {
+                tables.push(plan);
+            }
+        }
+        Ok(!tables.is_empty() && self.tables.look_again(&[tables]).await?)
     }
 
     /// One attempt: the compare-and-sets, then rows, each answer checked, then COMMIT.
@@ -239,10 +265,10 @@ impl KeySink {
     }
 
     async fn try_empty<R: Row + Sync>(&mut self, emptying: &Emptying<R>) -> Result<Tried> {
-        let target = self.settings.target(&emptying.change.table.name)?;
+        let target = self.tables.target(&self.settings, &emptying.change.table.name).await?;
         // One that is there is changed with the rows that follow: what its columns hold may be none of their new types'.
         if !self.tables.has(&target).await? {
-            self.plan(&emptying.change.table).await?;
+            self.plan(&emptying.change.table, 0).await?;
         }
         let lost = self.fence(std::iter::once((&emptying.step, false))).await?;
         if !lost.is_empty() {
@@ -317,20 +343,28 @@ impl KeySink {
         self.tables.close().await;
     }
 
+    /// All of them made after the last change of a table: one that was made before may lack a column.
     async fn plans<R>(&mut self, folded: &Folded<'_, R>) -> Result<Plans> {
-        let mut plans = Vec::with_capacity(folded.tables.len());
-        for table in &folded.tables {
-            let mut of_table = Vec::with_capacity(table.schemas.len());
-            for schema in &table.schemas {
-                of_table.push(self.plan(schema).await?);
+        let mut plans = Vec::new();
+        for round in 0..ROUNDS_MAX {
+            let before = self.tables.changes();
+            plans = Vec::with_capacity(folded.tables.len());
+            for table in &folded.tables {
+                let mut of_table = Vec::with_capacity(table.schemas.len());
+                for schema in &table.schemas {
+                    of_table.push(self.plan(schema, round).await?);
+                }
+                plans.push(of_table);
             }
-            plans.push(of_table);
+            if self.tables.changes() == before {
+                break;
+            }
         }
         Ok(plans)
     }
 
     /// The plan of a table; of several sinks one at a time makes or changes tables.
-    async fn plan(&mut self, table: &Arc<Table>) -> Result<Arc<Plan>> {
+    async fn plan(&mut self, table: &Arc<Table>, round: usize) -> Result<Arc<Plan>> {
         if let Some(plan) = self.tables.known(table) {
             return Ok(plan);
         }
@@ -338,7 +372,7 @@ impl KeySink {
         if !others.is_empty() && self.settings.schema.changes() {
             return Err(has_unique_keys(&table.name.to_string(), &others));
         }
-        let plan = self.tables.plan_in_turn(&self.settings, table).await?;
+        let plan = self.tables.plan_in_turn(&self.settings, table, round).await?;
         if plan.can_collide() {
             let others: Vec<&str> = plan.unique_names.iter().map(String::as_str).collect();
             return Err(has_unique_keys(&plan.target.to_string(), &others));

@@ -107,7 +107,7 @@ pub(super) fn kind(code: u16) -> Kind {
         }
         // A duplicate of a unique key; the upsert's guard (a subquery with two rows).
         DUPLICATE | 1242 | 1586 | 1859 => Kind::Divergence,
-        // NULL, range, truncation, wrong value, no default, character, length, geometry, JSON, SRID,
+        // NULL, range, truncation, wrong value, character, length, geometry, JSON, SRID,
         // CHECK constraint, foreign key, arithmetic, size of a packet or row, vectors.
         1048
         | PACKET_TOO_LARGE
@@ -116,7 +116,6 @@ pub(super) fn kind(code: u16) -> Kind {
         | 1264
         | 1265
         | 1292
-        | 1364
         | 1366
         | 1367
         | 1406
@@ -138,7 +137,8 @@ pub(super) fn kind(code: u16) -> Kind {
         | 4025
         | 6136..=6140 => Kind::RowRefused,
         // The table, a column or the column count is not what it was.
-        1054 | 1109 | 1136 | NO_SUCH_TABLE | 1049 | 1412 => Kind::TableMismatch,
+        // So is one with a column that rows know nothing of and that has no default.
+        1054 | 1109 | 1136 | 1364 | NO_SUCH_TABLE | 1049 | 1412 => Kind::TableMismatch,
         _ => Kind::MysqlRefused,
     }
 }

@@ -50,3 +50,17 @@ fn a_row_that_goes_from_partition_to_partition_is_not_for_every_sink() {
         assert!(settings.check_record_key(&people(&[0])).is_ok(), "{said}");
     }
 }
+
+#[test]
+fn routes_that_may_lead_several_tables_into_one() {
+    let route = |from: &str, to: &str| {
+        let pattern = |text: &str| cdc_sdk::pattern::Pattern::parse(text).unwrap();
+        cdc_sdk::pattern::Route::new(pattern(from), pattern(to)).unwrap()
+    };
+    for (from, to) in [("x.*", "x.all"), ("*.t", "x.t"), ("x.a?_*", "x.*")] {
+        assert!(route(from, to).merges(), "{from} {to}");
+    }
+    for (from, to) in [("x.*", "y.*"), ("x.a", "y.b"), ("*.t?", "*.u?")] {
+        assert!(!route(from, to).merges(), "{from} {to}");
+    }
+}

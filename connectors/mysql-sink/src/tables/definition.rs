@@ -9,6 +9,8 @@ use cdc_sdk::name::quoted;
 use cdc_sdk::table::{Key, KeyKind, KeyOn, KeyPart};
 use cdc_sdk::{Column, Table, TableName};
 
+use super::catalogue::Actual;
+
 /// The statement that creates the table.
 pub(crate) fn create_table(table: &Table, target: &TableName) -> String {
     let columns = table.columns.iter().map(|c| column(&without_the_tables_collation(table, c)));
@@ -69,6 +71,35 @@ pub(crate) fn column(column: &Column) -> String {
     sql
 }
 
+/// A column of the destination as it is, but with or without NULL and with this default.
+pub(crate) fn actual(actual: &Actual, nullable: bool, default: Option<&str>) -> String {
+    let mut sql = format!("{} {}", quoted(&actual.name), actual.type_text);
+    if let Some(charset) = &actual.charset {
+        sql.push_str(&format!(" CHARACTER SET {charset}"));
+    }
+    if let Some(collation) = &actual.collation {
+        sql.push_str(&format!(" COLLATE {collation}"));
+    }
+    if let Some(expression) = &actual.expression {
+        let kind = if actual.stored { "STORED" } else { "VIRTUAL" };
+        sql.push_str(&format!(" GENERATED ALWAYS AS ({expression}) {kind}"));
+    }
+    sql.push_str(if nullable { " NULL" } else { " NOT NULL" });
+    if let Some(srid) = actual.srid {
+        sql.push_str(&format!(" SRID {srid}"));
+    }
+    if let Some(default) = default {
+        sql.push_str(&format!(" DEFAULT {default}"));
+    }
+    if actual.invisible {
+        sql.push_str(" INVISIBLE");
+    }
+    if !actual.comment.is_empty() {
+        sql.push_str(&format!(" COMMENT {}", literal(&actual.comment)));
+    }
+    sql
+}
+
 /// A key's definition; `None` if it names a column that the table does not have.
 pub(crate) fn key(table: &Table, key: &Key) -> Option<String> {
     let parts: Option<Vec<String>> = key.parts.iter().map(|p| part(table, p)).collect();
@@ -98,6 +129,6 @@ fn part(table: &Table, part: &KeyPart) -> Option<String> {
 }
 
 /// A string literal where backslashes escape.
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }

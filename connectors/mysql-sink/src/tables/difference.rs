@@ -1,26 +1,67 @@
 //! What stands between the destination's table and the source's, and the ALTER that mends it.
 
 use cdc_sdk::name::quoted;
-use cdc_sdk::table::KeyKind;
-use cdc_sdk::{Column, Error, Key, Kind, Table, TableName};
+use cdc_sdk::{Error, Kind, Table, TableName};
 
 use super::catalogue::Catalogue;
-use super::{definition, fit};
+use super::definition;
+use super::past::Past;
+use crate::session::Version;
 use crate::settings::SchemaMode;
+
+/// What the destination's table is to become, and how far it may be changed for that.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Aim<'p> {
+    /// What the settings allow.
+    pub mode: SchemaMode,
+    /// Rows of older and newer schemas come in no order, and nothing tells which schema is the newer: the table is
+    /// changed only so that it still holds the rows of the other.
+    pub by_key: bool,
+    /// The table has just been changed for another schema of the same rows: it is only to hold these, too.
+    pub again: bool,
+    /// The destination's version.
+    pub version: Version,
+    /// What this run has learned.
+    pub past: &'p Past,
+}
+
+impl Aim<'_> {
+    /// Whether the table is to become what the source's is, not only to hold its rows.
+    pub fn is_exact(&self) -> bool {
+        self.mode == SchemaMode::Evolve && !self.by_key && !self.again
+    }
+
+    /// Whether keys go that the source has not.
+    pub fn drops_keys(&self) -> bool {
+        self.mode == SchemaMode::Evolve && !self.again
+    }
+}
 
 /// Differences, each with the clause that mends it where there is one.
 #[derive(Debug, Default)]
 pub(crate) struct Difference {
-    clauses: Vec<String>,
-    problems: Vec<String>,
+    /// Keys that must be gone before the other clauses: MySQL looks for them before it alters anything.
+    pub(super) before: Vec<String>,
+    pub(super) clauses: Vec<String>,
+    pub(super) problems: Vec<String>,
     /// Problems that no clause mends.
     hopeless: bool,
+    /// Clauses by which rows of another schema would lose something, were there any.
+    pub(super) lossy: Vec<String>,
+    /// Expressions that differ at least in spelling, and how many problems are of that kind.
+    pub(super) spellings: Vec<(String, String)>,
+    /// The primary key goes.
+    pub(super) drops_primary: bool,
+    /// A column comes with AUTO_INCREMENT, of which a table has one.
+    pub(super) adds_counter: bool,
+    /// Columns that are defined anew.
+    pub(super) defined: Vec<String>,
 }
 
 impl Difference {
     /// Compares. Under [`SchemaMode::Evolve`] the table is to become what the source's is, but never
     /// narrower: older rows may come again in a replay. Otherwise it only has to hold the source's rows.
-    pub fn between(table: &Table, found: &Catalogue, target: &TableName, mode: SchemaMode) -> Self {
+    pub fn between(table: &Table, found: &Catalogue, target: &TableName, aim: &Aim<'_>) -> Self {
         let mut difference = Self::default();
         if !found.engine.eq_ignore_ascii_case("InnoDB") {
             difference.hopeless(format!(
@@ -29,9 +70,10 @@ impl Difference {
             ));
             return difference;
         }
-        difference.columns(table, found, mode);
-        difference.own_columns(table, found);
-        difference.keys(table, found, mode);
+        difference.columns(table, found, aim);
+        difference.keys(table, found, aim);
+        difference.own_columns(table, found, aim);
+        difference.counters(table, found);
         difference
     }
 
@@ -45,9 +87,24 @@ impl Difference {
         !self.hopeless
     }
 
-    /// The statement that mends it all.
-    pub fn alter(&self, target: &TableName) -> String {
-        format!("ALTER TABLE {} {}", target.sql(), self.clauses.join(", "))
+    /// Whether rows that are there, or that come with another schema, would lose something.
+    pub fn is_lossy(&self) -> bool {
+        !self.lossy.is_empty()
+    }
+
+    /// Expressions of the source with the destination's texts, if nothing else differs: after an ALTER that made them
+    /// equal these are two spellings of the same.
+    pub fn only_spellings(&self) -> Option<&[(String, String)]> {
+        (self.spellings.len() == self.problems.len()).then_some(&self.spellings)
+    }
+
+    /// The statements that mend it all.
+    pub fn alters(&self, target: &TableName) -> Vec<String> {
+        let alter = |clauses: &[String]| format!("ALTER TABLE {} {}", target.sql(), clauses.join(", "));
+        let drops: Vec<String> =
+            self.before.iter().map(|key| format!("DROP INDEX {}", quoted(key))).collect();
+        let lists = [drops.as_slice(), &self.clauses];
+        lists.into_iter().filter(|list| !list.is_empty()).map(alter).collect()
     }
 
     /// The error that lists all problems.
@@ -63,103 +120,37 @@ impl Difference {
         .detail(format!("the source's definition:\n{}", definition::create_table(table, target)));
         match self.clauses.is_empty() {
             true => error.hint("drop or rename the destination's table, then take a new snapshot of it"),
-            false => error.hint(format!("{};", self.alter(target))),
+            false => error.hint(format!("{};", self.alters(target).join(";\n"))),
         }
     }
 
-    fn columns(&mut self, table: &Table, found: &Catalogue, mode: SchemaMode) {
-        let key = table.identity().unwrap_or_default();
-        let mut after: Option<&str> = None;
-        for (index, column) in table.columns.iter().enumerate() {
-            let Some(actual) = found.column(&column.name) else {
-                let place = after.map_or_else(|| "FIRST".into(), |a| format!("AFTER {}", quoted(a)));
-                self.mendable(
-                    format!("column {} is missing", column.name),
-                    format!("ADD COLUMN {} {place}", definition::column(column)),
-                );
-                after = Some(&column.name);
-                continue;
-            };
-            after = Some(&column.name);
-            let fits = fit::holds(actual, column, key.contains(&index));
-            let exact = fit::same(actual, column);
-            let wanted = match mode {
-                SchemaMode::None | SchemaMode::Extend => true,
-                SchemaMode::Check => fits,
-                SchemaMode::Evolve => exact || fits && !fit::differs_in_collation(actual, column),
-            };
-            if !wanted {
-                self.mendable(
-                    format!(
-                        "column {} is {}, the source has {}",
-                        column.name,
-                        actual.describe(),
-                        describe(column)
-                    ),
-                    format!("MODIFY COLUMN {}", definition::column(column)),
-                );
-            }
-        }
+    /// The error of a change that might undo what a newer schema has brought.
+    pub fn into_lossy_error(self, table: &Table, target: &TableName) -> Error {
+        let what = format!(
+            "{target} is not changed to hold the rows of the source's {}, since its rows could lose something: {}",
+            table.name,
+            self.lossy.join("; ")
+        );
+        Error::new(Kind::TableMismatch, what)
+            .detail(
+                "with consistency = \"key\" partitions bring rows of an older and a newer schema in no order, and nothing \
+                 tells which of the two the table has",
+            )
+            .hint(format!(
+                "if the table should become what these rows need: stop all sinks of the name, then {}; start them \
+                 again. If it has the newer schema already: let the source take a new snapshot of the table \
+                 (cdc snapshot), which passes over the older rows",
+                self.alters(target).join("; ")
+            ))
     }
 
-    /// Columns that only the destination has must do without a value.
-    fn own_columns(&mut self, table: &Table, found: &Catalogue) {
-        for own in found.columns.iter().filter(|c| table.column_index(&c.name).is_none() && !c.optional) {
-            let charset = own.charset.as_ref().map_or_else(String::new, |c| format!(" CHARACTER SET {c}"));
-            self.mendable(
-                format!("column {} is not in the source, and has no default", own.name),
-                format!("MODIFY COLUMN {} {}{charset} NULL", quoted(&own.name), own.type_text),
-            );
-        }
-    }
-
-    fn keys(&mut self, table: &Table, found: &Catalogue, mode: SchemaMode) {
-        let identity = table.identity();
-        for key in &table.keys {
-            let columns = names(table, key);
-            let is_identity = identity.is_some() && !key.is_partial() && key.columns() == identity;
-            let there = match (&columns, is_identity) {
-                (Some(columns), true) => found.has_unique_key(columns),
-                _ => found.keys.iter().any(|k| k.name.eq_ignore_ascii_case(&key.name)),
-            };
-            let wanted = is_identity || mode == SchemaMode::Evolve;
-            if !there && wanted {
-                self.missing_key(table, key, found);
-            }
-        }
-    }
-
-    fn missing_key(&mut self, table: &Table, key: &Key, found: &Catalogue) {
-        let clash = key.kind == KeyKind::Primary && found.keys.iter().any(|k| k.name == "PRIMARY");
-        match definition::key(table, key) {
-            Some(sql) if !clash => {
-                self.mendable(format!("key {} is missing", key.name), format!("ADD {sql}"))
-            }
-            Some(sql) => self.mendable(
-                format!("the primary key is another than the source's ({sql})"),
-                format!("DROP PRIMARY KEY, ADD {sql}"),
-            ),
-            None => self.hopeless(format!("key {} names a column that the table does not have", key.name)),
-        }
-    }
-
-    fn mendable(&mut self, problem: String, clause: String) {
+    pub(super) fn mendable(&mut self, problem: String, clause: String) {
         self.problems.push(problem);
         self.clauses.push(clause);
     }
 
-    fn hopeless(&mut self, problem: String) {
+    pub(super) fn hopeless(&mut self, problem: String) {
         self.problems.push(problem);
         self.hopeless = true;
     }
-}
-
-fn names<'t>(table: &'t Table, key: &Key) -> Option<Vec<&'t str>> {
-    key.columns()?.into_iter().map(|c| table.columns.get(c).map(|c| c.name.as_str())).collect()
-}
-
-fn describe(column: &Column) -> String {
-    let null = if column.nullable { "" } else { " NOT NULL" };
-    let collation = column.collation.as_ref().map_or_else(String::new, |c| format!(" COLLATE {c}"));
-    format!("{}{collation}{null}", column.ty.sql())
 }

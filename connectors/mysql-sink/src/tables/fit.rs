@@ -10,7 +10,51 @@ pub(crate) fn holds(actual: &Actual, wanted: &Column, in_key: bool) -> bool {
     actual.ty.as_ref().is_some_and(|ty| holds_type(ty, &wanted.ty.as_catalogued()))
         && (actual.nullable || !wanted.nullable)
         && holds_charset(actual.charset.as_deref(), wanted.charset.as_deref())
-        && (!in_key || tells_apart(actual.collation.as_deref(), wanted.collation.as_deref()))
+        && (actual.srid.is_none() || actual.srid == wanted.extra.srid)
+        && (!in_key || tells_apart(actual, wanted))
+}
+
+/// Whether rows of the source's column can be written into the destination's, though that is of another kind: numbers
+/// into text, as their digits.
+pub(crate) fn takes(actual: &Actual, wanted: &Column) -> bool {
+    let digits = actual.ty.as_ref().is_some_and(|ty| holds_digits(ty, &wanted.ty));
+    digits && (actual.nullable || !wanted.nullable)
+}
+
+/// Whether an ALTER to the source's type leaves each value of the destination's column what it is.
+pub(crate) fn keeps(actual: &Actual, wanted: &Column) -> bool {
+    let Some(ty) = &actual.ty else { return false };
+    let kept = holds_type(&wanted.ty, ty) || holds_digits(&wanted.ty, ty) || holds_members(&wanted.ty, ty);
+    kept && holds_charset(wanted.charset.as_deref(), actual.charset.as_deref())
+        && (wanted.extra.srid.is_none() || wanted.extra.srid == actual.srid)
+}
+
+fn holds_digits(text: &ColumnType, number: &ColumnType) -> bool {
+    let digits = match number {
+        ColumnType::Integer { .. } => 20,
+        // A sign, a zero before the point, and the point.
+        ColumnType::Decimal { precision, .. } => u32::from(*precision) + 3,
+        _ => return false,
+    };
+    has_room(text, digits)
+}
+
+fn holds_members(text: &ColumnType, members: &ColumnType) -> bool {
+    let length = |text: &String| text.chars().count();
+    let longest = match members {
+        ColumnType::Enum { members } => members.iter().map(length).max(),
+        ColumnType::Set { members } => Some(members.iter().map(|m| length(m) + 1).sum()),
+        _ => return false,
+    };
+    has_room(text, u32::try_from(longest.unwrap_or(0)).unwrap_or(u32::MAX))
+}
+
+fn has_room(text: &ColumnType, letters: u32) -> bool {
+    match text {
+        ColumnType::Char { length } | ColumnType::Varchar { length } => *length >= letters,
+        ColumnType::Text { size } => capacity(*size) >= u64::from(letters) * 4,
+        _ => false,
+    }
 }
 
 /// Whether the type is exactly the source's.
@@ -18,6 +62,7 @@ pub(crate) fn same(actual: &Actual, wanted: &Column) -> bool {
     let equal = |a: Option<&str>, b: Option<&str>| b.is_none() || a.map(plain) == b.map(plain);
     actual.ty.as_ref() == Some(&wanted.ty.as_catalogued())
         && actual.nullable == wanted.nullable
+        && (actual.srid.is_none() || actual.srid == wanted.extra.srid)
         && equal(actual.charset.as_deref(), wanted.charset.as_deref())
         && equal(actual.collation.as_deref(), wanted.collation.as_deref())
 }
@@ -79,10 +124,12 @@ fn holds_charset(actual: Option<&str>, wanted: Option<&str>) -> bool {
 }
 
 /// Whether two values that differ at the source differ at the destination.
-fn tells_apart(actual: Option<&str>, wanted: Option<&str>) -> bool {
-    match (actual.map(plain), wanted.map(plain)) {
+fn tells_apart(actual: &Actual, wanted: &Column) -> bool {
+    match (actual.collation.as_deref().map(plain), wanted.collation.as_deref().map(plain)) {
         (_, None) | (None, Some(_)) => true,
-        (Some(a), Some(w)) => a == w || a.ends_with("_bin"),
+        // No value of a CHAR ends with spaces.
+        (Some(a), Some(_)) if matches!(wanted.ty, ColumnType::Char { .. }) && a.ends_with("_bin") => true,
+        (Some(a), Some(w)) => a == w || is_finest(&a, &w),
     }
 }
 

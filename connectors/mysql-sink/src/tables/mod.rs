@@ -12,26 +12,38 @@
 //! source has checked them. Columns and keys that only the destination has are left alone.
 
 mod catalogue;
+mod type_text;
 mod definition;
+mod implicit;
+mod past;
 mod difference;
 mod fit;
-mod plan;
-mod type_text;
+mod columns;
+mod keys;
+mod own;
 mod unique;
+mod plan;
+mod targets;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cdc_sdk::{Error, Kind, Result, Table, TableName};
+use cdc_sdk::{Column, Error, Kind, Result, Table, TableName};
 
 use crate::session::Session;
 use crate::settings::{SchemaMode, Settings};
 use catalogue::Catalogue;
-use difference::Difference;
-pub(crate) use plan::{Comparison, Plan, Right};
+use difference::{Aim, Difference};
+use past::Past;
+pub(crate) use plan::{Comparison, Plan, Right, strange_keys_named};
+use targets::Targets;
 
 /// Plans kept before all are made anew: more than any pipeline has tables, with room for old schemas.
 const PLANS_MAX: usize = 65_536;
+
+/// How often plans of one batch are made until none needs DDL: the first time changes the destination for the newest
+/// schema, the second lets it hold rows of older ones. Schemas that contradict each other come to no end.
+pub(crate) const ROUNDS_MAX: usize = 3;
 
 /// How long to wait for another sink of the name that changes a table. Then the whole is tried again.
 const TURN_SECONDS_MAX: u32 = 300;
@@ -41,12 +53,17 @@ pub(crate) struct Tables {
     session: Session,
     /// By the address of the source's table: it is only compared, and the `Arc` beside it keeps it from being reused.
     plans: HashMap<usize, (Arc<Table>, Arc<Plan>)>,
+    past: Past,
+    targets: Targets,
+    /// How often a table was changed: plans that were made before are of another one.
+    changes: u64,
 }
 
 impl Tables {
     /// Over a session for DDL.
     pub fn new(session: Session) -> Self {
-        Self { session, plans: HashMap::new() }
+        let (plans, past, targets) = (HashMap::new(), Past::default(), Targets::default());
+        Self { session, plans, past, targets, changes: 0 }
     }
 
     /// The plan for the rows of a table, where there is one already.
@@ -54,30 +71,73 @@ impl Tables {
         self.plans.get(&address(table)).map(|(_, plan)| Arc::clone(plan))
     }
 
-    /// The plan for the rows of a table; makes or changes the destination's table as the settings allow.
+    /// Whether rows of an older schema get the value that the source gave them for a column without NULL and default.
+    pub fn gives_value(&self, column: &Column) -> bool {
+        implicit::value(&column.ty, self.session.version).is_some()
+    }
+
+    /// How often a table was changed. Plans that are used together must all be made after the last time.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Forgets the plans for these plans' tables, which look otherwise than they say. `false` where one of the
+    /// tables is gone: an empty one in its place would hide that.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn look_again(&mut self, plans: &[Vec<Arc<Plan>>]) -> Result<bool> {
+        for plan in plans.iter().flatten() {
+            if !self.has(&plan.target).await? {
+                return Ok(false);
+            }
+            self.plans.retain(|_, (_, known)| known.target != plan.target);
+        }
+        Ok(true)
+    }
+
+    /// Where the rows of a table of the source go: no other's go there.
+    ///
+    /// # Errors
+    /// [`Kind::Settings`] where another one's have gone there.
+    pub async fn target(&mut self, settings: &Settings, source: &TableName) -> Result<TableName> {
+        let target = settings.target(source)?;
+        self.targets.claim(&mut self.session, &target, source).await?;
+        Ok(target)
+    }
+
+    /// The plan for the rows of a table; makes or changes the destination's table as the settings allow. `round`: how
+    /// often the plans that it is used with were made before.
     ///
     /// # Errors
     /// [`Kind::TableMismatch`] with both definitions, or what the server says to the DDL.
-    pub async fn plan(&mut self, settings: &Settings, table: &Arc<Table>) -> Result<Arc<Plan>> {
+    pub async fn plan(&mut self, settings: &Settings, table: &Arc<Table>, round: usize) -> Result<Arc<Plan>> {
         if let Some(plan) = self.known(table) {
             return Ok(plan);
         }
         settings.check_record_key(table)?;
-        let target = settings.target(&table.name)?;
-        let (catalogue, changed) = self.fitting(settings.schema, table, &target).await?;
+        let target = self.target(settings, &table.name).await?;
+        let (catalogue, changed) = self.fitting(settings, table, &target, round > 0).await?;
         if self.plans.len() >= PLANS_MAX {
             self.plans.clear();
         }
         if changed {
+            self.changes += 1;
             self.plans.retain(|_, (_, plan)| plan.target != target);
         }
+        self.past.note(table);
         let plan = Arc::new(Plan::new(table, target, &catalogue, self.session.version)?);
         self.plans.insert(address(table), (Arc::clone(table), Arc::clone(&plan)));
         Ok(plan)
     }
 
     /// As [`Self::plan`], where several sinks of the name make and change tables, one at a time.
-    pub async fn plan_in_turn(&mut self, settings: &Settings, table: &Arc<Table>) -> Result<Arc<Plan>> {
+    pub async fn plan_in_turn(
+        &mut self,
+        settings: &Settings,
+        table: &Arc<Table>,
+        round: usize,
+    ) -> Result<Arc<Plan>> {
         let lock = crate::apply::text(&format!("cdc_ddl_{}", settings.name));
         let what = || format!("the turn to make or change {} could not be had", table.name);
         let sql = format!("SELECT COALESCE(GET_LOCK({lock}, {TURN_SECONDS_MAX}), 0)");
@@ -86,7 +146,7 @@ impl Tables {
             return Err(Error::new(Kind::Conflict, what())
                 .detail(format!("another sink of the name has been at it for {TURN_SECONDS_MAX} s")));
         }
-        let plan = self.plan(settings, table).await;
+        let plan = self.plan(settings, table, round).await;
         let freed = self.session.command(&format!("DO RELEASE_LOCK({lock})")).await;
         let plan = plan?;
         freed.map(|_| plan).map_err(|r| r.into_error(what()))
@@ -95,12 +155,14 @@ impl Tables {
     /// The catalogue of a table that can hold the source's rows, and whether DDL was needed for it.
     async fn fitting(
         &mut self,
-        mode: SchemaMode,
+        settings: &Settings,
         table: &Table,
         target: &TableName,
+        again: bool,
     ) -> Result<(Catalogue, bool)> {
+        let mode = settings.schema;
         let mut changed = false;
-        let found = match self.catalogue(target).await? {
+        let mut found = match self.catalogue(target).await? {
             Some(found) => found,
             None => {
                 self.create(mode, table, target).await?;
@@ -108,19 +170,57 @@ impl Tables {
                 self.catalogue(target).await?.ok_or_else(|| vanished(target))?
             }
         };
-        let difference = Difference::between(table, &found, target, mode);
-        if difference.is_empty() {
-            return Ok((found, changed));
+        let mut difference = self.difference(settings, table, &found, target, again);
+        let is_spelling = changed && difference.only_spellings().is_some();
+        if !difference.is_empty() && !is_spelling {
+            if !mode.changes() || !difference.is_mendable() {
+                return Err(difference.into_error(table, target));
+            }
+            if difference.is_lossy() && self.has_rows(target).await? {
+                return Err(difference.into_lossy_error(table, target));
+            }
+            for sql in difference.alters(target) {
+                tracing::info!(table = %target, sql, "the table is changed to hold the source's rows");
+                self.define(&sql, target).await?;
+            }
+            changed = true;
+            found = self.catalogue(target).await?.ok_or_else(|| vanished(target))?;
+            difference = self.difference(settings, table, &found, target, again);
         }
-        if !mode.changes() || !difference.is_mendable() {
-            return Err(difference.into_error(table, target));
+        match difference.only_spellings() {
+            _ if difference.is_empty() => {}
+            Some(spellings) if changed => {
+                for (theirs, ours) in spellings {
+                    let what = "the destination's server spells the expression of a generated column in its own way: it \
+                                is taken for the same";
+                    tracing::warn!(table = %target, source = theirs, destination = ours, what);
+                }
+                self.past.accept(spellings.to_vec());
+            }
+            Some(_) | None => return Err(difference.into_error(table, target)),
         }
-        let sql = difference.alter(target);
-        tracing::info!(table = %target, sql, "the table is changed to hold the source's rows");
-        self.define(&sql, target).await?;
-        let found = self.catalogue(target).await?.ok_or_else(|| vanished(target))?;
-        let rest = Difference::between(table, &found, target, mode);
-        if rest.is_empty() { Ok((found, true)) } else { Err(rest.into_error(table, target)) }
+        Ok((found, changed))
+    }
+
+    fn difference(
+        &self,
+        settings: &Settings,
+        table: &Table,
+        found: &Catalogue,
+        target: &TableName,
+        again: bool,
+    ) -> Difference {
+        let (mode, by_key, version) = (settings.schema, settings.by_key, self.session.version);
+        Difference::between(table, found, target, &Aim { mode, by_key, again, version, past: &self.past })
+    }
+
+    async fn has_rows(&mut self, target: &TableName) -> Result<bool> {
+        let row: Option<u8> = self
+            .session
+            .row(&format!("SELECT 1 FROM {} LIMIT 1", target.sql()))
+            .await
+            .map_err(|r| r.into_error(format!("{target} could not be looked into")))?;
+        Ok(row.is_some())
     }
 
     async fn create(&mut self, mode: SchemaMode, table: &Table, target: &TableName) -> Result<()> {

@@ -5,7 +5,9 @@
 //! *destination* a row could hit besides its own key; those decide which rows
 //! must be deleted before others are written.
 
-use cdc_sdk::column::ColumnType;
+use std::sync::Arc;
+
+use cdc_sdk::column::{ColumnType, Width};
 use cdc_sdk::name::quoted;
 use cdc_sdk::{Error, Kind, Result, Table, TableName};
 
@@ -39,6 +41,8 @@ pub(crate) struct Plan {
     pub opaque_unique: bool,
     /// Each key over which a row could hit another is one of the source's: what stands in a row's way is stale.
     pub unique_of_source: bool,
+    /// Unique keys that would refuse rows which the source has.
+    pub strange_keys: Vec<String>,
     /// The destination's generated columns: what the server rounds there is not ours.
     pub generated: Vec<String>,
     /// The destination has columns of its own, which a delete would lose.
@@ -108,6 +112,7 @@ impl Plan {
                 quoted_list(&names)
             )));
         }
+        refuse_loose_key(table, &target, found, &identity)?;
         let others = Others::of(table, found, &names);
         let mut unique_columns = others.columns.concat();
         unique_columns.sort_unstable();
@@ -126,6 +131,7 @@ impl Plan {
             own_columns: found.columns.iter().any(|c| !c.generated && table.column_index(&c.name).is_none()),
             opaque_unique: others.opaque || key_generated,
             unique_of_source: others.of_source,
+            strange_keys: others.strange,
             target,
             forms,
             identity,
@@ -140,6 +146,42 @@ impl Plan {
     pub fn can_collide(&self) -> bool {
         self.opaque_unique || !self.unique_columns.is_empty()
     }
+}
+
+/// Refuses text in place of numbers by which rows are told apart: MySQL compares the two as doubles, for which
+/// neighbours beyond 2^53 are equal.
+fn refuse_loose_key(table: &Table, target: &TableName, found: &Catalogue, identity: &[usize]) -> Result<()> {
+    use ColumnType as T;
+    for column in identity.iter().filter_map(|&at| table.columns.get(at)) {
+        let is_bent = match &column.ty {
+            T::Integer { width, .. } => *width == Width::Big,
+            T::Decimal { .. } | T::Float { .. } | T::Double { .. } | T::Bit { .. } => true,
+            _ => false,
+        };
+        let actual = found.column(&column.name).and_then(|c| c.ty.as_ref());
+        let is_text = matches!(
+            actual,
+            Some(
+                T::Char { .. }
+                    | T::Varchar { .. }
+                    | T::Text { .. }
+                    | T::Binary { .. }
+                    | T::Varbinary { .. }
+                    | T::Blob { .. }
+            )
+        );
+        if is_bent && is_text {
+            let (name, ty) = (&column.name, column.ty.sql());
+            let what = format!("column {name} of {target} is text, and a part of what identifies a row");
+            return Err(Error::new(Kind::TableMismatch, what)
+                .detail(format!(
+                    "the source has {ty}; MySQL compares numbers with text as doubles, so that a delete could \
+                     hit another row"
+                ))
+                .hint(format!("ALTER TABLE {} MODIFY COLUMN {} {ty} NOT NULL;", target.sql(), quoted(name))));
+        }
+    }
+    Ok(())
 }
 
 fn column_names<'t>(table: &'t Table, indices: &[usize]) -> Vec<&'t str> {
@@ -302,4 +344,23 @@ fn upsert_tail(
     assignments.extend(rest.map(|c| format!("{} = {}", quoted(c), new(c))));
     let alias = if with_alias { format!(" AS {alias}") } else { String::new() };
     format!("{alias} ON DUPLICATE KEY UPDATE {}", assignments.join(","))
+}
+
+/// Names the unique keys of the table that the source has not: one of them may be what refused the row.
+pub(crate) fn strange_keys_named(error: Error, plans: &[Vec<Arc<Plan>>]) -> Error {
+    let named =
+        |plan: &&Arc<Plan>| !plan.strange_keys.is_empty() && error.what().contains(&plan.target.to_string());
+    let plan = plans.iter().flatten().find(named).filter(|_| error.kind() == Kind::Divergence);
+    let Some(plan) = plan else { return error };
+    let drops: Vec<String> =
+        plan.strange_keys.iter().map(|key| format!("DROP INDEX {}", quoted(key))).collect();
+    let hint = format!(
+        "{} has unique keys that the source has not, or not any more. If they are not the destination's own: \
+         ALTER TABLE {} {}; then start the sink again. Else another writer has changed these rows: compare with `cdc \
+         verify`, then take a new snapshot of the table",
+        plan.target,
+        plan.target.sql(),
+        drops.join(", ")
+    );
+    error.hint(hint)
 }

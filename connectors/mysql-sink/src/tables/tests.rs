@@ -2,7 +2,7 @@ use cdc_sdk::Column;
 use cdc_sdk::column::{BlobSize, ColumnType as T, Extra, Width};
 
 use super::catalogue::{Actual, ActualKey, ActualPart, Catalogue};
-use super::difference::Difference;
+use super::difference::{Aim, Difference};
 use super::*;
 
 fn ty(text: &str) -> T {
@@ -18,10 +18,9 @@ fn actual(name: &str, text: &str, nullable: bool) -> Actual {
         ty,
         nullable,
         optional: nullable,
-        generated: false,
-        expression: None,
         charset: is_text.then(|| "utf8mb4".into()),
         collation: is_text.then(|| "utf8mb4_0900_ai_ci".into()),
+        ..Actual::default()
     }
 }
 
@@ -40,7 +39,7 @@ fn wanted(name: &str, ty: T, nullable: bool) -> Column {
 fn key(name: &str, unique: bool, parts: &[Option<&str>]) -> ActualKey {
     let part =
         |p: &Option<&str>| p.map_or(ActualPart::Expression(None), |name| ActualPart::Whole(name.to_owned()));
-    ActualKey { name: name.into(), unique, parts: parts.iter().map(part).collect() }
+    ActualKey { name: name.into(), unique, spatial: false, parts: parts.iter().map(part).collect() }
 }
 
 fn people() -> Table {
@@ -76,6 +75,14 @@ pub(crate) fn sysbench() -> (Arc<Table>, Plan) {
 
 fn found(columns: Vec<Actual>, keys: Vec<ActualKey>) -> Catalogue {
     Catalogue { engine: "InnoDB".into(), columns, keys }
+}
+
+fn aim(mode: SchemaMode, past: &Past) -> Aim<'_> {
+    Aim { mode, by_key: false, again: false, version: (9, 7, 0), past }
+}
+
+fn evolve(table: &Table, catalogue: &Catalogue, past: &Past) -> Difference {
+    Difference::between(table, catalogue, &target(), &aim(SchemaMode::Evolve, past))
 }
 
 fn target() -> TableName {
@@ -138,7 +145,13 @@ fn a_key_needs_a_collation_that_tells_its_values_apart() {
     assert!(!fit::holds(&loose, &strict, true));
     let mut binary = loose.clone();
     binary.collation = Some("utf8mb4_bin".into());
-    assert!(fit::holds(&binary, &wanted("c", T::Varchar { length: 5 }, false), true));
+    // To it 'a' and 'a ' are equal, which they are not at the source.
+    let unpadded = wanted("c", T::Varchar { length: 5 }, false);
+    assert!(!fit::holds(&binary, &unpadded, true));
+    let finest = Actual { collation: Some("utf8mb4_0900_bin".into()), ..binary.clone() };
+    assert!(fit::holds(&finest, &unpadded, true));
+    let padded = Column { collation: Some("utf8mb4_general_ci".into()), ..unpadded };
+    assert!(fit::holds(&binary, &padded, true));
     let mut old_name = binary.clone();
     (old_name.charset, strict.charset) = (Some("utf8".into()), Some("utf8mb3".into()));
     assert!(fit::holds(&old_name, &strict, false));
@@ -159,13 +172,13 @@ fn the_alter_puts_columns_where_the_source_has_them() {
         vec![actual("id", "int", false), actual("name", "varchar(10)", true)],
         vec![key("PRIMARY", true, &[Some("id")])],
     );
-    let difference = Difference::between(&table, &catalogue, &target(), SchemaMode::Evolve);
+    let difference = evolve(&table, &catalogue, &Past::default());
     assert!(difference.is_mendable() && !difference.is_empty());
     assert_eq!(
-        difference.alter(&target()),
-        "ALTER TABLE `crm`.`people` ADD COLUMN `first` year NOT NULL FIRST, \
+        difference.alters(&target()),
+        ["ALTER TABLE `crm`.`people` ADD COLUMN `first` year NOT NULL DEFAULT 0 FIRST, \
          ADD COLUMN `mail` varchar(5) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci NULL AFTER `id`, \
-         MODIFY COLUMN `name` varchar(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci NULL"
+         MODIFY COLUMN `name` varchar(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci NULL"]
     );
 }
 
@@ -226,4 +239,70 @@ fn rows_are_written_in_the_order_of_an_integer_primary_key() {
     let other = plan(vec![key("PRIMARY", true, &[Some("own")]), key("u", true, &[Some("id")])]);
     assert_eq!(other.leading_integer, None);
     assert_eq!(written(other), [3, -7, 10, 2]);
+}
+
+#[test]
+fn expressions_are_compared_but_for_their_spelling() {
+    let past = Past::default();
+    for (one, other) in [
+        ("(`x` + 1)", "`x`+1"),
+        ("concat(_utf8mb4'a B',`x`)", "CONCAT('a B', `x`)"),
+        ("((`a`)+(`b`))", "(`a`)+(`b`)"),
+    ] {
+        assert!(past.is_alike(one, other), "{one} {other}");
+    }
+    for (one, other) in
+        [("`x` + 1", "`x` + 10"), ("concat('a b')", "concat('ab')"), ("`X`", "`x`"), ("'A'", "'a'")]
+    {
+        assert!(!past.is_alike(one, other), "{one} {other}");
+    }
+    let mut past = past;
+    past.accept(vec![("a".into(), "b".into())]);
+    assert!(past.is_alike("a", "b"));
+}
+
+#[test]
+fn a_server_without_expressions_as_defaults_gives_null() {
+    let mut catalogue = found(
+        vec![actual("id", "int", false), actual("name", "varchar(20)", true)],
+        vec![key("PRIMARY", true, &[Some("id")])],
+    );
+    catalogue.columns.extend([actual("body", "text", false), actual("n", "int", false)]);
+    let past = Past::default();
+    let aim = Aim { version: (5, 7, 44), ..aim(SchemaMode::Evolve, &past) };
+    let sql = Difference::between(&people(), &catalogue, &target(), &aim).alters(&target());
+    let body = "MODIFY COLUMN `body` text CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci NULL";
+    assert_eq!(sql, [format!("ALTER TABLE `crm`.`people` {body}, ALTER COLUMN `n` SET DEFAULT 0")]);
+}
+
+/// A key of the destination's own that counts by itself stays, whatever the source does.
+#[test]
+fn a_surrogate_of_the_destinations_own_stays() {
+    let surrogate = Actual { auto_increment: true, optional: true, ..actual("pk", "bigint", false) };
+    let catalogue = found(
+        vec![surrogate, actual("id", "int", false), actual("name", "varchar(20)", true)],
+        vec![key("PRIMARY", true, &[Some("pk")]), key("u", true, &[Some("id")])],
+    );
+    assert!(evolve(&people(), &catalogue, &Past::default()).is_empty());
+    let mut keyless = people();
+    keyless.keys.clear();
+    assert!(evolve(&keyless, &catalogue, &Past::default()).is_empty());
+}
+
+#[test]
+fn a_big_number_is_not_told_apart_by_text() {
+    let mut table = people();
+    let catalogue = |ty| {
+        found(
+            vec![actual("id", ty, false), actual("name", "varchar(20)", true)],
+            vec![key("PRIMARY", true, &[Some("id")])],
+        )
+    };
+    let plan = |table: &Table, ty| Plan::new(table, target(), &catalogue(ty), (9, 7, 0));
+    // Each INT is a double of its own.
+    assert!(plan(&table, "varchar(20)").is_ok());
+    table.columns[0].ty = T::Integer { width: Width::Big, unsigned: true };
+    let error = plan(&table, "varchar(20)").unwrap_err();
+    assert!(error.what().contains("column id of crm.people is text"), "{error}");
+    assert!(plan(&table, "decimal(20,0)").is_ok());
 }

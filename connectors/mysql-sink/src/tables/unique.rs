@@ -6,6 +6,7 @@
 //! shorter prefix), both rows are right: nothing would bring back the one that went.
 
 use cdc_sdk::column::Column;
+use cdc_sdk::name::is_same_name;
 use cdc_sdk::table::{KeyKind, KeyOn, KeyPart};
 use cdc_sdk::{Key, Table};
 
@@ -19,6 +20,8 @@ pub(super) struct Others {
     pub columns: Vec<Vec<usize>>,
     /// The names of all.
     pub names: Vec<String>,
+    /// The names of those that would refuse rows which the source has.
+    pub strange: Vec<String>,
     /// Some cannot be seen in a row.
     pub opaque: bool,
     /// The source has some unique key that tells rows apart wherever one of these does not.
@@ -31,10 +34,17 @@ impl Others {
         let mut others = Self { of_source: true, ..Self::default() };
         for key in found.keys.iter().filter(|k| k.unique && !k.is_on(identity)) {
             if is_own(table, found, key) {
+                if takes_one_row(found, key) {
+                    others.strange.push(key.name.clone());
+                }
                 continue;
             }
             others.names.push(key.name.clone());
-            others.of_source &= table.keys.iter().any(|theirs| is_implied(table, found, key, theirs));
+            let implied = table.keys.iter().any(|theirs| is_implied(table, found, key, theirs));
+            if !implied {
+                others.strange.push(key.name.clone());
+            }
+            others.of_source &= implied;
             match visible(table, found, key) {
                 Some(columns) => others.columns.push(columns),
                 None => others.opaque = true,
@@ -52,6 +62,12 @@ fn is_own(table: &Table, found: &Catalogue, key: &ActualKey) -> bool {
             table.column_index(name).is_none() && found.column(name).is_some_and(|c| !c.generated)
         })
     })
+}
+
+/// Whether all rows have the same value in a key on columns of the destination's own.
+fn takes_one_row(found: &Catalogue, key: &ActualKey) -> bool {
+    let columns = key.parts.iter().filter_map(|part| found.column(part.column()?));
+    columns.into_iter().all(|c| c.has_default)
 }
 
 /// The key's columns in the row image; `None` if a part of it is not there as it is.
@@ -81,7 +97,7 @@ fn covers(table: &Table, found: &Catalogue, ours: &ActualPart, theirs: &KeyPart)
                 (Some(ours), Some(theirs)) => ours >= theirs,
                 (Some(_), None) => false,
             };
-            let column = table.columns.get(*index).filter(|c| c.name.eq_ignore_ascii_case(name));
+            let column = table.columns.get(*index).filter(|c| is_same_name(&c.name, name));
             let pair = found.column(name).zip(column);
             long_enough && pair.is_some_and(|(actual, column)| is_as_fine(table, found, actual, column))
         }

@@ -8,11 +8,7 @@ use cdc_sdk::{Column, Error, Kind, Result, Table};
 use crate::apply::{Plans, text};
 use crate::fold::Folded;
 use crate::sink::Sink;
-use crate::tables::Plan;
-
-/// How often plans are made until none needs DDL: the first time changes the destination for the newest schema, the
-/// second lets it hold rows of older ones. Schemas that contradict each other come to no end.
-const ROUNDS_MAX: usize = 3;
+use crate::tables::{Plan, ROUNDS_MAX};
 
 /// The plans of some schemas.
 pub(super) struct Prepared(Vec<(Arc<Table>, Arc<Plan>)>);
@@ -43,12 +39,13 @@ impl Sink {
     /// all: what changes a table for one has the others looked at again.
     pub(super) async fn prepare(&mut self, schemas: &[Arc<Table>]) -> Result<Prepared> {
         let mut plans = Vec::new();
-        for _ in 0..ROUNDS_MAX {
+        for round in 0..ROUNDS_MAX {
+            let before = self.tables.changes();
             plans.clear();
             for schema in schemas {
-                plans.push((Arc::clone(schema), self.tables.plan(&self.settings, schema).await?));
+                plans.push((Arc::clone(schema), self.tables.plan(&self.settings, schema, round).await?));
             }
-            if schemas.iter().all(|schema| self.tables.known(schema).is_some()) {
+            if self.tables.changes() == before {
                 break;
             }
         }
@@ -57,12 +54,15 @@ impl Sink {
 
     /// Refuses rows that are to be written only after a later schema has come, where they would not be what
     /// the source has: an ALTER gives rows a value for a new column that takes no NULL, and the destination's ALTER
-    /// comes before them. A default there does the same.
+    /// comes before them. A default there does the same, and most types have one for this.
     pub(super) async fn check_new_columns(&mut self, schemas: &[Arc<Table>]) -> Result<()> {
         if !self.settings.schema.changes() {
             return Ok(());
         }
         for (table, column) in demanded(schemas) {
+            if self.tables.gives_value(column) {
+                continue;
+            }
             let target = self.settings.target(&table.name)?;
             let what =
                 || format!("rows of {target} that wait have no value for its new column {}", column.name);

@@ -1,0 +1,150 @@
+//! The columns of the source: missing ones are added, others changed where they do not do.
+
+use cdc_sdk::name::quoted;
+use cdc_sdk::{Column, Table};
+
+use super::catalogue::{Actual, Catalogue};
+use super::difference::{Aim, Difference};
+use super::{definition, fit, implicit};
+use crate::settings::SchemaMode;
+
+impl Difference {
+    pub(super) fn columns(&mut self, table: &Table, found: &Catalogue, aim: &Aim<'_>) {
+        let key = table.identity().unwrap_or_default();
+        let mut place = "FIRST".to_owned();
+        for (index, column) in table.columns.iter().enumerate() {
+            match found.column(&column.name) {
+                None => {
+                    self.adds_counter |= column.extra.auto_increment;
+                    self.mendable(
+                        format!("column {} is missing", column.name),
+                        format!("ADD COLUMN {} {place}", definition::column(&implicit::added(column))),
+                    );
+                }
+                Some(actual) if self.is_worked_out_otherwise(actual, column, aim) => {
+                    self.work_out_anew(actual, column, &place, aim);
+                }
+                Some(actual) => self.column(actual, column, key.contains(&index), found, aim),
+            }
+            place = format!("AFTER {}", quoted(&column.name));
+        }
+    }
+
+    fn column(&mut self, actual: &Actual, column: &Column, in_key: bool, found: &Catalogue, aim: &Aim<'_>) {
+        let fits = fit::holds(actual, column, in_key);
+        let does = match aim.mode {
+            SchemaMode::None | SchemaMode::Extend => true,
+            SchemaMode::Check => fits,
+            SchemaMode::Evolve if !aim.is_exact() => fits || fit::takes(actual, column),
+            SchemaMode::Evolve => {
+                fit::same(actual, column) || fits && !fit::differs_in_collation(actual, column)
+            }
+        };
+        if does {
+            return;
+        }
+        let problem = differs(actual, column);
+        let nullable = Actual { nullable: true, ..actual.clone() };
+        if aim.by_key && fit::holds(&nullable, column, in_key) {
+            // The other schema may have made it wider: nothing but NULL is missing.
+            return self.define(problem, actual, definition::actual(actual, true, None));
+        }
+        if aim.by_key && !fit::keeps(actual, column) {
+            self.lossy.push(problem.clone());
+        }
+        let mut wanted = column.clone();
+        // Rows of the other schema may have no value.
+        wanted.nullable |= aim.by_key && actual.nullable;
+        // A table has one such column, and the sink writes all values itself.
+        wanted.extra.auto_increment &=
+            actual.auto_increment || !found.columns.iter().any(|c| c.auto_increment);
+        self.adds_counter |= wanted.extra.auto_increment && !actual.auto_increment;
+        if actual.has_default {
+            wanted = implicit::kept(&wanted, aim.version).into_owned();
+        }
+        if actual.srid.is_some() && actual.srid != wanted.extra.srid {
+            self.drop_spatial_before(actual, found);
+        }
+        self.define(problem, actual, definition::column(&wanted));
+    }
+
+    pub(super) fn define(&mut self, problem: String, actual: &Actual, definition: String) {
+        self.defined.push(actual.name.clone());
+        self.mendable(problem, format!("MODIFY COLUMN {definition}"));
+    }
+
+    /// While a SPATIAL key stands on a column its SRID cannot be changed.
+    fn drop_spatial_before(&mut self, actual: &Actual, found: &Catalogue) {
+        for key in found.keys.iter().filter(|k| k.spatial && k.has(&actual.name)) {
+            if !self.before.contains(&key.name) {
+                self.before.push(key.name.clone());
+            }
+        }
+    }
+
+    /// Whether the destination works the column out, while the source does not, or otherwise. The other way round the
+    /// values that the source has worked out are written.
+    fn is_worked_out_otherwise(&self, actual: &Actual, column: &Column, aim: &Aim<'_>) -> bool {
+        if !actual.generated || aim.mode == SchemaMode::Extend {
+            return false;
+        }
+        let Some(theirs) = &column.extra.generated else { return true };
+        let ours = actual.expression.as_deref().unwrap_or_default();
+        let is_other = !aim.past.is_alike(&theirs.expression, ours);
+        match aim.mode {
+            SchemaMode::None | SchemaMode::Extend => false,
+            SchemaMode::Check => is_other,
+            SchemaMode::Evolve => is_other && !aim.again || aim.is_exact() && theirs.stored != actual.stored,
+        }
+    }
+
+    fn work_out_anew(&mut self, actual: &Actual, column: &Column, place: &str, aim: &Aim<'_>) {
+        let problem = differs(actual, column);
+        let ours = actual.expression.clone().unwrap_or_default();
+        let in_place = match &column.extra.generated {
+            Some(theirs) => {
+                if theirs.stored == actual.stored {
+                    self.spellings.push((theirs.expression.clone(), ours));
+                }
+                if aim.by_key {
+                    self.lossy.push(problem.clone());
+                }
+                theirs.stored == actual.stored
+            }
+            // What is stored stays as the column's values, as it does at the source.
+            None if actual.stored => true,
+            None => {
+                if aim.by_key {
+                    self.lossy.push(problem.clone());
+                }
+                false
+            }
+        };
+        let definition = definition::column(&implicit::added(column));
+        match in_place {
+            true => self.define(problem, actual, definition),
+            // MySQL turns none into the other. Keys on the column stay, as those of the new one.
+            false => {
+                self.defined.push(actual.name.clone());
+                self.mendable(
+                    problem,
+                    format!("DROP COLUMN {}, ADD COLUMN {definition} {place}", quoted(&actual.name)),
+                );
+            }
+        }
+    }
+}
+
+fn differs(actual: &Actual, column: &Column) -> String {
+    format!("column {} is {}, the source has {}", column.name, actual.describe(), describe(column))
+}
+
+fn describe(column: &Column) -> String {
+    let null = if column.nullable { "" } else { " NOT NULL" };
+    let collation = column.collation.as_ref().map_or_else(String::new, |c| format!(" COLLATE {c}"));
+    let srid = column.extra.srid.map_or_else(String::new, |srid| format!(" SRID {srid}"));
+    let generated = column.extra.generated.as_ref().map_or_else(String::new, |g| {
+        format!(" AS ({}) {}", g.expression, if g.stored { "STORED" } else { "VIRTUAL" })
+    });
+    format!("{}{collation}{generated}{null}{srid}", column.ty.sql())
+}
