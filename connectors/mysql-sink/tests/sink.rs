@@ -36,6 +36,9 @@ mod keys_change;
 #[path = "sink/keys_leave_the_quarantine.rs"]
 mod keys_leave_the_quarantine;
 #[cfg(test)]
+#[path = "sink/keys_spelled_anew.rs"]
+mod keys_spelled_anew;
+#[cfg(test)]
 #[path = "sink/letters_of_several_schemas.rs"]
 mod letters_of_several_schemas;
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub(crate) use packet::Manner;
 #[cfg(test)]
 pub(crate) use packet::{Limits, Packet};
 pub(crate) use probe::Probe;
-pub(crate) use writer::Writer;
+pub(crate) use writer::{Writer, too_large};
 
 use std::sync::Arc;
 

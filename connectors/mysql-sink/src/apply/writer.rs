@@ -219,7 +219,7 @@ pub(super) fn refused<R: Row>(plan: &Plan, row: &R, refusal: Refusal) -> Error {
     refusal.into_error(format!("row {} of {} was refused", rows::shown_key(plan, row), plan.target))
 }
 
-pub(super) fn too_large<R: Row>(plan: &Plan, row: &R, bytes: usize, bytes_max: usize) -> Error {
+pub(crate) fn too_large<R: Row>(plan: &Plan, row: &R, bytes: usize, bytes_max: usize) -> Error {
     let what =
         format!("row {} of {} is larger than the server takes", rows::shown_key(plan, row), plan.target);
     Error::new(Kind::RowRefused, what)
