@@ -45,6 +45,9 @@ mod letters_of_several_schemas;
 #[path = "sink/one_sink_leads.rs"]
 mod one_sink_leads;
 #[cfg(test)]
+#[path = "sink/own_columns.rs"]
+mod own_columns;
+#[cfg(test)]
 #[path = "sink/replay_converges.rs"]
 mod replay_converges;
 #[cfg(test)]

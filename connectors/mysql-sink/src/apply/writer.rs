@@ -78,6 +78,25 @@ impl<'s, 'a, R: Row + Sync> Writer<'s, 'a, R> {
         Limits { bytes: self.bytes_max, server_bytes: self.session.packet_bytes_max }
     }
 
+    /// Runs a statement by itself, after what has been gathered.
+    pub async fn alone(&mut self, sql: &[u8], what: impl FnOnce() -> String) -> Result<()> {
+        self.flush().await?;
+        self.applied.statements += 1;
+        self.session.run(sql).await.map(drop).map_err(|stumble| stumble.refusal.into_error(what()))
+    }
+
+    /// Runs a statement after an error. What had been gathered is not sent any more: should the server have rolled the
+    /// transaction back, it would be one by itself.
+    pub async fn after_error(&mut self, sql: &[u8]) -> Result<(), Refusal> {
+        self.packet.clear(self.bytes_max);
+        self.session.run(sql).await.map(drop).map_err(|stumble| stumble.refusal)
+    }
+
+    /// How long a statement that is not of rows may get.
+    pub fn bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+
     /// Sends what has been gathered.
     pub async fn flush(&mut self) -> Result<()> {
         if self.packet.steps.is_empty() {
