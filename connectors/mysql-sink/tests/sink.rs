@@ -36,11 +36,17 @@ mod keys_change;
 #[path = "sink/keys_leave_the_quarantine.rs"]
 mod keys_leave_the_quarantine;
 #[cfg(test)]
+#[path = "sink/keys_spelled_anew.rs"]
+mod keys_spelled_anew;
+#[cfg(test)]
 #[path = "sink/letters_of_several_schemas.rs"]
 mod letters_of_several_schemas;
 #[cfg(test)]
 #[path = "sink/one_sink_leads.rs"]
 mod one_sink_leads;
+#[cfg(test)]
+#[path = "sink/own_columns.rs"]
+mod own_columns;
 #[cfg(test)]
 #[path = "sink/replay_converges.rs"]
 mod replay_converges;

@@ -1,6 +1,5 @@
 //! Which rows are deleted before any is written, and how those that stay are written.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use cdc_sdk::value::{OwnedValue, Row};
@@ -12,8 +11,10 @@ use crate::tables::Plan;
 /// A table's rows in the order in which they are sent; each list by schema.
 #[derive(Debug)]
 pub(crate) struct Order<'a, R> {
-    /// Rows that must be gone before any is written.
+    /// Rows that are gone.
     pub deletes: Vec<Vec<&'a R>>,
+    /// Rows that stay, but what stands at the destination of them may hold a value that another row takes.
+    pub holders: Vec<Vec<&'a R>>,
     /// Rows written with a guard against hitting another.
     pub upserts: Vec<Vec<&'a R>>,
     /// Rows written so that whatever stands in their way goes.
@@ -26,8 +27,8 @@ pub(crate) struct Order<'a, R> {
 
 /// Decides for each key.
 ///
-/// A row goes first if it ends deleted, if its unique values change, or if what it was is not known:
-/// then it may hold a value that another row of the batch takes.
+/// A row that stays is a holder if its unique values change, or if what it was is not known: then it may hold a value
+/// that another row of the batch takes.
 ///
 /// # Errors
 /// What a row's bytes get wrong.
@@ -37,11 +38,18 @@ pub(crate) fn decide<'a, R: Row>(
     converging: bool,
 ) -> Result<Order<'a, R>> {
     let empty = || vec![Vec::new(); changes.schemas.len()];
-    let mut order = Order { deletes: empty(), upserts: empty(), replaces: empty(), gone: 0, written: 0 };
-    let wanted = Wanted::of(changes, plans)?;
+    let mut order = Order {
+        deletes: empty(),
+        holders: empty(),
+        upserts: empty(),
+        replaces: empty(),
+        gone: 0,
+        written: 0,
+    };
     // Of the table as a whole: a row may stand in the way of one of another schema.
     let some_collide = plans.iter().any(|p| p.can_collide());
     let of_source = plans.iter().all(|p| p.unique_of_source);
+    let no_own_columns = own_columns(plans).is_empty();
     for net in &changes.keyed {
         let plan = plans.get(net.schema).ok_or_else(|| Error::new(Kind::Bug, "a schema without a plan"))?;
         let list = |lists: &mut Vec<Vec<&'a R>>, row: &'a R| {
@@ -55,16 +63,23 @@ pub(crate) fn decide<'a, R: Row>(
             continue;
         };
         order.written += 1;
-        if may_hold_anothers_value(plan, net, converging, some_collide)? && wanted.by_another(plan, net)? {
-            list(&mut order.deletes, after);
+        if may_hold_anothers_value(plan, net, converging, some_collide)? {
+            list(&mut order.holders, after);
         }
-        let replace = plan.can_collide() && of_source && !plan.own_columns && (converging || net.read);
+        let replace = plan.can_collide() && of_source && no_own_columns && (converging || net.read);
         list(if replace { &mut order.replaces } else { &mut order.upserts }, after);
     }
     for (rows, plan) in order.upserts.iter_mut().zip(plans) {
         in_key_order(rows, plan)?;
     }
     Ok(order)
+}
+
+/// Columns of the destination that no row of the batch has a value for: a delete would lose what they hold.
+pub(super) fn own_columns(plans: &[Arc<Plan>]) -> Vec<&str> {
+    let Some((first, others)) = plans.split_first() else { return Vec::new() };
+    let by_all = |name: &&String| others.iter().all(|plan| plan.own_columns.contains(name));
+    first.own_columns.iter().filter(by_all).map(String::as_str).collect()
 }
 
 /// Puts rows that are to be upserted into the order of their primary key, where that begins with an integer.
@@ -106,53 +121,6 @@ fn may_hold_anothers_value<R: Row>(
             Ok(values(*before, &plan.unique_columns)? != values(after, &plan.unique_columns)?)
         }
     }
-}
-
-/// Unique values that rows of the batch will hold. Only kept where the destination has columns of its own,
-/// which a delete would lose: there a row goes only if another needs its value.
-struct Wanted(Option<HashMap<Vec<String>, usize>>);
-
-impl Wanted {
-    fn of<R: Row>(changes: &TableChanges<'_, R>, plans: &[Arc<Plan>]) -> Result<Self> {
-        if !plans.iter().any(|p| p.own_columns && p.can_collide()) {
-            return Ok(Self(None));
-        }
-        let mut wanted = HashMap::new();
-        for net in &changes.keyed {
-            let (Some(after), Some(plan)) = (net.after, plans.get(net.schema)) else { continue };
-            for tuple in tuples(plan, after)? {
-                *wanted.entry(tuple).or_insert(0) += 1;
-            }
-        }
-        Ok(Self(Some(wanted)))
-    }
-
-    fn by_another<R: Row>(&self, plan: &Plan, net: &Net<'_, R>) -> Result<bool> {
-        let comparable = net.one_schema && !plan.opaque_unique;
-        let (Some(wanted), Before::Row(before), true) = (&self.0, &net.before, comparable) else {
-            return Ok(true);
-        };
-        let mine = net.after.map_or(Ok(Vec::new()), |after| tuples(plan, after))?;
-        Ok(tuples(plan, *before)?.iter().any(|tuple| {
-            let own = mine.iter().filter(|m| *m == tuple).count();
-            wanted.get(tuple).is_some_and(|all| *all > own)
-        }))
-    }
-}
-
-/// The row's unique keys, each as text. Any two texts are taken to be equal, since collations may say so.
-fn tuples<R: Row>(plan: &Plan, row: &R) -> Result<Vec<Vec<String>>> {
-    plan.unique_keys
-        .iter()
-        .enumerate()
-        .map(|(number, columns)| {
-            let shown = values(row, columns)?.into_iter().map(|value| match value {
-                OwnedValue::Text(_) => "text".to_owned(),
-                other => format!("{other:?}"),
-            });
-            Ok(std::iter::once(number.to_string()).chain(shown).collect())
-        })
-        .collect()
 }
 
 fn values<R: Row>(row: &R, columns: &[usize]) -> Result<Vec<OwnedValue>> {

@@ -6,11 +6,16 @@
 //! the unique key, and MySQL would change it instead without an error. A guard in
 //! the statement turns what is left of that danger into an error: a divergence.
 //!
+//! Where the destination has columns of its own no row goes for what may be: rows
+//! are written as they stand, under that guard. Only if it says that one is in
+//! another's way do they go, and get back what only the destination had (`kept`).
+//!
 //! Statements go in packets of bounded size, each packet one round trip; every
 //! answer is checked before COMMIT is sent by itself.
 
 mod decide;
 mod json;
+mod kept;
 mod keyless;
 mod literal;
 mod packet;
@@ -18,18 +23,20 @@ mod probe;
 pub(crate) mod rows;
 mod writer;
 
+use decide::Order;
 pub(crate) use decide::decide;
+use kept::Kept;
 pub(crate) use literal::{Form, binary, shown_value, text};
 pub(crate) use packet::Manner;
 #[cfg(test)]
 pub(crate) use packet::{Limits, Packet};
 pub(crate) use probe::Probe;
-pub(crate) use writer::Writer;
+pub(crate) use writer::{Writer, too_large};
 
 use std::sync::Arc;
 
-use cdc_sdk::Result;
 use cdc_sdk::value::Row;
+use cdc_sdk::{Kind, Result};
 
 use crate::fold::{Folded, TableChanges};
 use crate::ledger::Progress;
@@ -138,17 +145,70 @@ async fn apply_keyed<'a, R: Row + Sync>(
     delete: Manner,
 ) -> Result<()> {
     let order = decide(changes, plans, converging)?;
-    for (plan, rows) in plans.iter().zip(&order.deletes) {
-        writer.rows(plan, delete, rows).await?;
-    }
-    for (plan, rows) in plans.iter().zip(&order.upserts) {
-        writer.rows(plan, Manner::Upsert, rows).await?;
-    }
-    for (plan, rows) in plans.iter().zip(&order.replaces) {
-        writer.rows(plan, Manner::Replace, rows).await?;
+    send(writer, plans, delete, &order.deletes).await?;
+    let own = decide::own_columns(plans);
+    if own.is_empty() || order.holders.iter().all(Vec::is_empty) {
+        send(writer, plans, delete, &order.holders).await?;
+        write(writer, plans, &order).await?;
+    } else {
+        writer.flush().await?;
+        match write_at_once(writer, plans, &order).await {
+            Err(error) if error.kind() == Kind::Divergence => {
+                // What was written is what it is to be, and is written again.
+                let kept = Kept::make(writer, plans, &own).await?;
+                let written = write_around(writer, plans, delete, &order, &kept).await;
+                kept.end(writer, written).await?;
+            }
+            written => written?,
+        }
     }
     writer.applied.deletes += order.gone;
     writer.applied.upserts += order.written;
+    Ok(())
+}
+
+async fn write_at_once<'a, R: Row + Sync>(
+    writer: &mut Writer<'_, 'a, R>,
+    plans: &'a [Arc<Plan>],
+    order: &Order<'a, R>,
+) -> Result<()> {
+    write(writer, plans, order).await?;
+    writer.flush().await
+}
+
+/// Rows that may be in another's way go meanwhile; their own columns are kept.
+async fn write_around<'a, R: Row + Sync>(
+    writer: &mut Writer<'_, 'a, R>,
+    plans: &'a [Arc<Plan>],
+    delete: Manner,
+    order: &Order<'a, R>,
+    kept: &Kept,
+) -> Result<()> {
+    kept.keep(writer, plans, &order.holders).await?;
+    send(writer, plans, delete, &order.holders).await?;
+    write(writer, plans, order).await?;
+    kept.give_back(writer).await
+}
+
+/// The rows that stay.
+async fn write<'a, R: Row + Sync>(
+    writer: &mut Writer<'_, 'a, R>,
+    plans: &'a [Arc<Plan>],
+    order: &Order<'a, R>,
+) -> Result<()> {
+    send(writer, plans, Manner::Upsert, &order.upserts).await?;
+    send(writer, plans, Manner::Replace, &order.replaces).await
+}
+
+async fn send<'a, R: Row + Sync>(
+    writer: &mut Writer<'_, 'a, R>,
+    plans: &'a [Arc<Plan>],
+    manner: Manner,
+    rows: &[Vec<&'a R>],
+) -> Result<()> {
+    for (plan, rows) in plans.iter().zip(rows) {
+        writer.rows(plan, manner, rows).await?;
+    }
     Ok(())
 }
 

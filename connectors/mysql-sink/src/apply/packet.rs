@@ -142,6 +142,7 @@ impl<'a, R> Packet<'a, R> {
         R: Row,
     {
         let start = self.begin(manner.head(plan));
+        let tail = manner.tail(plan);
         let mut taken = 0;
         for row in rows {
             let end = self.sql.len();
@@ -149,7 +150,9 @@ impl<'a, R> Packet<'a, R> {
                 self.sql.extend_from_slice(manner.between(plan));
             }
             manner.row(&mut self.sql, plan, *row)?;
-            let over = self.sql.len() > limits.bytes;
+            // Its end counts, too: an upsert names every column there.
+            let bytes = self.sql.len() + tail.len();
+            let over = bytes > limits.bytes;
             if over && taken > 0 {
                 self.sql.truncate(end);
                 break;
@@ -158,16 +161,35 @@ impl<'a, R> Packet<'a, R> {
                 self.sql.truncate(start);
                 return Ok((0, true));
             }
-            if self.sql.len() > limits.server_bytes {
-                return Err(too_large(plan, *row, self.sql.len(), limits.server_bytes));
+            if bytes > limits.server_bytes {
+                return Err(too_large(plan, *row, bytes, limits.server_bytes));
             }
             taken += 1;
         }
-        self.sql.extend_from_slice(manner.tail(plan).as_bytes());
+        self.sql.extend_from_slice(tail.as_bytes());
         let full = taken < rows.len() || self.sql.len() >= limits.bytes;
         let rows = rows.iter().take(taken).copied().collect();
         self.steps.push(Step::Rows { plan, manner, rows });
         Ok((taken, full))
+    }
+
+    /// Adds a delete of rows without identity. Returns whether there was room for it, and whether the packet is full.
+    pub fn remove(&mut self, plan: &'a Plan, row: &'a R, count: u64, limits: Limits) -> Result<(bool, bool)>
+    where
+        R: Row,
+    {
+        let start = self.begin(&plan.sql.remove);
+        rows::condition(&mut self.sql, plan, row)?;
+        self.sql.extend_from_slice(format!(" LIMIT {count}").as_bytes());
+        if self.sql.len() > limits.bytes && start > 0 {
+            self.sql.truncate(start);
+            return Ok((false, true));
+        }
+        if self.sql.len() > limits.server_bytes {
+            return Err(too_large(plan, row, self.sql.len(), limits.server_bytes));
+        }
+        self.steps.push(Step::Remove { plan, row, count });
+        Ok((true, self.sql.len() >= limits.bytes))
     }
 
     /// Empties it; the buffer is kept for the next one unless a large row has blown it up.
@@ -177,3 +199,6 @@ impl<'a, R> Packet<'a, R> {
         self.steps.clear();
     }
 }
+
+#[cfg(test)]
+mod tests;

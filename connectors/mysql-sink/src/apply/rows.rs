@@ -94,7 +94,7 @@ pub(crate) fn compare<R: Row>(
 
 /// Appends `(k1=v1 AND k1 <=> v1 AND …)`: the row by its key, so that the index finds it, where the key is
 /// the same byte for byte.
-pub(super) fn exact_key<R: Row>(out: &mut Vec<u8>, plan: &Plan, row: &R) -> Result<()> {
+pub(crate) fn exact_key<R: Row>(out: &mut Vec<u8>, plan: &Plan, row: &R) -> Result<()> {
     out.push(b'(');
     let first = out.len();
     let mut seen = 0;
@@ -112,6 +112,22 @@ pub(super) fn exact_key<R: Row>(out: &mut Vec<u8>, plan: &Plan, row: &R) -> Resu
     complete(plan, seen)?;
     out.push(b')');
     Ok(())
+}
+
+/// Appends the values of the key's columns that are not text.
+pub(crate) fn plain_key<R: Row>(out: &mut Vec<u8>, plan: &Plan, row: &R) -> Result<()> {
+    let mut seen = 0;
+    row.visit(|index, value| {
+        in_order(plan, index, &mut seen)?;
+        let in_key = plan.sql.key.iter().any(|(at, _)| *at == index);
+        let is_text = plan.comparisons.get(index).is_some_and(|c| c.right == Right::TextBytes);
+        if in_key && !is_text {
+            literal::comparable(out, value)?;
+            out.push(b',');
+        }
+        Ok(())
+    })?;
+    complete(plan, seen)
 }
 
 fn same_bytes(out: &mut Vec<u8>, comparison: &Comparison, value: Value<'_>) -> Result<()> {

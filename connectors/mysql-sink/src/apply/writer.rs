@@ -24,7 +24,7 @@ pub(crate) struct Writer<'s, 'a, R> {
 impl<'s, 'a, R: Row + Sync> Writer<'s, 'a, R> {
     /// Packets hold up to `bytes_max` bytes, or what the server takes if that is less; a larger row goes alone.
     pub fn new(session: &'s mut Session, bytes_max: usize) -> Self {
-        // Half, since the end of the last statement comes on top.
+        // Half, since what the ledger needs comes on top.
         let bytes_max = bytes_max.min(session.packet_bytes_max / 2);
         Self { session, packet: Packet::new(), bytes_max, applied: Applied::default() }
     }
@@ -41,7 +41,7 @@ impl<'s, 'a, R: Row + Sync> Writer<'s, 'a, R> {
 
     /// Adds rows of one table, in as many statements and packets as it takes.
     pub async fn rows(&mut self, plan: &'a Plan, manner: Manner, rows: &[&'a R]) -> Result<()> {
-        let limits = Limits { bytes: self.bytes_max, server_bytes: self.session.packet_bytes_max };
+        let limits = self.limits();
         for rows in rows.chunks(ROWS_MAX) {
             let mut rest = rows;
             while !rest.is_empty() {
@@ -62,11 +62,39 @@ impl<'s, 'a, R: Row + Sync> Writer<'s, 'a, R> {
 
     /// Adds a delete of rows without identity.
     pub async fn remove(&mut self, plan: &'a Plan, row: &'a R, count: u64) -> Result<()> {
-        self.packet.begin(&plan.sql.remove);
-        rows::condition(&mut self.packet.sql, plan, row)?;
-        self.packet.sql.extend_from_slice(format!(" LIMIT {count}").as_bytes());
-        self.packet.steps.push(Step::Remove { plan, row, count });
-        if self.packet.sql.len() >= self.bytes_max { self.flush().await } else { Ok(()) }
+        let limits = self.limits();
+        loop {
+            let (taken, full) = self.packet.remove(plan, row, count, limits)?;
+            if full {
+                self.flush().await?;
+            }
+            if taken {
+                return Ok(());
+            }
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { bytes: self.bytes_max, server_bytes: self.session.packet_bytes_max }
+    }
+
+    /// Runs a statement by itself, after what has been gathered.
+    pub async fn alone(&mut self, sql: &[u8], what: impl FnOnce() -> String) -> Result<()> {
+        self.flush().await?;
+        self.applied.statements += 1;
+        self.session.run(sql).await.map(drop).map_err(|stumble| stumble.refusal.into_error(what()))
+    }
+
+    /// Runs a statement after an error. What had been gathered is not sent any more: should the server have rolled the
+    /// transaction back, it would be one by itself.
+    pub async fn after_error(&mut self, sql: &[u8]) -> Result<(), Refusal> {
+        self.packet.clear(self.bytes_max);
+        self.session.run(sql).await.map(drop).map_err(|stumble| stumble.refusal)
+    }
+
+    /// How long a statement that is not of rows may get.
+    pub fn bytes_max(&self) -> usize {
+        self.bytes_max
     }
 
     /// Sends what has been gathered.
@@ -210,7 +238,7 @@ pub(super) fn refused<R: Row>(plan: &Plan, row: &R, refusal: Refusal) -> Error {
     refusal.into_error(format!("row {} of {} was refused", rows::shown_key(plan, row), plan.target))
 }
 
-pub(super) fn too_large<R: Row>(plan: &Plan, row: &R, bytes: usize, bytes_max: usize) -> Error {
+pub(crate) fn too_large<R: Row>(plan: &Plan, row: &R, bytes: usize, bytes_max: usize) -> Error {
     let what =
         format!("row {} of {} is larger than the server takes", rows::shown_key(plan, row), plan.target);
     Error::new(Kind::RowRefused, what)

@@ -107,8 +107,10 @@ async fn keyed<'a, R: Row + Sync>(
     let whose: HashMap<usize, &'a Change<R>> =
         table.keyed.iter().map(|net| (address(net.image), net.change)).collect();
     let order = decide(table, plans, ask.replay.converging)?;
+    // All of it is undone: no matter what a delete takes along.
     let lists = [
         (Manner::Delete, &order.deletes),
+        (Manner::Delete, &order.holders),
         (Manner::Upsert, &order.upserts),
         (Manner::Replace, &order.replaces),
     ];

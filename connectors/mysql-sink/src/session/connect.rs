@@ -67,7 +67,7 @@ impl Session {
         };
         let version = conn.server_version();
         let line = Line::new(Arc::new(endpoint.clone()), conn.id());
-        let mut session = Self { conn, version, packet_bytes_max: 0, broken: false, line };
+        let mut session = Self { conn, version, packet_bytes_max: usize::MAX, broken: false, line };
         session.prepare(purpose).await.map_err(|r| r.into_error(what()))?;
         Ok(session)
     }

@@ -30,6 +30,15 @@ impl Refusal {
         Self { kind: Kind::MysqlUnreachable, code: 0, message: message.into() }
     }
 
+    /// A statement has more bytes than the server takes: nothing was sent.
+    pub fn too_large(bytes: usize, bytes_max: usize) -> Self {
+        Self {
+            kind: Kind::RowRefused,
+            code: PACKET_TOO_LARGE,
+            message: format!("a statement has {bytes} bytes; max_allowed_packet leaves {bytes_max}"),
+        }
+    }
+
     /// The server answered what it cannot answer.
     pub fn unexpected(message: impl Into<String>) -> Self {
         Self { kind: Kind::Bug, code: 0, message: message.into() }

@@ -51,6 +51,7 @@ impl Session {
         if self.broken {
             return Err(Stumble { done: 0, refusal: Refusal::broken("the connection is closed") });
         }
+        self.fits(sql).map_err(|refusal| Stumble { done: 0, refusal })?;
         let mut outcomes = Vec::new();
         match exchange(self, sql, ROWS, &mut outcomes).await {
             Ok(()) => Ok(outcomes),
@@ -78,6 +79,7 @@ impl Session {
         if self.broken {
             return Err(Refusal::broken("the connection is closed"));
         }
+        self.fits(sql.as_ref())?;
         let line = self.line();
         let conn = &mut self.conn;
         let asked = async move {
@@ -94,6 +96,15 @@ impl Session {
     /// The first row of a query.
     pub async fn row<T: FromRow + Send + 'static>(&mut self, sql: &str) -> Result<Option<T>, Refusal> {
         Ok(self.rows(sql).await?.into_iter().next())
+    }
+
+    /// Refuses what the server would not take. The library would, too, but gives up the connection with it, which looks
+    /// like a fault that passes.
+    fn fits(&self, sql: &[u8]) -> Result<(), Refusal> {
+        match sql.len() > self.packet_bytes_max {
+            true => Err(Refusal::too_large(sql.len(), self.packet_bytes_max)),
+            false => Ok(()),
+        }
     }
 
     fn settle<T>(&mut self, answered: Result<T, Refusal>) -> Result<T, Refusal> {

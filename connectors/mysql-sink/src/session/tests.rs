@@ -110,3 +110,18 @@ fn long_names_have_locks_of_their_own() {
     assert_ne!(a, b);
     assert!(a.chars().count() <= 64 && b.chars().count() <= 64);
 }
+
+/// The library gives up the connection where it finds this out by itself, which looks like a fault that passes.
+#[tokio::test]
+async fn a_statement_that_is_too_large_is_no_broken_connection() {
+    let Some(endpoint) = server() else { return };
+    let mut session = Session::connect(&endpoint, Purpose::Data).await.unwrap();
+    let mut sql = b"DO 1 -- ".to_vec();
+    sql.resize(session.packet_bytes_max + 1024, b'x');
+    let refusal = session.run(&sql).await.unwrap_err().refusal;
+    assert_eq!(refusal.kind, Kind::RowRefused, "{refusal:?}");
+    let refusal = session.rows::<u8>(&sql).await.unwrap_err();
+    assert_eq!(refusal.kind, Kind::RowRefused, "{refusal:?}");
+    session.command("DO 1").await.unwrap();
+    session.close().await;
+}

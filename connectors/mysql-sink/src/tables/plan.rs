@@ -31,11 +31,9 @@ pub(crate) struct Plan {
     pub identity: Vec<usize>,
     /// The first column of the primary key, where that is what identifies a row and the column holds integers.
     pub leading_integer: Option<usize>,
-    /// Other unique keys, over which a row could hit another one: their columns.
-    pub unique_keys: Vec<Vec<usize>>,
-    /// Their names, and those of keys that cannot be seen in a row.
+    /// The names of other unique keys, over which a row could hit another one.
     pub unique_names: Vec<String>,
-    /// All columns of those keys, ascending.
+    /// All columns of those that can be seen in a row, ascending.
     pub unique_columns: Vec<usize>,
     /// A unique key stands on what the row image does not show (an expression, a prefix, a generated column).
     pub opaque_unique: bool,
@@ -45,8 +43,8 @@ pub(crate) struct Plan {
     pub strange_keys: Vec<String>,
     /// The destination's generated columns: what the server rounds there is not ours.
     pub generated: Vec<String>,
-    /// The destination has columns of its own, which a delete would lose.
-    pub own_columns: bool,
+    /// Columns that only the destination has, and that a delete would lose: their names.
+    pub own_columns: Vec<String>,
     /// The constant parts of the statements.
     pub sql: Fragments,
 }
@@ -128,14 +126,13 @@ impl Plan {
             names: table.columns.iter().map(|c| c.name.clone()).collect(),
             comparisons: table.columns.iter().map(|c| comparison(&c.name, &c.ty)).collect(),
             generated: found.columns.iter().filter(|c| c.generated).map(|c| c.name.clone()).collect(),
-            own_columns: found.columns.iter().any(|c| !c.generated && table.column_index(&c.name).is_none()),
+            own_columns: own_columns(table, found),
             opaque_unique: others.opaque || key_generated,
             unique_of_source: others.of_source,
             strange_keys: others.strange,
             target,
             forms,
             identity,
-            unique_keys: others.columns,
             unique_names: others.names,
             unique_columns,
             sql,
@@ -186,6 +183,11 @@ fn refuse_loose_key(table: &Table, target: &TableName, found: &Catalogue, identi
 
 fn column_names<'t>(table: &'t Table, indices: &[usize]) -> Vec<&'t str> {
     indices.iter().filter_map(|&i| table.columns.get(i)).map(|c| c.name.as_str()).collect()
+}
+
+fn own_columns(table: &Table, found: &Catalogue) -> Vec<String> {
+    let own = found.columns.iter().filter(|c| !c.generated && table.column_index(&c.name).is_none());
+    own.map(|c| c.name.clone()).collect()
 }
 
 fn quoted_list(names: &[&str]) -> String {

@@ -191,7 +191,7 @@ fn a_unique_key_over_an_expression_makes_rows_opaque() {
     assert!(!simple.can_collide());
     assert!(simple.sql.upsert_tail.ends_with("UPDATE `id` = cdc_new.`id`,`name` = cdc_new.`name`"));
     let seen = plan(vec![primary(), key("u", true, &[Some("name")])]);
-    assert_eq!((seen.can_collide(), seen.opaque_unique, &seen.unique_keys), (true, false, &vec![vec![1]]));
+    assert_eq!((seen.can_collide(), seen.opaque_unique, &seen.unique_columns), (true, false, &vec![1]));
     assert!(
         seen.sql
             .upsert_tail
