@@ -190,7 +190,9 @@ async fn what_is_cut_is_told_by_a_server_that_takes_no_notes() {
     let sink = "[apply]\nschema = \"none\"\n".to_owned();
     let options = Options { dest_server: Some(server.address.clone()), sink, ..Options::default() };
     let world = World::with("notes", &options).await;
-    world.source_sql("CREATE TABLE t (id INT PRIMARY KEY, d DECIMAL(10,3));\nINSERT INTO t VALUES (1, 1.234)").await;
+    world
+        .source_sql("CREATE TABLE t (id INT PRIMARY KEY, d DECIMAL(10,3));\nINSERT INTO t VALUES (1, 1.234)")
+        .await;
     world.dest_sql("SET GLOBAL sql_notes = 0").await;
     world.dest_sql(&format!("CREATE DATABASE `{}`", world.name)).await;
     world.dest_sql("CREATE TABLE t (id INT PRIMARY KEY, d DECIMAL(10,1))").await;
@@ -201,4 +203,38 @@ async fn what_is_cut_is_told_by_a_server_that_takes_no_notes() {
     assert!(sink.log_tail().contains("E050"), "{}", sink.log_tail());
     assert_eq!(world.dest_number("SELECT COUNT(*) FROM t").await, Some(0), "nothing is cut");
     world.dest_sql(&format!("DROP DATABASE `{}`", world.name)).await;
+}
+
+/// What is worked out from a TIMESTAMP is so in the time zone of the session that writes, and stored: the source's value
+/// arrives, also where it says which row is meant.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_session_works_out_arrives_as_it_is() {
+    let world = World::new("zones").await;
+    let mut conn = world.source_conn().await;
+    for statement in [
+        "SET time_zone = '+05:00', div_precision_increment = 8",
+        "CREATE TABLE g (id INT PRIMARY KEY, ts TIMESTAMP NOT NULL, d DATE AS (DATE(ts)) STORED, h INT AS (HOUR(ts)) STORED, \
+         x DECIMAL(20,10) AS (id / 7) STORED, y INT AS (h + 1) STORED, z INT AS (id * 2) STORED)",
+        "CREATE TABLE u (id INT PRIMARY KEY, u INT, ts TIMESTAMP NOT NULL, d DATE AS (DATE(ts)) STORED, UNIQUE KEY (u, d))",
+        "CREATE TABLE k (id INT, ts TIMESTAMP NOT NULL, d DATE AS (DATE(ts)) STORED NOT NULL, v INT, PRIMARY KEY (id, d))",
+        "INSERT INTO g (id, ts) VALUES (1, '2024-01-01 02:00:00')",
+        "INSERT INTO u (id, u, ts) VALUES (1, 1, '2024-01-01 02:00:00'), (2, 1, '2023-12-31 12:00:00')",
+        "INSERT INTO k (id, ts, v) VALUES (1, '2024-01-01 02:00:00', 1), (2, '2024-01-01 12:00:00', 2)",
+    ] {
+        conn.query_drop(statement).await.unwrap();
+    }
+    world.catch_up();
+    world.assert_equal().await;
+    for statement in [
+        "INSERT INTO g (id, ts) VALUES (2, '2024-06-01 03:00:00')",
+        "INSERT INTO u (id, u, ts) VALUES (3, 1, '2024-01-02 02:00:00')",
+        "INSERT INTO k (id, ts, v) VALUES (3, '2024-01-01 03:00:00', 3)",
+        "UPDATE k SET v = 9, ts = '2024-01-02 01:00:00' WHERE id = 3",
+        "DELETE FROM k WHERE id = 1",
+    ] {
+        conn.query_drop(statement).await.unwrap();
+    }
+    world.catch_up();
+    world.assert_equal().await;
+    world.end().await;
 }

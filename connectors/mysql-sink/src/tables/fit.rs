@@ -8,10 +8,28 @@ use super::catalogue::Actual;
 /// `in_key`: the column says which row is meant, so that its collation matters too.
 pub(crate) fn holds(actual: &Actual, wanted: &Column, in_key: bool) -> bool {
     actual.ty.as_ref().is_some_and(|ty| holds_type(ty, &wanted.ty.as_catalogued()))
+        && holds_digits_of(&actual.type_text, &wanted.type_sql())
         && (actual.nullable || !wanted.nullable)
         && holds_charset(actual.charset.as_deref(), wanted.charset.as_deref())
         && (actual.srid.is_none() || actual.srid == wanted.extra.srid)
         && (!in_key || tells_apart(actual, wanted))
+}
+
+/// FLOAT(M,D) and DOUBLE(M,D) round what they are given, and MySQL says nothing of it.
+fn holds_digits_of(actual: &str, wanted: &str) -> bool {
+    let digits = |text: &str| {
+        let text = text.to_ascii_lowercase();
+        let rest = text.strip_prefix("float").or_else(|| text.strip_prefix("double"))?;
+        let (inside, _) = rest.strip_prefix('(')?.split_once(')')?;
+        let (all, behind) = inside.split_once(',')?;
+        let (all, behind): (u32, u32) = (all.trim().parse().ok()?, behind.trim().parse().ok()?);
+        Some((all.saturating_sub(behind), behind))
+    };
+    match (digits(actual), digits(wanted)) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some((before, behind)), Some(theirs)) => before >= theirs.0 && behind >= theirs.1,
+    }
 }
 
 /// Whether rows of the source's column can be written into the destination's, though that is of another kind: numbers
@@ -61,6 +79,7 @@ fn has_room(text: &ColumnType, letters: u32) -> bool {
 pub(crate) fn same(actual: &Actual, wanted: &Column) -> bool {
     let equal = |a: Option<&str>, b: Option<&str>| b.is_none() || a.map(plain) == b.map(plain);
     actual.ty.as_ref() == Some(&wanted.ty.as_catalogued())
+        && holds_digits_of(&actual.type_text, &wanted.type_sql())
         && actual.nullable == wanted.nullable
         && (actual.srid.is_none() || actual.srid == wanted.extra.srid)
         && equal(actual.charset.as_deref(), wanted.charset.as_deref())

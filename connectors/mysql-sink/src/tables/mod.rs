@@ -19,6 +19,7 @@ mod past;
 mod difference;
 mod fit;
 mod columns;
+mod computed;
 mod keys;
 mod own;
 mod unique;
@@ -117,7 +118,8 @@ impl Tables {
         }
         settings.check_record_key(table)?;
         let target = self.target(settings, &table.name).await?;
-        let (catalogue, changed) = self.fitting(settings, table, &target, round > 0).await?;
+        let here = computed::as_written(settings, table);
+        let (catalogue, changed) = self.fitting(settings, &here, &target, round > 0).await?;
         if self.plans.len() >= PLANS_MAX {
             self.plans.clear();
         }
@@ -126,7 +128,7 @@ impl Tables {
             self.plans.retain(|_, (_, plan)| plan.target != target);
         }
         self.past.note(table);
-        let plan = Arc::new(Plan::new(table, target, &catalogue, self.session.version)?);
+        let plan = Arc::new(Plan::new(&here, target, &catalogue, self.session.version)?);
         self.plans.insert(address(table), (Arc::clone(table), Arc::clone(&plan)));
         Ok(plan)
     }

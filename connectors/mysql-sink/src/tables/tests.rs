@@ -137,6 +137,24 @@ fn a_column_holds_what_it_can_hold_unchanged() {
 }
 
 #[test]
+fn a_float_of_so_many_digits_rounds() {
+    for (here, theirs, holds) in [
+        ("float", "float(7,3)", true),
+        ("float(7,3)", "float(7,3)", true),
+        ("float(7,3) unsigned", "float unsigned", false),
+        ("float(7,3)", "float(10,5)", false),
+        ("double(10,5)", "double(7,3)", true),
+        ("double(10,2)", "double", false),
+    ] {
+        let mut wanted = wanted("f", ty(theirs), true);
+        wanted.extra.spelled = theirs.contains('(').then(|| theirs.to_owned());
+        let actual = actual("f", here, true);
+        assert_eq!(fit::holds(&actual, &wanted, false), holds, "{here} for {theirs}");
+        assert_eq!(fit::same(&actual, &wanted), holds, "{here} for {theirs}");
+    }
+}
+
+#[test]
 fn a_key_needs_a_collation_that_tells_its_values_apart() {
     let mut strict = wanted("c", T::Varchar { length: 5 }, false);
     strict.collation = Some("utf8mb4_bin".into());
