@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use cdc_sdk::endpoint::{Endpoint, Identity, Secret, Tls, TlsMode};
 
-use crate::kafka::RESERVED;
+use crate::kafka::{Lookout, RESERVED};
 
 use super::document::{Document, Section};
 use super::identity;
@@ -30,6 +30,8 @@ pub struct KafkaConfig {
     pub bootstrap_servers: String,
     /// Properties of librdkafka, as the user gave them. They may hold secrets.
     pub options: BTreeMap<String, String>,
+    /// No setting: what all who wait for Kafka in this run share.
+    pub lookout: Lookout,
 }
 
 /// How the schema registry is reached.
@@ -51,7 +53,7 @@ impl fmt::Debug for KafkaConfig {
         f.debug_struct("KafkaConfig")
             .field("bootstrap_servers", &self.bootstrap_servers)
             .field("options", &self.options.keys())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -177,7 +179,7 @@ pub(super) fn kafka(document: &mut Document<'_>) -> KafkaConfig {
     }
     section.close_open_ended();
     kafka.close();
-    KafkaConfig { bootstrap_servers, options }
+    KafkaConfig { bootstrap_servers, options, lookout: Lookout::default() }
 }
 
 fn has_port(server: &str) -> bool {

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use cdc_sdk::cut::Place;
 use cdc_sdk::{Error, Kind, Result};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
-use rdkafka::consumer::Consumer as _;
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::metadata::Metadata;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -275,7 +274,7 @@ impl Admin {
                 if name != first {
                     (first, moved) = (name.clone(), Instant::now());
                 }
-                if moved.elapsed() >= inner.settings.patience {
+                if inner.reader.is_enough(moved) {
                     let doing = format!("waiting for the leaders of topic {name}");
                     return Err(inner.reader.fault_of(Code::LeaderNotAvailable, &doing));
                 }
@@ -308,8 +307,7 @@ impl Inner {
     }
 
     fn all_topics(&self) -> Result<Metadata> {
-        let metadata = self.reader.inner().fetch_metadata(None, self.settings.patience);
-        metadata.map_err(|cause| self.reader.fault(&cause, "listing topics"))
+        self.reader.metadata(None, "listing topics")
     }
 
     /// What the brokers know of these topics: one by one while they are few, else the whole list.
@@ -318,16 +316,15 @@ impl Inner {
             return Ok(vec![self.all_topics()?]);
         }
         let look = |spec: &TopicSpec| {
-            let metadata = self.reader.inner().fetch_metadata(Some(&spec.name), self.settings.patience);
-            metadata.map_err(|cause| self.reader.fault(&cause, &format!("looking up topic {}", spec.name)))
+            self.reader.metadata(Some(&spec.name), &format!("looking up topic {}", spec.name))
         };
         specs.iter().map(look).collect()
     }
 
     fn wait(&self, done: impl Fn(&Metadata) -> bool, doing: &str) -> Result<()> {
-        let deadline = Instant::now() + self.settings.patience;
+        let begun = Instant::now();
         while !done(&self.all_topics()?) {
-            if Instant::now() >= deadline {
+            if self.reader.is_enough(begun) {
                 return Err(self.reader.fault_of(Code::OperationTimedOut, doing));
             }
             std::thread::sleep(LOOK_AGAIN);

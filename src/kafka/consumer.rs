@@ -14,11 +14,13 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::metadata::Metadata;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::closing;
 use super::fault;
 use super::link::Link;
+use super::lookout::Slices;
 use super::settings::{Role, Settings};
 use super::topic;
 
@@ -75,6 +77,47 @@ impl Consumer {
         self.link().fault(code, doing)
     }
 
+    /// Whether a wait that began then has been long enough: by the settings' patience, or since the run ends.
+    pub fn is_enough(&self, begun: Instant) -> bool {
+        begun.elapsed() >= self.settings.patience || self.settings.lookout.is_ending()
+    }
+
+    /// What the brokers know of a topic, or of all.
+    pub fn metadata(&self, topic: Option<&str>, doing: &str) -> Result<Metadata> {
+        self.patiently(self.settings.patience, doing, |wait| self.inner.fetch_metadata(topic, wait))
+    }
+
+    /// Asks again and again, each time for a while, until the brokers answer.
+    ///
+    /// # Errors
+    /// Theirs; [`Kind::KafkaUnreachable`] where they do not answer within the patience, or the run ends.
+    pub fn patiently<T>(
+        &self,
+        patience: Duration,
+        doing: &str,
+        ask: impl Fn(Duration) -> Result<T, KafkaError>,
+    ) -> Result<T> {
+        let mut slices = Slices::of(patience);
+        loop {
+            let cause = match ask(slices.next(self.link().bad_since().is_some())) {
+                Ok(answer) => {
+                    self.link().answered();
+                    return Ok(answer);
+                }
+                Err(cause) => cause,
+            };
+            let error = self.fault(&cause, doing);
+            if fault::kind_of(fault::code_of(&cause)) != Kind::KafkaUnreachable
+                || slices.are_over()
+                || self.settings.lookout.is_ending()
+            {
+                return Err(error);
+            }
+            self.settings.lookout.unanswered(&error);
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
     /// Where the committed records of these partitions end or begin, in the order asked.
     ///
     /// # Errors
@@ -120,10 +163,10 @@ impl Consumer {
 
     /// Looks up until every partition's leader answers, as after a broker's restart it may not at once.
     fn look_up(&self, asked: TopicPartitionList, doing: &str) -> Result<TopicPartitionList> {
-        let deadline = Instant::now() + self.settings.patience;
+        let mut slices = Slices::of(self.settings.patience);
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let answer = self.inner.offsets_for_times(asked.clone(), left);
+            let wait = slices.next(self.link().bad_since().is_some());
+            let answer = self.inner.offsets_for_times(asked.clone(), wait);
             let answer =
                 answer.and_then(|found| match found.elements().iter().find_map(|e| e.error().err()) {
                     Some(cause) => Err(cause),
@@ -139,8 +182,14 @@ impl Consumer {
             // librdkafka says so, too, where it has lost the brokers and with them what it knew.
             let code =
                 if fault::is_gone(code) && self.has(&asked)? { Code::LeaderNotAvailable } else { code };
-            if Instant::now() >= deadline || !fault::is_mended_by_library(code) {
-                return Err(self.fault_of(code, doing));
+            let error = self.fault_of(code, doing);
+            let is_enough = slices.are_over() || self.settings.lookout.is_ending();
+            if is_enough || !fault::is_mended_by_library(code) {
+                return Err(error);
+            }
+            // The first answer comes late where a leader is being looked for.
+            if self.link().bad_since().is_some() {
+                self.settings.lookout.unanswered(&error);
             }
             std::thread::sleep(LOOK_AGAIN);
         }
@@ -176,9 +225,7 @@ impl Consumer {
     pub fn partition_count(&self, name: &str) -> Result<Option<i32>> {
         topic::check_name(name)?;
         let doing = format!("looking up topic {name}");
-        let metadata = self.inner.fetch_metadata(Some(name), self.settings.patience);
-        let metadata = metadata.map_err(|cause| self.fault(&cause, &doing))?;
-        self.link().answered();
+        let metadata = self.metadata(Some(name), &doing)?;
         let Some(found) = metadata.topics().iter().find(|t| t.name() == name) else { return Ok(None) };
         match found.error().map(Code::from) {
             None => Ok(i32::try_from(found.partitions().len()).ok()),
@@ -229,10 +276,8 @@ impl Consumer {
         if since.elapsed() < self.settings.patience {
             return Ok(());
         }
-        let answer = self.inner.fetch_metadata(Some("__consumer_offsets"), self.settings.patience / 4);
-        answer.map_err(|cause| self.fault(&cause, doing))?;
-        self.link().answered();
-        Ok(())
+        let ask = |wait| self.inner.fetch_metadata(Some("__consumer_offsets"), wait);
+        self.patiently(self.settings.patience / 4, doing, ask).map(drop)
     }
 }
 

@@ -229,10 +229,9 @@ impl Events {
     /// [`Kind::KafkaUnreachable`].
     pub fn skip_deleted(&mut self, topic: &str, partition: i32) -> Result<bool> {
         let Some(from) = self.position(topic, partition) else { return Ok(false) };
-        let bounds = self.consumer.inner().fetch_watermarks(topic, partition, self.settings.patience);
-        let (first, end) = bounds.map_err(|cause| {
-            self.consumer.fault(&cause, &format!("asking where {topic}/{partition} begins"))
-        })?;
+        let doing = format!("asking where {topic}/{partition} begins");
+        let ask = |wait| self.consumer.inner().fetch_watermarks(topic, partition, wait);
+        let (first, end) = self.consumer.patiently(self.settings.patience, &doing, ask)?;
         if from >= first || first >= end {
             return Ok(false);
         }

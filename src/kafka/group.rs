@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use cdc_sdk::{Error, Kind, Result};
 use rdkafka::Message as _;
-use rdkafka::consumer::{CommitMode, Consumer as _};
+use rdkafka::consumer::{CommitMode, Consumer as _, RebalanceProtocol};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 
@@ -103,6 +103,11 @@ impl Group {
         topics.iter().try_for_each(|topic| super::topic::check_name(topic))?;
         let asked = self.consumer.inner().subscribe(topics);
         asked.map_err(|cause| self.consumer.fault(&cause, "joining the group"))
+    }
+
+    /// Whether the group has taken this member in: from then on it has what it has.
+    pub fn has_joined(&self) -> bool {
+        !matches!(self.consumer.inner().rebalance_protocol(), RebalanceProtocol::None)
     }
 
     /// What comes next, within the wait.
@@ -196,8 +201,9 @@ impl Group {
         for (topic, partition) in partitions {
             list.add_partition(topic, *partition);
         }
-        let told = self.consumer.inner().committed_offsets(list, self.consumer.patience());
-        let told = told.map_err(|cause| self.consumer.fault(&cause, "asking what the group was told"))?;
+        let ask = |wait| self.consumer.inner().committed_offsets(list.clone(), wait);
+        let told =
+            self.consumer.patiently(self.consumer.patience(), "asking what the group was told", ask)?;
         let of = |e: &TopicPartitionListElem<'_>| {
             let offset = e.offset().to_raw().unwrap_or(-1);
             ((e.topic().to_owned(), e.partition()), offset, e.metadata().to_owned())

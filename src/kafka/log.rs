@@ -182,7 +182,7 @@ impl Log {
             if let Step::Record(record) = self.step(WAIT_MAX)? {
                 return Ok(Some(record));
             }
-            if begun.elapsed() >= self.consumer.patience() {
+            if self.consumer.is_enough(begun) {
                 return Err(self.error(Code::OperationTimedOut));
             }
         }

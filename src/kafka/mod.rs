@@ -8,9 +8,10 @@
 //! an offset that has vanished is an error, never a jump.
 //!
 //! Everything but [`Admin`] blocks its thread, at most for [`Settings::patience`]
-//! where no other limit is given.
+//! where no other limit is given, and no longer than seconds once its [`Lookout`] says that the run ends.
 
 mod settings;
+mod lookout;
 mod fault;
 mod link;
 mod topic;
@@ -37,6 +38,7 @@ pub use closing::wait_until_closed;
 pub use events::{Event, Events, From};
 pub use group::{Group, Partition, Protocol, Turn};
 pub use log::Log;
+pub use lookout::Lookout;
 pub use outbox::Outbox;
 pub use partition::partition;
 pub use publisher::{Candidate, Publisher};

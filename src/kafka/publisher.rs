@@ -29,7 +29,7 @@ use rdkafka::producer::{BaseProducer, Producer as _};
 
 use super::fault;
 use super::receipts::{Receipts, cost_bytes};
-use super::settings::BATCH_BYTES;
+use super::settings::{BATCH_BYTES, Settings};
 use super::topic;
 
 use linger::Lifts;
@@ -54,6 +54,9 @@ const STANDSTILL: Duration = Duration::from_millis(10);
 /// One attempt to abort: it waits for records in flight whose reports only a poll
 /// between attempts takes in.
 const ABORT_STEP: Duration = Duration::from_millis(20);
+
+/// One attempt to commit, of which the next takes up where this one ended: between two a stop is noticed.
+const COMMIT_STEP: Duration = Duration::from_secs(1);
 
 /// Reports are taken in at least every so many records.
 const POLL_EVERY_RECORDS: u32 = 128;
@@ -80,7 +83,7 @@ pub struct Publisher {
     producer: BaseProducer<Receipts>,
     transactional_id: String,
     budget_bytes: usize,
-    patience: Duration,
+    settings: Settings,
     open: bool,
     since_poll: u32,
     pace: Pace,
@@ -154,7 +157,7 @@ impl Publisher {
         loop {
             let Err(cause) = place.topic.produce(&self.producer, record) else { return Ok(()) };
             let is_full = matches!(cause, KafkaError::MessageProduction(Code::QueueFull));
-            if is_full && Instant::now() < *deadline.get_or_insert_with(|| self.deadline()) {
+            if is_full && !self.is_late(*deadline.get_or_insert_with(|| self.deadline())) {
                 self.poll();
                 std::thread::sleep(LOOK_AGAIN);
                 continue;
@@ -187,7 +190,7 @@ impl Publisher {
                 return Ok(());
             }
             let now = Instant::now();
-            if now >= deadline {
+            if self.is_late(deadline) {
                 return Err(self.fault_of(Code::QueueFull, "waiting for the brokers to take records in"));
             }
             let waiting = self.in_flight();
@@ -256,7 +259,7 @@ impl Publisher {
             if left == 0 {
                 return Ok(());
             }
-            if now >= deadline {
+            if self.is_late(deadline) {
                 return Err(self.fault_of(Code::OperationTimedOut, "waiting for the brokers' receipts"));
             }
             // A lifted linger keeps librdkafka's thread busy while a request is under way, so only where it helps:
@@ -311,14 +314,14 @@ impl Publisher {
         let deadline = self.deadline();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let Err(cause) = self.producer.commit_transaction(left) else { return Ok(()) };
+            let Err(cause) = self.producer.commit_transaction(left.min(COMMIT_STEP)) else { return Ok(()) };
             self.poll();
             if must_abort(&cause) {
                 let error = self.fault(&cause, "committing");
                 self.abort_quietly();
                 return Err(error);
             }
-            if !is_retriable(&cause) || Instant::now() >= deadline {
+            if !is_retriable(&cause) || self.is_late(deadline) {
                 return Err(self.fault(&cause, "committing").detail("whether it was committed is not known"));
             }
         }
@@ -337,7 +340,7 @@ impl Publisher {
         loop {
             match self.producer.abort_transaction(ABORT_STEP) {
                 Ok(()) => break,
-                Err(cause) if is_retriable(&cause) && Instant::now() < deadline => self.poll(),
+                Err(cause) if is_retriable(&cause) && !self.is_late(deadline) => self.poll(),
                 Err(cause) => return Err(self.fault(&cause, "aborting")),
             }
         }
@@ -415,7 +418,13 @@ impl Publisher {
     }
 
     fn deadline(&self) -> Instant {
-        Instant::now() + self.patience
+        Instant::now() + self.settings.patience
+    }
+
+    /// Whether a wait has been long enough: by the deadline, or since the run ends.
+    fn is_late(&self, deadline: Instant) -> bool {
+        let bad_line = || self.receipts().link().bad_since().is_some();
+        Instant::now() >= deadline || self.settings.lookout.is_over(bad_line)
     }
 
     fn fault(&self, cause: &KafkaError, doing: &str) -> Error {

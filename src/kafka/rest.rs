@@ -58,10 +58,10 @@ pub fn with_records(settings: &Settings, parts: Vec<Part>) -> Result<Vec<Part>> 
     }
     let begun = consumer.inner().assign(&list);
     begun.map_err(|cause| consumer.fault(&cause, "looking for records"))?;
-    let deadline = Instant::now() + consumer.patience();
+    let asked = Instant::now();
     let mut found = Vec::new();
     while !open.is_empty() {
-        if Instant::now() >= deadline {
+        if consumer.is_enough(asked) {
             return Err(consumer.fault_of(Code::OperationTimedOut, "looking for records"));
         }
         let mut undecided = Vec::new();

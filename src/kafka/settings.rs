@@ -10,6 +10,8 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
+use super::lookout::Lookout;
+
 /// Properties of librdkafka that a promise rests on, with their aliases
 /// (librdkafka, `CONFIGURATION.md`). A user who sets one gets an error.
 pub const RESERVED: &[&str] = &[
@@ -68,11 +70,18 @@ pub struct Settings {
     pub options: BTreeMap<String, String>,
     /// The longest that one call waits for the brokers.
     pub patience: Duration,
+    /// What all who wait for them share.
+    pub lookout: Lookout,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { bootstrap_servers: String::new(), options: BTreeMap::new(), patience: Duration::from_secs(60) }
+        Self {
+            bootstrap_servers: String::new(),
+            options: BTreeMap::new(),
+            patience: Duration::from_secs(60),
+            lookout: Lookout::default(),
+        }
     }
 }
 
@@ -83,7 +92,7 @@ impl fmt::Debug for Settings {
             .field("bootstrap_servers", &self.bootstrap_servers)
             .field("options", &self.options.keys())
             .field("patience", &self.patience)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -22,7 +22,6 @@ use std::time::{Duration, Instant};
 
 use cdc_sdk::Result;
 use cdc_sdk::cut::Place;
-use rdkafka::consumer::Consumer as _;
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::topic_partition_list::Offset;
 
@@ -40,7 +39,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// [`cdc_sdk::Kind::KafkaUnreachable`], [`cdc_sdk::Kind::KafkaRefused`], [`cdc_sdk::Kind::Fenced`].
 pub fn settle(settings: &Settings, publisher: &mut Publisher, prefix: &str, logs: &[&str]) -> Result<()> {
     let readers = Readers::open(settings)?;
-    let present = partitions(&readers.of_committed, settings, prefix)?;
+    let present = partitions(&readers.of_committed, prefix)?;
     let (of_logs, of_data): (Vec<_>, Vec<_>) =
         readers.unsettled(&present)?.into_iter().partition(|(topic, _)| logs.contains(&topic.as_str()));
     let logs: Vec<(String, i32)> =
@@ -77,7 +76,7 @@ fn wait_for_end(reader: &Consumer, place: &Place) -> Result<()> {
         if ends.iter().all(|end| end.offset >= place.offset) {
             return Ok(());
         }
-        if begun.elapsed() >= reader.patience() {
+        if reader.is_enough(begun) {
             let doing = format!("waiting for the end of {}/{}", place.topic, place.partition);
             return Err(reader.fault_of(Code::OperationTimedOut, &doing));
         }
@@ -85,9 +84,8 @@ fn wait_for_end(reader: &Consumer, place: &Place) -> Result<()> {
     }
 }
 
-fn partitions(reader: &Consumer, settings: &Settings, prefix: &str) -> Result<Vec<(String, i32)>> {
-    let metadata = reader.inner().fetch_metadata(None, settings.patience);
-    let metadata = metadata.map_err(|cause| reader.fault(&cause, "looking up topics"))?;
+fn partitions(reader: &Consumer, prefix: &str) -> Result<Vec<(String, i32)>> {
+    let metadata = reader.metadata(None, "looking up topics")?;
     let named = metadata.topics().iter().filter(|t| t.error().is_none() && is_of(prefix, t.name()));
     let of = |t: &rdkafka::metadata::MetadataTopic| {
         let name = t.name().to_owned();

@@ -55,6 +55,15 @@ impl Stop {
         *self.asked.borrow()
     }
 
+    /// What some work comes to; `None` where the stop is asked for before, and the work is dropped.
+    pub async fn before<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.wait() => None,
+            done = work => Some(done),
+        }
+    }
+
     /// Returns once it is asked; at once if it was.
     pub async fn wait(&self) {
         // The sender lives in `self`, so the channel cannot close here.

@@ -10,17 +10,17 @@ use cdc_sdk::{GtidSet, Result};
 
 use super::cut_search;
 use super::cut_writer::OwnTopics;
+use super::fitness::Fitness;
 use super::ledger_move;
 use super::offset_file::OffsetFile;
 use super::settings;
-use super::source::refuse_unfit;
 use crate::config::SinkConfig;
 
 /// Sets the ledger, and says to what.
 pub async fn run(config: &SinkConfig, held: &GtidSet) -> Result<String> {
     ledger_move::refuse_by_key(config, "--from-gtid")?;
     let settings = settings::sink(config);
-    refuse_unfit(&mysql::check(&settings).await?)?;
+    Fitness::default().refuse_unfit(&mysql::check(&settings).await?)?;
     let kafka = settings::kafka(&config.kafka);
     let topics = OwnTopics::of(&config.topic_prefix);
     let (found, backup) = tokio::task::block_in_place(|| cut_search::fit(&kafka, &topics, held))?;

@@ -121,6 +121,40 @@ pub fn fit(kafka: &kafka::Settings, topics: &OwnTopics, held: &GtidSet) -> Resul
     Ok((base, Backup { gtids: held.clone(), until }))
 }
 
+/// Whether cuts in this part of their topic bring anything to the topics that concern who asks.
+pub fn brings_any(
+    kafka: &kafka::Settings,
+    topics: &OwnTopics,
+    (from, until): (i64, i64),
+    concerns: impl Fn(&str) -> bool,
+) -> Result<bool> {
+    let mut log = open(kafka, topics)?;
+    log.seek(from.max(log.beginning()?))?;
+    let mut brought = Brought::default();
+    while let Some(record) = log.next_until(until)?.filter(|record| record.offset < until) {
+        if brought.take(&stored_cut(&record)?.cut, &concerns) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What cuts bring; those of a run only once it has ended well.
+#[derive(Default)]
+struct Brought {
+    in_run: bool,
+}
+
+impl Brought {
+    /// Takes the next cut; `true` where with it something is brought.
+    fn take(&mut self, cut: &Cut, concerns: impl Fn(&str) -> bool) -> bool {
+        let touches = cut.touched.iter().any(|t| t.events > 0 && concerns(&t.topic));
+        let brings = self.in_run || touches;
+        self.in_run = brings && cut.kind == CutKind::Continues;
+        brings && cut.kind == CutKind::Complete
+    }
+}
+
 fn open(kafka: &kafka::Settings, topics: &OwnTopics) -> Result<Log> {
     Log::look(kafka, &topics.cuts)?.ok_or_else(|| {
         Error::new(Kind::NothingYet, format!("there is no topic {}", topics.cuts))

@@ -59,12 +59,11 @@ impl Holes {
         two_way: bool,
         places: &HashMap<(String, i32), i64>,
     ) -> Self {
-        let until = places.get(&(cuts_topic.to_owned(), NO_PARTITION));
         Self {
             kafka,
             cuts_topic: cuts_topic.to_owned(),
             two_way,
-            until: until.and_then(|sequence| u64::try_from(*sequence).ok()),
+            until: until(cuts_topic, places),
             more: false,
             moved: false,
             compacted: HashMap::new(),
@@ -151,6 +150,17 @@ impl Holes {
         self.compacted.insert(topic.to_owned(), found);
         Ok(found)
     }
+}
+
+/// Where the last hole ends, as the ledger has it; `None` where none is open.
+fn until(cuts_topic: &str, places: &HashMap<(String, i32), i64>) -> Option<u64> {
+    let sequence = places.get(&(cuts_topic.to_owned(), NO_PARTITION));
+    sequence.and_then(|sequence| u64::try_from(*sequence).ok())
+}
+
+/// Whether a ledger says that what the destination holds may be no state of the source.
+pub fn are_open_at(cuts_topic: &str, places: &HashMap<(String, i32), i64>) -> bool {
+    until(cuts_topic, places).is_some()
 }
 
 /// Why a hole must not be passed over: what is gone was written then, in a topic that is compacted so.

@@ -3,7 +3,8 @@
 use cdc_mysql_sink::{LedgerAdmin, Mark, Move, Progress, Running};
 use cdc_sdk::{CutId, Error, Kind, Result};
 
-use super::cut_search::{Found, Map};
+use super::cut_search::{self, Found, Map};
+use super::cut_writer::OwnTopics;
 use super::{filling, reach, settings};
 use crate::config::{Consistency, SinkConfig};
 
@@ -52,13 +53,14 @@ pub async fn run(config: &SinkConfig, to: Option<Found>, manner: &Manner) -> Res
     }
     let now = before.as_ref().and_then(|b| b.cut);
     let wanted = to.as_ref().map(|f| f.cut.id);
-    if wanted > now && !manner.allow_skip {
-        return Err(skips(wanted, now));
+    let skips = wanted > now && brings_any(config, before.as_ref(), to.as_ref())?;
+    if skips && !manner.allow_skip {
+        return Err(refused_to_skip(wanted, now));
     }
     let mark = reachable(config, to).await?;
     let mut report = format!("ledger of '{}'\n  now: {}\n", config.name, now_text(before.as_ref()));
     report += &format!("  to:  {}\n", at(mark.cut, &mark.position));
-    if wanted > now {
+    if skips {
         report += "changes between the two are never applied at this destination\n";
     }
     if manner.dry_run {
@@ -68,6 +70,16 @@ pub async fn run(config: &SinkConfig, to: Option<Found>, manner: &Manner) -> Res
     let moved = Move::To(mark);
     let fenced = LedgerAdmin::set(&settings, &moved, manner.running, &manner.reason).await?;
     Ok(report + &done(fenced, wanted < high_water))
+}
+
+/// Whether there is anything to apply between the ledger and a later cut: with an idle source there are cuts all
+/// the same.
+fn brings_any(config: &SinkConfig, before: Option<&Progress>, to: Option<&Found>) -> Result<bool> {
+    let Some(to) = to else { return Ok(false) };
+    let (kafka, topics) = (settings::kafka(&config.kafka), OwnTopics::of(&config.topic_prefix));
+    let part = (before.map_or(0, |b| b.cuts_offset), to.cuts_offset);
+    let concerns = |topic: &str| reach::concerns(config, topic);
+    tokio::task::block_in_place(|| cut_search::brings_any(&kafka, &topics, part, concerns))
 }
 
 /// The mark of a cut, once it is known that Kafka has what follows it.
@@ -106,7 +118,10 @@ fn being_filled(config: &SinkConfig) -> Error {
 /// What is said of a destination without a ledger of this sink.
 pub fn never_ran(config: &SinkConfig) -> Error {
     Error::new(Kind::LedgerMismatch, format!("the destination has no ledger of a sink '{}'", config.name))
-        .hint("a sink that never ran begins at the first cut by itself: cdc sink -c …")
+        .hint(
+            "compare name, and ledger_database, with the settings of the sink that you mean; one that never ran begins \
+             at the first cut by itself: cdc sink -c …",
+        )
 }
 
 fn done(fenced: Option<String>, converges: bool) -> String {
@@ -135,7 +150,7 @@ fn at(cut: Option<CutId>, position: &str) -> String {
     }
 }
 
-fn skips(to: Option<CutId>, now: Option<CutId>) -> Error {
+fn refused_to_skip(to: Option<CutId>, now: Option<CutId>) -> Error {
     let cut =
         |cut: Option<CutId>| cut.map_or_else(|| "before the first cut".to_owned(), |c| format!("cut {c}"));
     Error::new(Kind::BadPosition, format!("{} is ahead of the ledger, which stands at {}", cut(to), cut(now)))

@@ -34,6 +34,7 @@ mod cut_search;
 mod reach;
 
 mod retry;
+mod fitness;
 mod settings;
 
 #[cfg(test)]

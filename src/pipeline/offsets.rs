@@ -41,7 +41,7 @@ pub async fn export(config: &SinkConfig, of: &Of, path: &Path) -> Result<String>
 
 /// Sets the ledger to the cut of a place.
 pub async fn set(config: &SinkConfig, to: &ReplayFrom, dry_run: bool, allow_skip: bool) -> Result<String> {
-    let found = tokio::task::block_in_place(|| search(config, to))?;
+    let found = search(config, to).await?;
     let reason = format!("cdc offsets set to {to:?}");
     ledger_move::run(config, found, &manner(dry_run, allow_skip, reason)).await
 }
@@ -97,7 +97,7 @@ async fn file(config: &SinkConfig, of: &Of, within_reach: bool) -> Result<Offset
             (format!("ledger of '{}'", config.name), mark)
         }
         Of::Place(place) => {
-            let found = tokio::task::block_in_place(|| search(config, place))?;
+            let found = search(config, place).await?;
             let found = found.ok_or_else(before_the_first)?;
             (format!("cut {}", found.cut.id), found.mark())
         }

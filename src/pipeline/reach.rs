@@ -308,11 +308,8 @@ fn needs_of(last: Option<(CutId, u64)>, cut: CutId, events: u64) -> Option<(CutI
 /// subscribes by the map must not miss them.
 pub async fn complete(config: &SinkConfig, map: &mut Map) -> Result<()> {
     let admin = Admin::connect(&settings::kafka(&config.kafka))?;
-    let own = OwnTopics::of(&config.topic_prefix);
     let there = admin.topics_with_prefix(&format!("{}.", config.topic_prefix)).await?;
-    let letters = dead_letter::topic(&config.topic_prefix);
-    let is_data = |topic: &str| !own.contains(topic) && topic != letters && concerns(config, topic);
-    let data = there.into_iter().filter(|(topic, _)| is_data(topic));
+    let data = there.into_iter().filter(|(topic, _)| has_rows_for(config, topic));
     let all = data.flat_map(|(topic, count)| (0..count).map(move |partition| (topic.clone(), partition)));
     let missing = all.filter(|key| !map.contains_key(key)).collect();
     for place in admin.beginnings(missing).await? {
@@ -321,8 +318,18 @@ pub async fn complete(config: &SinkConfig, map: &mut Map) -> Result<()> {
     Ok(())
 }
 
+/// Whether a topic of that name would have rows for the sink.
+pub fn has_rows_for(config: &SinkConfig, topic: &str) -> bool {
+    let prefix = &config.topic_prefix;
+    let of_prefix = topic.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.starts_with('.'));
+    of_prefix
+        && !OwnTopics::of(prefix).contains(topic)
+        && topic != dead_letter::topic(prefix)
+        && concerns(config, topic)
+}
+
 /// Rows that were read for another sink alone are none of this one's.
-fn concerns(config: &SinkConfig, topic: &str) -> bool {
+pub fn concerns(config: &SinkConfig, topic: &str) -> bool {
     private::addressee(&config.topic_prefix, topic).is_none_or(|sink| sink == config.name)
 }
 

@@ -5,12 +5,14 @@
 
 use cdc_mysql_sink::{LedgerAdmin, Running};
 use cdc_sdk::{CutId, Error, GtidSet, Kind, Result};
+use tokio::task::block_in_place;
 
 use super::cut_search::{self, Found, Wanted};
 use super::cut_writer::OwnTopics;
 use super::ledger_move::{self, Manner};
-use super::settings;
+use super::{reach, settings};
 use crate::config::SinkConfig;
+use crate::kafka::Admin;
 
 /// Where a replay begins.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,22 +47,49 @@ pub async fn run(config: &SinkConfig, from: &ReplayFrom, dry_run: bool, live: bo
         running: if live { Running::Fenced } else { Running::Refused },
         reason: format!("cdc replay from {from:?}"),
     };
-    let found = tokio::task::block_in_place(|| search(config, from))?;
+    let found = search(config, from).await?;
     ledger_move::run(config, found, &manner).await
 }
 
 /// The cut of that place; `None` before the first.
-pub(super) fn search(config: &SinkConfig, from: &ReplayFrom) -> Result<Option<Found>> {
+pub(super) async fn search(config: &SinkConfig, from: &ReplayFrom) -> Result<Option<Found>> {
     let kafka = settings::kafka(&config.kafka);
     let topics = OwnTopics::of(&config.topic_prefix);
     let wanted = match from {
         ReplayFrom::Earliest => return Ok(None),
-        ReplayFrom::Cut(id) => return of_cut(config, *id).map(Some),
-        ReplayFrom::Offset { topic, partition, offset } => Wanted::Offset(topic, *partition, *offset),
+        ReplayFrom::Cut(id) => return block_in_place(|| of_cut(config, *id)).map(Some),
+        ReplayFrom::Offset { topic, partition, offset } => {
+            refuse_nowhere(config, topic, *partition, *offset).await?;
+            Wanted::Offset(topic, *partition, *offset)
+        }
         ReplayFrom::Timestamp(micros) => Wanted::Before(*micros),
         ReplayFrom::Gtid(set) => Wanted::Within(set),
     };
-    cut_search::find(&kafka, &topics, &wanted)
+    block_in_place(|| cut_search::find(&kafka, &topics, &wanted))
+}
+
+/// Refuses a record's place that is none: every cut is before that, so it would mean the newest.
+async fn refuse_nowhere(config: &SinkConfig, topic: &str, partition: i32, offset: i64) -> Result<()> {
+    let refused = |what: String| {
+        Err(Error::new(Kind::Usage, what).hint(
+            "cdc offsets show lists the partitions, each with the offset that follows the ledger's cut",
+        ))
+    };
+    let admin = Admin::connect(&settings::kafka(&config.kafka))?;
+    let found = if reach::has_rows_for(config, topic) { admin.partitions(topic).await? } else { None };
+    let Some(count) = found else {
+        return refused(format!("there is no topic {topic} with rows of '{}'", config.topic_prefix));
+    };
+    if !(0..count).contains(&partition) {
+        return refused(format!("topic {topic} has the partitions 0 to {}, and no {partition}", count - 1));
+    }
+    let ends = admin.ends(vec![(topic.to_owned(), partition)]).await?;
+    match ends.first() {
+        Some(end) if end.offset < offset => {
+            refused(format!("{topic}/{partition} ends at offset {}, before {offset}", end.offset))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// The cut of this id.

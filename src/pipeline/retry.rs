@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use cdc_sdk::{Error, Fate, Kind, Result};
 use tracing::warn;
 
+use crate::kafka::Lookout;
 use crate::observe::Stop;
 
 /// Faults in a row, with no session between them that lasted, before giving up.
@@ -17,6 +18,19 @@ const SESSION_WORKED: Duration = Duration::from_secs(60);
 /// The pause after the first fault; each further one doubles it, up to the last.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_LAST: Duration = Duration::from_secs(10);
+
+/// For all clients of Kafka in this run: a stop ends their waits, and trouble is told while they wait.
+pub fn watch(lookout: &Lookout, stop: &Stop, report: impl Fn(&Error) + Send + Sync + 'static) {
+    lookout.tell(move |error| {
+        warn!(error = %error, "waiting for Kafka");
+        report(error);
+    });
+    let (lookout, stop) = (lookout.clone(), stop.clone());
+    tokio::spawn(async move {
+        stop.wait().await;
+        lookout.end();
+    });
+}
 
 /// Runs sessions until one ends well, one meets a fault that no restart mends,
 /// too many faults follow each other, or a stop is asked for.

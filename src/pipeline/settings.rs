@@ -126,7 +126,8 @@ pub fn protocol(config: &SinkConfig) -> kafka::Protocol {
 
 /// The Kafka client's settings.
 pub fn kafka(config: &KafkaConfig) -> kafka::Settings {
-    kafka::Settings::new(config.bootstrap_servers.clone(), config.options.clone())
+    let settings = kafka::Settings::new(config.bootstrap_servers.clone(), config.options.clone());
+    kafka::Settings { lookout: config.lookout.clone(), ..settings }
 }
 
 /// The registry client's settings.

@@ -17,10 +17,12 @@ use tracing::info;
 
 use super::RunOptions;
 use super::by_key;
+use super::cut_writer::OwnTopics;
 use super::dead_letter::{self, Office};
+use super::fitness::Fitness;
 use super::gather::{Gatherer, Size, Work};
+use super::holes;
 use super::in_flight::Room;
-use super::source::refuse_unfit;
 use super::stage::{self, BATCHES_WAITING, Gathering};
 use super::streams::Streams;
 use super::{reach, retry, settings};
@@ -41,15 +43,21 @@ const REQUESTS: Duration = Duration::from_secs(1);
 /// Runs the sink until it is stopped, caught up (by option), or cannot go on.
 pub async fn run(config: SinkConfig, options: RunOptions, stop: Stop, view: Arc<SinkView>) -> Result<()> {
     let settings = settings::sink(&config);
+    let fitness = Fitness::default();
     let report = |e: &Error| view.error(e);
+    let shown = Arc::clone(&view);
+    retry::watch(&config.kafka.lookout, &stop, move |e| shown.error(e));
     let ended = match config.apply.consistency {
         Consistency::Transaction => {
-            retry::sessions(&stop, report, || session(&config, &settings, options, &stop, &view)).await
+            let session = || session(&config, &settings, options, (&stop, &fitness), &view);
+            retry::sessions(&stop, report, session).await
         }
         Consistency::Key => {
             view.by_key();
-            retry::sessions(&stop, report, || by_key::session(&config, &settings, options, &stop, &view))
-                .await
+            retry::sessions(&stop, report, || {
+                by_key::session(&config, &settings, options, (&stop, &fitness), &view)
+            })
+            .await
         }
     };
     view.state(State::Stopped);
@@ -61,15 +69,15 @@ async fn session(
     config: &SinkConfig,
     settings: &mysql::Settings,
     options: RunOptions,
-    stop: &Stop,
+    (stop, fitness): (&Stop, &Fitness),
     view: &Arc<SinkView>,
 ) -> Result<()> {
     view.state(State::Starting);
-    refuse_unfit(&mysql::check(settings).await?)?;
-    let mut sink = tokio::select! {
-        sink = Sink::open(settings.clone(), |why| view.state(State::Standby(why.to_owned()))) => sink?,
-        () = stop.wait() => return Ok(()),
+    let opening = async {
+        fitness.refuse_unfit(&mysql::check(settings).await?)?;
+        Sink::open(settings.clone(), |why| view.state(State::Standby(why.to_owned()))).await
     };
+    let Some(mut sink) = stop.before(opening).await.transpose()? else { return Ok(()) };
     tell_where(sink.progress());
     let streams = Streams::default();
     sink.send_dead_letters_to(Arc::new(Office::new(config, &streams)?));
@@ -78,20 +86,37 @@ async fn session(
     let Some(mut gatherer) = opened else { return Ok(()) };
     let lost_lead = sink.lost_lead();
     let writers = usize::from(config.limits.writers);
-    let sink = Parallel::new(sink, writers).await?;
+    // Now, not with the first batch: where nothing changes none comes.
+    view.state(standing(config, sink.progress()));
+    let opening = Parallel::new(sink, writers);
+    let Some(sink) = stop.before(opening).await.transpose()? else { return Ok(()) };
     let mut applier = Applier { config, sink, handed: VecDeque::new(), view };
     let (hand_over, work) = mpsc::channel(BATCHES_WAITING);
     let gathering = Gathering::start(move |stop| gatherer.run(&hand_over, stop));
-    let applied = tokio::select! {
-        applied = applier.apply_all(work, stop) => Ok(applied),
-        lost = lost_lead => Err(lost),
+    let whole = async {
+        let applied = tokio::select! {
+            applied = applier.apply_all(work, stop) => Ok(applied),
+            lost = lost_lead => Err(lost),
+        };
+        let gathered = gathering.end().await;
+        // Without the lead nothing is said over these connections any more: the next session ends them.
+        let applied = applied?;
+        let ended = applier.close().await;
+        applied.and(ended)?;
+        gathered
     };
-    let gathered = gathering.end().await;
-    // Without the lead nothing is said over these connections any more: the next session ends them.
-    let applied = applied?;
-    let ended = applier.close().await;
-    applied.and(ended)?;
-    gathered
+    stage::unless_silent(whole, stop, settings).await
+}
+
+/// What a sink does whose ledger stands so.
+fn standing(config: &SinkConfig, progress: &mysql::Progress) -> State {
+    let cuts = OwnTopics::of(&config.topic_prefix).cuts;
+    match progress.snapshot_complete {
+        _ if progress.converging() => State::Converging,
+        true => State::Streaming,
+        false if holes::are_open_at(&cuts, &progress.places) => State::Converging,
+        false => State::Snapshot,
+    }
 }
 
 /// Says where the ledger stands: after a replay that is not where this sink was before.

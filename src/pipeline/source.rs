@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use cdc_mysql_source::{self as mysql, Chunk, DdlEvent, Event, Leader, Rows, Source};
 use cdc_sdk::change::Origin;
 use cdc_sdk::cut::CutKind;
-use cdc_sdk::{Error, Finding, Kind, Position, Result, RowChange, fail};
+use cdc_sdk::{Error, Kind, Position, Result, RowChange, fail};
 use schema_changes::SchemaChanges;
 use shore::Shore;
 use tokio::task::block_in_place;
@@ -23,6 +23,7 @@ use tracing::info;
 use super::RunOptions;
 use super::control::{Follower, Taken};
 use super::cut_writer::{CutWriter, DataTopic};
+use super::fitness::Fitness;
 use super::private::Mark;
 use super::recovery;
 use super::retry;
@@ -45,12 +46,17 @@ const IDLE_CUT: Duration = Duration::from_secs(10);
 const COMMIT_USUAL: Duration = Duration::from_millis(50);
 const CUT_MAX: Duration = Duration::from_secs(1);
 
+/// How long what is under way may take to end, once a stop is asked for.
+const ENDS_MAX: Duration = Duration::from_secs(10);
+
 /// Runs the source until it is stopped, caught up (by option), or cannot go on.
 pub async fn run(config: SourceConfig, options: RunOptions, stop: Stop, view: Arc<SourceView>) -> Result<()> {
     let settings = settings::source(&config);
-    let ended =
-        retry::sessions(&stop, |e| view.error(e), || session(&config, &settings, options, &stop, &view))
-            .await;
+    let fitness = Fitness::default();
+    let shown = Arc::clone(&view);
+    retry::watch(&config.kafka.lookout, &stop, move |e| shown.error(e));
+    let session = || session(&config, &settings, options, (&stop, &fitness), &view);
+    let ended = retry::sessions(&stop, |e| view.error(e), session).await;
     view.state(State::Stopped);
     ended
 }
@@ -60,19 +66,30 @@ async fn session(
     config: &SourceConfig,
     settings: &mysql::Settings,
     options: RunOptions,
-    stop: &Stop,
+    (stop, fitness): (&Stop, &Fitness),
     view: &Arc<SourceView>,
 ) -> Result<()> {
     view.state(State::Starting);
-    let fit = async { refuse_unfit(&mysql::check(settings).await?) };
     let modes = Modes::from_options(&config.debezium)?;
-    let ((), shore) = tokio::try_join!(fit, Shore::reach(config, &modes))?;
-    let leader = tokio::select! {
-        leader = Leader::acquire(settings, |why| view.state(State::Standby(why.to_owned()))) => leader?,
-        () = stop.wait() => return Ok(()),
+    let opening = async {
+        let fit = async { fitness.refuse_unfit(&mysql::check(settings).await?) };
+        let ((), shore) = tokio::try_join!(fit, Shore::reach(config, &modes))?;
+        let standing_by = |why: &str| view.state(State::Standby(why.to_owned()));
+        let leader = Leader::acquire(settings, standing_by).await?;
+        Road::lay(config, settings, modes, (leader, shore), view).await
     };
-    let mut road = Road::lay(config, settings, modes, (leader, shore), view).await?;
-    road.drive(options, stop).await
+    let Some(mut road) = stop.before(opening).await.transpose()? else { return Ok(()) };
+    tokio::select! {
+        driven = road.drive(options, stop) => driven,
+        // It waits for a server that does not answer: what is not committed is read again.
+        () = late(stop) => Ok(()),
+    }
+}
+
+/// Returns when what was under way as the stop was asked for has had its time.
+async fn late(stop: &Stop) {
+    stop.wait().await;
+    tokio::time::sleep(ENDS_MAX).await;
 }
 
 /// Everything between the binlog and Kafka.
@@ -443,18 +460,4 @@ fn meta<'m>(server_name: &'m str, origin: &'m Origin, row: u32, snapshot: Snapsh
 fn held_up() -> Error {
     Error::new(Kind::Snapshot, "the snapshot is paused, so it is not caught up with")
         .hint("let it go on while a source runs: cdc snapshot resume -c source.toml")
-}
-
-/// Refuses to run with all that must be mended, at once.
-pub(super) fn refuse_unfit(findings: &[Finding]) -> Result<()> {
-    for warning in findings.iter().filter(|f| !f.blocks) {
-        tracing::warn!(mend = %warning.mend, "{}", warning.what);
-    }
-    let blocking: Vec<String> = findings.iter().filter(|f| f.blocks).map(ToString::to_string).collect();
-    if blocking.is_empty() {
-        return Ok(());
-    }
-    Err(Error::new(Kind::Unfit, format!("{} things must be mended first", blocking.len()))
-        .detail(blocking.join("\n          "))
-        .hint("mend them, then look again: cdc check -c FILE"))
 }

@@ -1,8 +1,9 @@
 //! The gathering stage of a sink: opened as soon as there is something to gather, run on a
-//! thread of its own beside the applying stage, and ended with it.
+//! thread of its own beside the applying stage, and ended with it. And what ends both.
 
 use std::time::Duration;
 
+use cdc_mysql_sink as mysql;
 use cdc_sdk::{Error, Kind, Result};
 use tokio::task::{JoinHandle, block_in_place, spawn_blocking};
 use tokio::time::timeout;
@@ -14,6 +15,9 @@ pub const BATCHES_WAITING: usize = 1;
 
 /// How long the gathering stage may take to notice that it is to end.
 const ENDS: Duration = Duration::from_secs(30);
+
+/// How soon the destination answers somebody else, where it can be waited for at all.
+const ANSWERS: Duration = Duration::from_secs(3);
 
 /// How often a sink looks whether its source has written a first cut.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -60,14 +64,47 @@ impl Gathering {
     ///
     /// # Errors
     /// Its own; [`Kind::KafkaUnreachable`] where it does not end in time.
-    pub async fn end(self) -> Result<()> {
+    pub async fn end(mut self) -> Result<()> {
         self.stop.request();
-        match timeout(ENDS, self.task).await {
+        match timeout(ENDS, &mut self.task).await {
             Ok(Ok(ended)) => ended,
             Ok(Err(panicked)) => {
                 Err(Error::new(Kind::Bug, "the gathering stage ended unexpectedly").caused_by(panicked))
             }
             Err(_) => Err(Error::new(Kind::KafkaUnreachable, "the gathering stage did not end in time")),
+        }
+    }
+}
+
+/// Nobody waits for a stage that is dropped, but it ends.
+impl Drop for Gathering {
+    fn drop(&mut self) {
+        self.stop.request();
+    }
+}
+
+/// What a session comes to; once a stop is asked for it is dropped where the destination does not answer. What was at work
+/// is rolled back then, as by any death.
+///
+/// # Errors
+/// The session's.
+pub async fn unless_silent(
+    session: impl Future<Output = Result<()>>,
+    stop: &Stop,
+    settings: &mysql::Settings,
+) -> Result<()> {
+    let silent = async {
+        stop.wait().await;
+        while let Ok(Ok(_)) = timeout(ANSWERS, mysql::check(settings)).await {
+            tokio::time::sleep(ANSWERS).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        ended = session => ended,
+        () = silent => {
+            tracing::warn!("the destination does not answer: stopping without it");
+            Ok(())
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The road end to end on real servers: one behaviour a file, named after it.
 
+mod a_stop_does_not_wait_for_servers;
 mod an_event_that_cannot_be_read_waits;
+mod an_idle_sink_says_what_it_does;
 mod backlog_older_than_retention;
 mod bank_stays_balanced;
 mod bootstrap_from_backup;
@@ -34,7 +36,9 @@ mod memory_stays_bounded;
 mod odd_tables_arrive;
 mod offsets_handed_on;
 mod online_schema_change;
+mod places_that_are_none_are_refused;
 mod quarantine_survives_kills;
+mod read_only_for_a_moment;
 mod record_keys_are_chosen;
 mod record_keys_are_refused;
 mod replay_converges;

@@ -128,3 +128,23 @@ async fn every_transaction_is_there_once_and_in_order() {
     println!("{count} transactions over three kills; the writer started over {failures} times");
     assert!(count >= 50 + 120 + 85);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_without_a_broker_does_not_hold_an_end_up() {
+    let own = OwnBroker(format!("gone-{}", std::process::id()));
+    let settings = Settings { bootstrap_servers: own.run("start"), patience: ARRIVES, ..Settings::default() };
+    let admin = Admin::connect(&settings).unwrap();
+    let spec =
+        TopicSpec { name: "k.data".to_owned(), partitions: 1, replication: -1, config: kept_for_ever() };
+    admin.create(spec).await.unwrap();
+    let mut publisher = Publisher::open(&settings, "writer", BUDGET_BYTES).unwrap();
+    publish(&mut publisher, "k.data", 0, &["there"]);
+    own.run("kill");
+    publisher.begin().unwrap();
+    send(&mut publisher, "k.data", 0, "nowhere");
+    let begun = Instant::now();
+    settings.lookout.end();
+    let error = publisher.commit().unwrap_err();
+    assert_eq!(error.fate(), Fate::Retry, "{error}");
+    assert!(begun.elapsed() < ARRIVES / 4, "{:?}", begun.elapsed());
+}

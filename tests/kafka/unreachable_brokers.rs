@@ -45,3 +45,26 @@ async fn a_reader_gives_up_after_its_patience() {
     };
     assert_eq!(error.kind(), Kind::KafkaUnreachable, "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trouble_is_told_while_it_lasts_and_an_end_is_not_held_up() {
+    let settings = Settings { patience: ARRIVES, ..nowhere() };
+    let (told, hears) = std::sync::mpsc::channel();
+    settings.lookout.tell(move |error| {
+        // Who listens has gone where the test is over.
+        let _ = told.send(error.to_string());
+    });
+    let asking = {
+        let settings = settings.clone();
+        std::thread::spawn(move || Log::open(&settings, "t").map(drop).unwrap_err())
+    };
+    let text = hears.recv_timeout(ARRIVES / 2).unwrap();
+    assert!(text.contains("refused") && text.contains("topic t"), "{text}");
+    assert!(!asking.is_finished(), "it is still waited for");
+    let ended = Instant::now();
+    settings.lookout.end();
+    assert_eq!(asking.join().unwrap().kind(), Kind::KafkaUnreachable);
+    let error = Publisher::open(&settings, "nobody", BUDGET_BYTES).map(drop).unwrap_err();
+    assert_eq!(error.kind(), Kind::KafkaUnreachable, "{error}");
+    assert!(ended.elapsed() < ARRIVES / 6, "{:?}", ended.elapsed());
+}

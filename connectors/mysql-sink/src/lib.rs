@@ -17,6 +17,7 @@ pub mod order;
 
 mod batch;
 mod settings;
+mod hash;
 
 mod session;
 mod tables;
@@ -37,7 +38,7 @@ mod bench;
 
 pub use batch::{Advance, Applied, Batch, Change, End};
 pub use by_key::{Emptying, KeyApplied, KeyBatch, KeySink, Partition, Standing, Step};
-pub use dead_letter::{DeadLetters, Held, Keeping, Letter, Origin, Quarantine, Why, image_text};
+pub use dead_letter::{DeadLetters, Held, Keeping, Letter, Origin, Quarantine, Why, image_text, key_text};
 pub use ledger::{
     Action, Answer, Backup, Chosen, DeadLetterDesk, LedgerAdmin, Mark, Move, Progress, Request, Running,
 };

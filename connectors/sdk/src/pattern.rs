@@ -12,7 +12,8 @@ use crate::error::{Error, Kind, Result};
 use crate::name::TableName;
 
 /// Databases that only an include which spells them out selects: MySQL's own, and
-/// the sink's ledger, whose rows are no data of the user.
+/// the sink's ledger, whose rows are no data of the user. A ledger in a database of another name
+/// (`ledger_database`) is not known here: the source's check tells of it.
 const NEVER_BY_WILDCARD: [&str; 5] = ["mysql", "sys", "information_schema", "performance_schema", "cdc"];
 
 /// Tables by name, with wildcards.
@@ -58,6 +59,11 @@ impl Pattern {
             (_, _, Some(_)) => Err(refused(text, "there is more than one dot")),
             _ => Err(refused(text, "a part is empty")),
         }
+    }
+
+    /// All tables of a database.
+    pub fn database_named(name: &str) -> Self {
+        Self { database: Part(name.chars().map(Glyph::Literal).collect()), table: Part(vec![Glyph::Any]) }
     }
 
     /// Whether it means this table.

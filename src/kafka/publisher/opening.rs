@@ -1,15 +1,18 @@
 //! How a publisher is opened: first what disturbs nobody, then it takes its id over.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::Duration;
 
-use cdc_sdk::Result;
+use cdc_sdk::{Kind, Result};
 use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, Producer as _};
 
 use super::pace::Pace;
 use super::{Publisher, is_retriable};
+use crate::kafka::fault;
 use crate::kafka::link::Link;
+use crate::kafka::lookout::Slices;
 use crate::kafka::receipts::Receipts;
 use crate::kafka::settings::{BATCH_BYTES, Role, Settings};
 
@@ -66,7 +69,7 @@ impl Publisher {
             producer,
             transactional_id: transactional_id.to_owned(),
             budget_bytes,
-            patience: settings.patience,
+            settings: settings.clone(),
             open: false,
             since_poll: 0,
             pace: Pace::default(),
@@ -78,29 +81,46 @@ impl Publisher {
     /// While no broker is connected librdkafka looks for the id's coordinator every 500 ms only. The first answer
     /// comes over a connection that ends with it, since its broker has a name from then on: hence two.
     fn connect(&self, topics: &[&str]) -> Result<()> {
-        let deadline = self.deadline();
         for topic in [COORDINATORS; 2].iter().chain(topics) {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let answer = self.producer.client().fetch_metadata(Some(topic), left);
-            answer.map_err(|cause| self.fault(&cause, "connecting"))?;
+            let ask = |wait| self.producer.client().fetch_metadata(Some(topic), wait);
+            self.patiently("connecting", is_passing, ask)?;
         }
         Ok(())
     }
 
     fn take_over(&self) -> Result<()> {
-        let deadline = self.deadline();
+        self.patiently("opening", is_retriable, |wait| self.producer.init_transactions(wait))
+    }
+
+    /// Asks again and again, each time for a while, until the brokers answer.
+    fn patiently<T>(
+        &self,
+        doing: &str,
+        passes: impl Fn(&KafkaError) -> bool,
+        ask: impl Fn(Duration) -> Result<T, KafkaError>,
+    ) -> Result<T> {
+        let (lookout, link) = (&self.settings.lookout, self.receipts().link());
+        let mut slices = Slices::of(self.settings.patience);
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.producer.init_transactions(left) {
-                Ok(()) => {
-                    self.receipts().link().answered();
-                    return Ok(());
+            let cause = match ask(slices.next(link.bad_since().is_some())) {
+                Ok(answer) => {
+                    link.answered();
+                    return Ok(answer);
                 }
-                Err(cause) if is_retriable(&cause) && Instant::now() < deadline => self.poll(),
-                Err(cause) => return Err(self.fault(&cause, "opening")),
+                Err(cause) => cause,
+            };
+            let error = self.fault(&cause, doing);
+            if !passes(&cause) || slices.are_over() || lookout.is_ending() {
+                return Err(error);
             }
+            lookout.unanswered(&error);
         }
     }
+}
+
+/// Whether the brokers may yet answer.
+fn is_passing(cause: &KafkaError) -> bool {
+    fault::kind_of(fault::code_of(cause)) == Kind::KafkaUnreachable
 }
 
 fn configure(config: &mut ClientConfig, settings: &Settings, transactional_id: &str) {

@@ -74,6 +74,8 @@ pub(super) struct Gatherer {
     asked_rivals: Instant,
     looked: Instant,
     asked: Instant,
+    /// Whether what it has was shown: of a member that gets nothing Kafka says nothing.
+    shown: bool,
 }
 
 impl Gatherer {
@@ -118,6 +120,7 @@ impl Gatherer {
             asked_rivals: Instant::now(),
             looked: Instant::now(),
             asked: Instant::now(),
+            shown: false,
         })
     }
 
@@ -318,6 +321,9 @@ impl Gatherer {
 
     /// Nothing is waiting in this sink's partitions.
     fn quiet(&mut self, hand_over: &mpsc::Sender<Work>) -> Result<bool> {
+        if !self.shown && (self.group.has_joined() || self.topics.names().is_empty()) {
+            self.show_partitions();
+        }
         if let Some(pulse) = &mut self.pulse {
             pulse.show(&self.view)?;
         }
@@ -387,11 +393,14 @@ impl Gatherer {
         Ok(true)
     }
 
-    fn show_partitions(&self) {
+    fn show_partitions(&mut self) {
+        // Topics that come later are joined for then.
+        self.shown = !self.topics.names().is_empty();
         let mut shown: Vec<String> =
             self.lanes.keys().map(|(topic, number)| format!("{topic}/{number}")).collect();
         shown.sort_unstable();
         self.view.state(match shown.is_empty() {
+            true if !self.shown => State::Waiting("there is no topic of a table yet".to_owned()),
             true => State::Standby("the other sinks of its name have all partitions".to_owned()),
             false => State::Streaming,
         });

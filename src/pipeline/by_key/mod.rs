@@ -23,7 +23,7 @@ use tokio::time::MissedTickBehavior;
 use tracing::info;
 
 use super::RunOptions;
-use super::source::refuse_unfit;
+use super::fitness::Fitness;
 use super::stage::{self, BATCHES_WAITING, Gathering};
 use crate::avro::AvroRow;
 use crate::config::SinkConfig;
@@ -84,25 +84,31 @@ pub(super) async fn session(
     config: &SinkConfig,
     settings: &mysql::Settings,
     options: RunOptions,
-    stop: &Stop,
+    (stop, fitness): (&Stop, &Fitness),
     view: &Arc<SinkView>,
 ) -> Result<()> {
     view.state(State::Starting);
-    refuse_unfit(&mysql::check(settings).await?)?;
     let feedback = Feedback::default();
-    let sink = KeySink::open(settings.clone()).await?;
+    let opening = async {
+        fitness.refuse_unfit(&mysql::check(settings).await?)?;
+        KeySink::open(settings.clone()).await
+    };
+    let Some(sink) = stop.before(opening).await.transpose()? else { return Ok(()) };
     let until_caught_up = options.until_caught_up;
     let open = || Gatherer::open(config, until_caught_up, sink.id(), feedback.clone(), view.clone());
     let Some(mut gatherer) = stage::opened(until_caught_up, stop, view, open).await? else { return Ok(()) };
     let mut applier = Applier { sink, feedback, view };
     let (hand_over, work) = mpsc::channel(BATCHES_WAITING);
     let gathering = Gathering::start(move |stop| gatherer.run(&hand_over, stop));
-    let applied = applier.apply_all(work, stop).await;
-    let gathered = gathering.end().await;
-    applier.sink.close().await;
-    view.partitions(Vec::new());
-    applied?;
-    gathered
+    let whole = async {
+        let applied = applier.apply_all(work, stop).await;
+        let gathered = gathering.end().await;
+        applier.sink.close().await;
+        view.partitions(Vec::new());
+        applied?;
+        gathered
+    };
+    stage::unless_silent(whole, stop, settings).await
 }
 
 /// The applying stage.

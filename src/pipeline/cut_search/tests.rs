@@ -124,3 +124,20 @@ fn rows_of_a_snapshot_count_from_when_they_were_written() {
     assert_eq!(before(350), Some(2));
     assert_eq!(before(i64::MAX), Some(3));
 }
+
+#[test]
+fn idle_cuts_and_abandoned_runs_bring_nothing() {
+    let brings = |cuts: &[Cut], topic: &str| {
+        let mut brought = Brought::default();
+        cuts.iter().any(|cut| brought.take(cut, |t| t == topic))
+    };
+    let idle = Cut { touched: vec![], ..cut(1, 0, &[]) };
+    let of_kind = |kind, cut: &Cut| Cut { kind, ..cut.clone() };
+    let rows = cut(2, 3, &[]);
+    let (run, abandoned) = (of_kind(CutKind::Continues, &rows), of_kind(CutKind::Abandoned, &idle));
+    assert!(!brings(&[idle.clone(), idle.clone()], "p.t"));
+    assert!(brings(&[idle.clone(), rows.clone()], "p.t"));
+    assert!(!brings(&[idle.clone(), rows], "p.snapshot-for-another"));
+    assert!(brings(&[run.clone(), idle.clone()], "p.t"), "the run's end has no rows itself");
+    assert!(!brings(&[run, abandoned, idle], "p.t"));
+}

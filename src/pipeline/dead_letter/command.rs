@@ -3,14 +3,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cdc_mysql_sink::{Action, Answer, Chosen, DeadLetterDesk, Held, Quarantine, Sink};
+use cdc_mysql_sink::{Action, Answer, Chosen, DeadLetterDesk, Held, LedgerAdmin, Quarantine, Sink, key_text};
 use cdc_sdk::{Error, Kind, Result, TableName};
 use serde_json::json;
 
-use super::release::{chosen, serve};
+use super::release::{chosen, meant_twice, serve};
 use crate::config::SinkConfig;
 use crate::observe::rfc3339;
-use crate::pipeline::settings;
+use crate::pipeline::{ledger_move, settings};
 
 /// How long a running sink may take to answer: it finishes the batch under way first.
 const ANSWER_MAX: Duration = Duration::from_secs(900);
@@ -20,7 +20,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// The keys in quarantine, of one table or of all.
 pub async fn list(config: SinkConfig, table: Option<TableName>, as_json: bool) -> Result<String> {
-    let mut desk = DeadLetterDesk::open(&settings::sink(&config)).await?;
+    let mut desk = desk(&config).await?;
     let quarantine = desk.quarantine().await;
     desk.close().await;
     let keys = chosen(&quarantine?, &Chosen { table, key: None });
@@ -30,8 +30,8 @@ pub async fn list(config: SinkConfig, table: Option<TableName>, as_json: bool) -
 /// Asks for keys to be released, and waits for the answer: of the running sink, or, where none
 /// runs, of this process, which leads for so long.
 pub async fn ask(config: SinkConfig, action: Action, keys: Chosen) -> Result<Answer> {
-    let settings = settings::sink(&config);
-    let mut desk = DeadLetterDesk::open(&settings).await?;
+    let keys = Chosen { key: keys.key.as_deref().map(key_text), ..keys };
+    let mut desk = desk(&config).await?;
     let asked = in_quarantine(&desk.quarantine().await?, &keys);
     let answered = match asked {
         Ok(()) => answered(&config, &mut desk, action, &keys).await,
@@ -41,9 +41,24 @@ pub async fn ask(config: SinkConfig, action: Action, keys: Chosen) -> Result<Ans
     answered
 }
 
-/// What a request is about must be there: else it is misspelt.
+/// Of a sink that has a ledger: else its name is misspelt, and that nothing is in quarantine would be no answer.
+async fn desk(config: &SinkConfig) -> Result<DeadLetterDesk> {
+    let settings = settings::sink(config);
+    match LedgerAdmin::read_any(&settings).await? {
+        Some(_) => DeadLetterDesk::open(&settings).await,
+        None => Err(ledger_move::never_ran(config)),
+    }
+}
+
+/// What a request is about must be there: else it is misspelt. And a key must be one.
 fn in_quarantine(quarantine: &Quarantine, keys: &Chosen) -> Result<()> {
-    if !chosen(quarantine, keys).is_empty() {
+    let found = chosen(quarantine, keys);
+    if let Some(table) = meant_twice(&found, keys) {
+        return Err(Error::new(Kind::Usage, format!("{keys}: means several keys of {table}"))
+            .detail("they begin alike, and an earlier version of cdc stored no more of them")
+            .hint(format!("release them together: --table {table} without --key")));
+    }
+    if !found.is_empty() {
         return Ok(());
     }
     Err(Error::new(Kind::Usage, format!("{keys}: not in quarantine"))

@@ -1,7 +1,7 @@
 //! Does what people ask: keys leave the quarantine with their changes, or without.
 
-use cdc_mysql_sink::{Action, Answer, Chosen, Held, Quarantine, Request, Sink};
-use cdc_sdk::{Error, Fate, Result};
+use cdc_mysql_sink::{Action, Answer, Chosen, Held, Quarantine, Request, Sink, key_text};
+use cdc_sdk::{Error, Fate, Result, TableName};
 use tokio::task::block_in_place;
 use tracing::{info, warn};
 
@@ -10,11 +10,25 @@ use crate::config::SinkConfig;
 
 /// The keys that are chosen.
 pub fn chosen(quarantine: &Quarantine, chosen: &Chosen) -> Vec<Held> {
-    let meant = |held: &&&Held| {
-        chosen.table.as_ref().is_none_or(|table| *table == held.table)
-            && chosen.key.as_ref().is_none_or(|key| **key == *held.shown)
+    of_all(&quarantine.held(), chosen)
+}
+
+/// A key is named as it is shown, or whole.
+fn of_all(all: &[&Held], chosen: &Chosen) -> Vec<Held> {
+    let shown = chosen.key.as_deref().map(key_text);
+    let is_named = |held: &Held| match (&chosen.key, &shown) {
+        (Some(key), Some(shown)) => **key == *held.shown || **shown == *held.shown,
+        _ => true,
     };
-    quarantine.held().iter().filter(meant).map(|held| (*held).clone()).collect()
+    let of_table = |held: &Held| chosen.table.as_ref().is_none_or(|table| *table == held.table);
+    all.iter().filter(|held| of_table(held) && is_named(held)).map(|held| (*held).clone()).collect()
+}
+
+/// The table of which one key was asked for and several are found: texts that were cut without a hash.
+pub fn meant_twice<'h>(found: &'h [Held], chosen: &Chosen) -> Option<&'h TableName> {
+    chosen.key.as_ref()?;
+    // In their settled order those of a table are neighbours.
+    found.windows(2).find(|two| two[0].table == two[1].table).map(|two| &two[0].table)
 }
 
 /// Answers all requests that are open, between two batches.
@@ -39,8 +53,13 @@ async fn release(config: &SinkConfig, sink: &mut Sink, request: &Request) -> Res
         action: request.action,
         answer: Answer::default(),
     };
-    let (rows, tables): (Vec<Held>, Vec<Held>) =
-        chosen(desk.sink.quarantine(), &request.chosen).into_iter().partition(|held| held.key.is_some());
+    let found = chosen(desk.sink.quarantine(), &request.chosen);
+    if let Some(table) = meant_twice(&found, &request.chosen) {
+        // Who asked would have refused it; the keys have come since, or that program is older.
+        let (refused, text) = (found.len() as u64, format!("{}: means several of {table}\n", request.chosen));
+        return Ok(Answer { refused, text, ..Answer::default() });
+    }
+    let (rows, tables): (Vec<Held>, Vec<Held>) = found.into_iter().partition(|held| held.key.is_some());
     desk.rows(rows).await?;
     for held in tables {
         let done = desk.table(&held).await;
@@ -161,3 +180,6 @@ impl Desk<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -262,5 +262,8 @@ fn absent<R: Row>(plan: &Plan, row: &R, wanted: u64, found: u64) -> Error {
             rows::shown_key(plan, row)
         ),
     )
-    .hint("another writer has changed the table: compare with `cdc verify`, then take a new snapshot of it")
+    .hint(
+        "another writer has changed the table: put the rows back, then start the sink; or ask the source for a \
+         snapshot for this sink alone, which empties its tables first: cdc snapshot -c FILE --for-me",
+    )
 }

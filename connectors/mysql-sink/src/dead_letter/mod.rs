@@ -37,6 +37,7 @@ pub use quarantine::{Held, Quarantine};
 pub(crate) use search::{Guilty, Search, search};
 
 use crate::apply::shown_value;
+use crate::hash::fnv1a;
 
 /// Which record an event was: which of the partitions that the caller has numbered, and the offset in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,7 +104,18 @@ fn shown_key<R: Row>(table: &Table, key: Option<&Bytes>, image: Option<&R>) -> A
         let digits: String = key.iter().map(|b| format!("{b:02x}")).collect();
         format!("0x{digits}")
     });
-    shown.chars().take(KEY_CHARS_MAX).collect::<String>().into()
+    key_text(&shown).into()
+}
+
+/// A key's text as it is stored and shown: of a long one the beginning, and a hash by which it is told from others that
+/// begin so. Earlier versions stored the beginning alone, which may stand for several keys.
+pub fn key_text(whole: &str) -> String {
+    if whole.chars().count() <= KEY_CHARS_MAX {
+        return whole.to_owned();
+    }
+    let hash = format!("…#{:016x}", fnv1a(whole.as_bytes()));
+    let kept = whole.chars().take(KEY_CHARS_MAX - hash.chars().count());
+    kept.chain(hash.chars()).collect()
 }
 
 /// A row as people read it: `id=5, name='x'`, cut where it is long.

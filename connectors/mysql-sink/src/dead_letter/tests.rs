@@ -122,3 +122,18 @@ fn truncate_is_no_letter() {
     found(&mut aside, &keyless);
     assert_eq!(offsets(&aside, &[truncate, keyless], false), [8]);
 }
+
+#[test]
+fn a_long_key_is_shown_so_that_it_is_told_from_others() {
+    let orders = table("orders", true);
+    let unreadable = |end: u8| Change {
+        key: Some(Bytes::from([vec![b'x'; 150], vec![end]].concat())),
+        unreadable: Some(Arc::new(Error::new(Kind::Decode, "damaged"))),
+        ..change(&orders, 1, i64::from(end))
+    };
+    let changes = [unreadable(1), unreadable(2)];
+    let held = Aside::of(&changes, &Quarantine::default()).held(&changes, false, 0, place);
+    let shown: Vec<_> = held.iter().map(|held| held.shown.to_string()).collect();
+    assert!(shown[0] != shown[1] && shown.iter().all(|text| text.starts_with("0x78787878")), "{shown:?}");
+    assert!(shown.iter().all(|text| text.chars().count() == KEY_CHARS_MAX), "{shown:?}");
+}

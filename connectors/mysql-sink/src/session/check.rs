@@ -12,6 +12,10 @@ use crate::settings::{SchemaMode, Settings};
 const VERSION_MIN: (u16, u16, u16) = (5, 7, 20);
 /// Rows up to this size must fit a statement.
 const PACKET_BYTES_MIN: u64 = 64 << 20;
+/// Triggers that are told of one by one.
+const TRIGGERS_SHOWN_MAX: usize = 20;
+/// Where no table of a user is.
+const SYSTEM_DATABASES: [&str; 4] = ["mysql", "sys", "information_schema", "performance_schema"];
 
 /// Checks the destination. What blocks is refused by [`crate::Sink::open`] or by the first row sooner or later.
 ///
@@ -54,12 +58,11 @@ async fn server(session: &mut Session, findings: &mut Vec<Finding>) -> Result<()
         ));
     }
     if read_only != 0 || super_read_only != 0 {
-        findings.push(Finding::blocking(
-            format!(
-                "the destination is read-only (read_only = {read_only}, super_read_only = {super_read_only})"
-            ),
-            "SET PERSIST super_read_only = OFF; SET PERSIST read_only = OFF;",
-        ));
+        let what = format!(
+            "the destination is read-only (read_only = {read_only}, super_read_only = {super_read_only})"
+        );
+        let mend = "SET PERSIST super_read_only = OFF; SET PERSIST read_only = OFF;";
+        findings.push(Finding::blocking(what, mend).passing());
     }
     if packet < PACKET_BYTES_MIN {
         findings.push(Finding::warning(
@@ -133,7 +136,7 @@ fn nowhere(grants: &Grants, needed: &[&str]) -> Option<Finding> {
 }
 
 /// Tables that exist already in the databases that routes name. Without routes it is only known when
-/// rows come; then a table that does not fit is refused.
+/// rows come; then a table that does not fit is refused. Triggers are not: they are told of wherever they are.
 async fn targets(
     session: &mut Session,
     settings: &Settings,
@@ -141,7 +144,15 @@ async fn targets(
 ) -> Result<(), Refusal> {
     let named: Vec<String> = routed_databases(settings).iter().map(|d| crate::apply::text(d)).collect();
     if named.is_empty() {
-        return Ok(());
+        let others = [SYSTEM_DATABASES.as_slice(), &[settings.ledger_database.as_str()]].concat();
+        let others: Vec<String> = others.into_iter().map(crate::apply::text).collect();
+        return triggers(
+            session,
+            &format!("NOT IN ({})", others.join(", ")),
+            ", should it write there",
+            findings,
+        )
+        .await;
     }
     let databases = named.join(", ");
     let engines: Vec<(String, String, Option<String>)> = session
@@ -160,18 +171,36 @@ async fn targets(
     if settings.by_key {
         unique_keys(session, &databases, findings).await?;
     }
+    triggers(session, &format!("IN ({databases})"), "", findings).await
+}
+
+/// Triggers in databases of which this holds, as far as the account may see them.
+async fn triggers(
+    session: &mut Session,
+    databases: &str,
+    reserve: &str,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Refusal> {
     let triggers: Vec<(String, String, String)> = session
         .rows(&format!(
             "SELECT TRIGGER_SCHEMA, TRIGGER_NAME, EVENT_OBJECT_TABLE FROM information_schema.TRIGGERS \
-             WHERE TRIGGER_SCHEMA IN ({databases})"
+             WHERE TRIGGER_SCHEMA {databases} ORDER BY TRIGGER_SCHEMA, TRIGGER_NAME"
         ))
         .await?;
-    findings.extend(triggers.into_iter().map(|(database, trigger, table)| {
+    let count = triggers.len();
+    let shown = triggers.into_iter().take(TRIGGERS_SHOWN_MAX);
+    findings.extend(shown.map(|(database, trigger, table)| {
         Finding::warning(
-            format!("trigger `{trigger}` on `{database}`.`{table}` fires on what the sink writes"),
+            format!("trigger `{trigger}` on `{database}`.`{table}` fires on what the sink writes{reserve}"),
             format!("DROP TRIGGER `{database}`.`{trigger}`;"),
         )
     }));
+    if count > TRIGGERS_SHOWN_MAX {
+        findings.push(Finding::warning(
+            format!("{} more triggers fire on what the sink writes{reserve}", count - TRIGGERS_SHOWN_MAX),
+            "SELECT TRIGGER_SCHEMA, TRIGGER_NAME FROM information_schema.TRIGGERS;",
+        ));
+    }
     Ok(())
 }
 

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use super::connect::{Purpose, Session};
 use super::refusal::Refusal;
 use crate::apply::text;
+use crate::hash::fnv1a;
 
 /// How long one attempt to get the lock waits before standing by is reported again.
 const SLICE_SECONDS: u32 = 5;
@@ -130,17 +131,16 @@ pub(crate) async fn holder(session: &mut Session, lock: &str) -> Result<Option<S
     Ok(Some(format!("connection {id} ({who})")))
 }
 
-/// The lock's name. A sink's name that does not fit is cut and told apart by a hash;
-/// two that still collide would stand by for each other, which is safe.
+/// The lock's name. MySQL takes so many characters and ignores their case, while each spelling of a sink's name has a
+/// ledger of its own: so a name that is too long, or has capital letters, is told apart by a hash. Two that still
+/// collide would stand by for each other, which is safe. Versions before this one took the plain name with
+/// capitals: beside such a process a sink of that name takes the ledger over, which fences it, and it takes it back.
 pub(crate) fn lock_name(sink: &str) -> String {
     let name = format!("cdc_sink_{sink}");
-    if name.chars().count() <= LOCK_NAME_CHARS_MAX {
+    let folded = name.to_lowercase();
+    if name == folded && name.chars().count() <= LOCK_NAME_CHARS_MAX {
         return name;
     }
-    // FNV-1a, 64 bits: the same in every version of the program.
-    let hash = name
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3));
-    let kept: String = name.chars().take(LOCK_NAME_CHARS_MAX - 17).collect();
-    format!("{kept}_{hash:016x}")
+    let kept: String = folded.chars().take(LOCK_NAME_CHARS_MAX - 17).collect();
+    format!("{kept}_{:016x}", fnv1a(name.as_bytes()))
 }

@@ -89,6 +89,9 @@ pub(super) const DUPLICATE: u16 = 1062;
 /// ER_NO_SUCH_TABLE.
 pub(crate) const NO_SUCH_TABLE: u16 = 1146;
 
+/// ER_SERVER_OFFLINE_MODE.
+const OFFLINE: u16 = 3032;
+
 /// ER_DISK_FULL; ER_RECORD_FILE_FULL, which is what InnoDB says of a row; ER_DISK_FULL_NOWAIT, of a new table.
 const DISK_FULL: [u16; 3] = [1021, 1114, 3675];
 
@@ -109,11 +112,25 @@ pub(super) fn kind(code: u16) -> Kind {
         1044 | 1045 | 1095 | 1142 | 1143 | 1227 | 1370 | 1698 | 1820 | 1862 | 3118 | 3955 => {
             Kind::MysqlDenied
         }
-        // Too many connections; shutting down; network; interrupted; read-only while failing over;
-        // closed after idling; killed.
-        1040 | 1053 | 1152 | 1158..=1161 | 1184 | 1203 | 1226 | 1290 | 1317 | 1836 | 1927 | 3024 | 4031 => {
-            Kind::MysqlUnreachable
-        }
+        // Too many connections; shutting down; network; interrupted; read-only or offline while failing over;
+        // a group's member that is not in its place (a hook refused the commit; a wait of
+        // group_replication_consistency); closed after idling; killed.
+        1040
+        | 1053
+        | 1152
+        | 1158..=1161
+        | 1184
+        | 1203
+        | 1226
+        | 1290
+        | 1317
+        | 1836
+        | 1927
+        | 3024
+        | OFFLINE
+        | 3100
+        | 3797..=3799
+        | 4031 => Kind::MysqlUnreachable,
         // A duplicate of a unique key; the upsert's guard (a subquery with two rows).
         DUPLICATE | 1242 | 1586 | 1859 => Kind::Divergence,
         // NULL, range, truncation, wrong value, character, length, geometry, JSON, SRID,
@@ -158,6 +175,7 @@ fn hint(kind: Kind, code: u16) -> Option<&'static str> {
         (_, 1290 | 1836) => {
             Some("the destination is read-only: SET GLOBAL super_read_only = OFF, read_only = OFF;")
         }
+        (_, OFFLINE) => Some("it is tried again; on the destination: SET GLOBAL offline_mode = OFF;"),
         (Kind::DiskFull, _) => Some(
             "make room on the destination's disk (its error log says which file could not grow); nothing of the \
              batch was applied, and it is tried again",
@@ -165,7 +183,8 @@ fn hint(kind: Kind, code: u16) -> Option<&'static str> {
         (Kind::MysqlDenied, _) => Some("`cdc check` lists the GRANT statements that are missing"),
         (Kind::Divergence, _) => Some(
             "another writer has changed these rows, or the destination has a unique key that the source lacks: \
-                  compare with `cdc verify`, then take a new snapshot of the table",
+                  compare the row on both sides and mend it here, then start the sink; or ask the source for a snapshot \
+                  for this sink alone, which empties its tables first: cdc snapshot -c FILE --for-me",
         ),
         (Kind::TableMismatch, _) => Some("the table was changed while the sink ran: start it again"),
         _ => None,

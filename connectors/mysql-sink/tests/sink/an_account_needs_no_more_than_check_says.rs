@@ -62,5 +62,10 @@ fn tables_without_transactions_and_triggers_are_found() {
         let found = |text: &str, blocks| findings.iter().any(|f| f.what.contains(text) && f.blocks == blocks);
         assert!(found("MyISAM", true), "{findings:?}");
         assert!(found("trigger `watch`", false), "{findings:?}");
+        // Without routes it is not known where the sink will write.
+        world.settings.routes.clear();
+        let findings = check(&world.settings).await.unwrap();
+        let of_world = |f: &&cdc_sdk::Finding| f.what.contains(&world.database) && f.what.contains("`watch`");
+        assert!(findings.iter().find(of_world).is_some_and(|f| !f.blocks), "{findings:?}");
     });
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use cdc_sdk::pattern::Pattern;
 use cdc_sdk::{Finding, Kind, Result, Table, TableName};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
@@ -16,6 +17,8 @@ use crate::settings::Settings;
 /// Tables looked at one by one; of the others only the privileges count.
 const TABLES_LOOKED_AT_MAX: usize = 500;
 const DAY_S: u64 = 86_400;
+/// Tables that each ledger of a sink has.
+const LEDGER_TABLES: [&str; 3] = ["ledger", "ledger_places", "ledger_connections"];
 
 /// Looks at the server, the account and the captured tables.
 ///
@@ -223,6 +226,7 @@ async fn captured(
     if !findings.is_empty() {
         return Ok(findings);
     }
+    findings.extend(ledgers(tables));
     let catalogue = Catalogue::new(settings.endpoint.clone());
     for listed in tables.iter().take(TABLES_LOOKED_AT_MAX) {
         match catalogue.table(&listed.name).await {
@@ -236,6 +240,24 @@ async fn captured(
     }
     findings.extend(cascades(conn, facts, settings).await?);
     Ok(findings)
+}
+
+/// A sink's ledger in a database of another name than the usual one, which wildcards leave out. Nobody can tell by
+/// the names alone that it is one, so it is captured; but nobody wants that.
+fn ledgers(tables: &[Listed]) -> Vec<Finding> {
+    let has = |database: &str, table: &str| {
+        tables.iter().any(|t| t.name.database == database && t.name.table == table)
+    };
+    let marked = tables.iter().filter(|t| t.name.table == LEDGER_TABLES[0]).map(|t| t.name.database.as_str());
+    let ledgers = marked.filter(|database| LEDGER_TABLES.iter().all(|table| has(database, table)));
+    let told = |database: &str| {
+        let pattern = Pattern::database_named(database);
+        Finding::warning(
+            format!("`{database}` looks like the ledger of a sink, of which every commit would be captured"),
+            format!("leave it out: [capture] exclude = [\"{pattern}\"]"),
+        )
+    };
+    ledgers.map(told).collect()
 }
 
 async fn denied(

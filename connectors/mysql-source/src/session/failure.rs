@@ -7,8 +7,10 @@ use mysql_async::Error as DriverFailure;
 /// Access denied, lacking privileges, unknown or locked accounts
 /// (MySQL server error reference).
 const DENIED: [u16; 11] = [1044, 1045, 1142, 1143, 1227, 1370, 1396, 1698, 1820, 1862, 3118];
-/// What passes by itself: too many connections, shutdown, killed, lock waits, deadlock, interrupted.
-const PASSING: [u16; 12] = [1040, 1053, 1077, 1158, 1159, 1160, 1161, 1203, 1205, 1213, 1317, 3169];
+/// What passes by itself: too many connections, shutdown, killed, lock waits, deadlock, interrupted, offline for a moment,
+/// closed after idling.
+const PASSING: [u16; 14] =
+    [1040, 1053, 1077, 1158, 1159, 1160, 1161, 1203, 1205, 1213, 1317, 3032, 3169, 4031];
 const TABLE_MISSING: [u16; 3] = [1049, 1051, 1146];
 const TOO_SLOW: [u16; 2] = [3024, 1969];
 

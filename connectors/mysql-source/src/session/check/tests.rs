@@ -73,3 +73,18 @@ fn our_number_must_not_be_the_servers() {
     let ours = settings("shop").server_id();
     assert!(with("server_id", &ours.to_string()).iter().any(|f| f.blocks && f.mend.contains("server_id")));
 }
+
+#[test]
+fn a_ledger_under_another_name_is_told_of() {
+    let listed = |database: &str, table: &str| Listed {
+        name: TableName::new(database, table),
+        rows_estimated: 0,
+        row_bytes: 0,
+        engine: "InnoDB".into(),
+    };
+    let books = ["ledger", "ledger_places"].map(|table| listed("books", table));
+    let own = LEDGER_TABLES.map(|table| listed("cdc.crm", table));
+    let findings = ledgers(&[books.to_vec(), own.to_vec()].concat());
+    let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+    assert!(!finding.blocks && finding.mend.contains("exclude = [\"`cdc.crm`.*\"]"), "{finding}");
+}
