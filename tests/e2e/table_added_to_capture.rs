@@ -1,5 +1,5 @@
 //! A table that `[capture]` includes from now on is read by itself, while the others stream; one that was
-//! left out for a while is read anew, with what was deleted meanwhile.
+//! left out for a while is read anew, with what was deleted meanwhile, or is emptied, if it was dropped.
 
 use crate::kit::{Options, World, until};
 
@@ -39,6 +39,19 @@ async fn table_added_to_capture() {
     world.source_sql("DELETE FROM later WHERE id < 100;\nUPDATE bag SET note = 'c' LIMIT 1").await;
     world.catch_up();
     world.edit("source.toml", LEFT_OUT, "");
+    world.catch_up();
+    world.assert_equal().await;
+
+    // Another table of the name has nothing to do with the rows of one that was dropped while it was left out.
+    world.edit("source.toml", "chunk_rows", &format!("{LEFT_OUT}\nchunk_rows"));
+    world.catch_up();
+    world.source_sql("DROP TABLE later").await;
+    world.catch_up();
+    world.edit("source.toml", LEFT_OUT, "");
+    world.catch_up();
+    world
+        .source_sql("CREATE TABLE later (id INT PRIMARY KEY, v INT);\nINSERT INTO later VALUES (5000, 1)")
+        .await;
     world.catch_up();
     world.assert_equal().await;
     world.end().await;
