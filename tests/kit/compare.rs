@@ -22,7 +22,7 @@ pub async fn differences(source: &mut Conn, from: &str, dest: &mut Conn, to: &st
         if !there.contains_key(&table) && rows(source, from, &table, &columns).await.is_empty() {
             continue;
         }
-        if Some(&columns) != there.get(&table) {
+        if !there.get(&table).is_some_and(|there| are_alike(&columns, there)) {
             found.push(format!("{table}: columns {columns:?} and {:?}", there.get(&table)));
             continue;
         }
@@ -42,6 +42,18 @@ pub async fn differences(source: &mut Conn, from: &str, dest: &mut Conn, to: &st
         }
     }
     found
+}
+
+/// Whether columns are the same, but for this: one that takes no NULL may have a default at the destination alone, for
+/// rows from before it was added.
+fn are_alike(here: &[Column], there: &[Column]) -> bool {
+    let added = |here: &str, there: &str| {
+        here.contains(" NO ") && there.strip_prefix(here).is_some_and(|default| default.starts_with(" ="))
+    };
+    here.len() == there.len()
+        && here.iter().zip(there).all(|(here, there)| {
+            (&here.0, &here.1) == (&there.0, &there.1) && (here.2 == there.2 || added(&here.2, &there.2))
+        })
 }
 
 /// The columns of each table, with name and full type, character set, collation and default.
