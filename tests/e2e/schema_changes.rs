@@ -9,7 +9,7 @@ use mysql_async::{Conn, Row, Value};
 use crate::kit::{LIMIT, Options, World, until};
 
 /// A table `T` of some rows, and what becomes of it. Each case has tables of its own, called by its number.
-const CASES: [(&str, &str); 30] = [
+const CASES: [(&str, &str); 34] = [
     ("add at the end", "ALTER TABLE T ADD COLUMN x INT;\nINSERT INTO T VALUES (1001,1,'n',1,5)"),
     (
         "add in front",
@@ -42,6 +42,21 @@ const CASES: [(&str, &str); 30] = [
         "the time, where that is a TIMESTAMP's default",
         "SET explicit_defaults_for_timestamp=OFF;\nALTER TABLE T ADD COLUMN x TIMESTAMP;\nUPDATE T SET a=9 WHERE id=4;\n\
       SET explicit_defaults_for_timestamp=ON",
+    ),
+    (
+        "a generated column gets another expression, then none",
+        "ALTER TABLE T ADD g INT AS (a + 1) STORED;\nALTER TABLE T MODIFY g INT AS (a + 100) STORED;\nUPDATE T SET a=9 WHERE id=4;\n\
+      ALTER TABLE T MODIFY g INT;\nUPDATE T SET g=77 WHERE id=5;\nINSERT INTO T (id,a,g) VALUES (1001,1,3)",
+    ),
+    (
+        "a key that counts gets another name",
+        "ALTER TABLE T MODIFY id INT AUTO_INCREMENT;\nALTER TABLE T RENAME COLUMN id TO number;\nINSERT INTO T (a) VALUES (5)",
+    ),
+    ("the primary key goes", "ALTER TABLE T DROP COLUMN id;\nINSERT INTO T (a) VALUES (5)"),
+    (
+        "a unique key comes and goes",
+        "UPDATE T SET a=id;\nALTER TABLE T ADD UNIQUE KEY u (a);\nUPDATE T SET a=1000 WHERE id=4;\nALTER TABLE T DROP INDEX u;\n\
+      INSERT INTO T (id,a) VALUES (1001,5)",
     ),
     ("drop", "ALTER TABLE T DROP COLUMN a;\nINSERT INTO T VALUES (1001,'n',1)"),
     (
