@@ -45,14 +45,22 @@ pub async fn differences(source: &mut Conn, from: &str, dest: &mut Conn, to: &st
 }
 
 /// Whether columns are the same, but for this: one that takes no NULL may have a default at the destination alone, for
-/// rows from before it was added.
+/// rows from before it was added; and one that is worked out and stored may be a plain one there, where the session
+/// decides what it is worked out to.
 fn are_alike(here: &[Column], there: &[Column]) -> bool {
     let added = |here: &str, there: &str| {
         here.contains(" NO ") && there.strip_prefix(here).is_some_and(|default| default.starts_with(" ="))
     };
+    let plain = |here: &str, there: &str| {
+        here.split_once("STORED GENERATED").is_some_and(|(before, rest)| {
+            let extra = if rest.starts_with(" INVISIBLE") { "INVISIBLE" } else { "" };
+            format!("{before}{extra}").trim_end() == there.trim_end()
+        })
+    };
     here.len() == there.len()
         && here.iter().zip(there).all(|(here, there)| {
-            (&here.0, &here.1) == (&there.0, &there.1) && (here.2 == there.2 || added(&here.2, &there.2))
+            (&here.0, &here.1) == (&there.0, &there.1)
+                && (here.2 == there.2 || added(&here.2, &there.2) || plain(&here.2, &there.2))
         })
 }
 

@@ -48,7 +48,11 @@ impl SchemaChanges {
     /// What a statement did.
     pub async fn stated(&self, ddl: &DdlEvent, source: &Source, writer: &mut CutWriter) -> Result<()> {
         for (name, happened) in happenings(ddl, |name| source.captures(name)) {
-            let table = if happened == Happened::Dropped { None } else { source.table_now(name).await? };
+            let table = if happened == Happened::Dropped {
+                None
+            } else {
+                source.table_after(name, &ddl.origin).await?
+            };
             let meta = meta(&self.prefix, &ddl.origin, 0, Snapshot::False);
             let value = self.ids.value(&meta, name, &ddl.statement, (happened, table.as_ref()));
             writer.schema_change(&self.ids.key(&name.database), &value)?;

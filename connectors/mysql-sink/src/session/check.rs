@@ -45,12 +45,20 @@ async fn examine(session: &mut Session, settings: &Settings) -> Result<Vec<Findi
 }
 
 async fn server(session: &mut Session, findings: &mut Vec<Finding>) -> Result<(), Refusal> {
-    type Facts = (String, u8, u8, u64, String);
+    type Facts = (String, u8, u8, u64, String, u32);
     let sql = "SELECT VERSION(), @@GLOBAL.read_only, @@GLOBAL.super_read_only, @@GLOBAL.max_allowed_packet, \
-               @@GLOBAL.default_storage_engine";
-    let Some((version, read_only, super_read_only, packet, engine)) = session.row::<Facts>(sql).await? else {
+               @@GLOBAL.default_storage_engine, @@GLOBAL.max_error_count";
+    let Some((version, read_only, super_read_only, packet, engine, notes)) =
+        session.row::<Facts>(sql).await?
+    else {
         return Ok(());
     };
+    if notes == 0 {
+        findings.push(Finding::blocking(
+            "max_error_count = 0: the server does not tell when it cuts a value",
+            "SET PERSIST max_error_count = 1024;",
+        ));
+    }
     if version.contains("MariaDB") || session.version < VERSION_MIN {
         findings.push(Finding::blocking(
             format!("the destination is version {version}; MySQL 5.7.20 or later is needed"),

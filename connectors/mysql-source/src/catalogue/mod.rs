@@ -16,10 +16,11 @@ mod merge;
 mod read;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cdc_sdk::endpoint::Endpoint;
 use cdc_sdk::pattern::Selection;
-use cdc_sdk::{Fate, Result, Table, TableName};
+use cdc_sdk::{Fate, GtidSet, Result, Table, TableName};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tokio::sync::Mutex;
@@ -30,6 +31,8 @@ use read::Reader;
 
 /// Databases that are the server's own.
 const SYSTEM_DATABASES: [&str; 4] = ["mysql", "sys", "performance_schema", "information_schema"];
+/// How long a transaction that is in the log may take to show.
+const SHOW_WAIT: Duration = Duration::from_secs(10);
 /// How often a read is tried again on a new connection.
 const ATTEMPTS: u32 = 3;
 
@@ -79,6 +82,20 @@ impl Catalogue {
                 Err(e) => return Err(e),
             }
         }
+    }
+
+    /// A table as it is once these transactions show: the log is ahead of the catalogue for a moment.
+    ///
+    /// # Errors
+    /// As [`Self::table`].
+    pub async fn table_after(&self, name: &TableName, set: &GtidSet) -> Result<Option<Table>> {
+        {
+            let mut slot = self.0.reader.lock().await;
+            let mut reader = self.take(&mut slot).await?;
+            reader.wait_for(set, SHOW_WAIT).await?;
+            *slot = Some(reader);
+        }
+        self.table(name).await
     }
 
     /// The statement that would make a table as it is now; `None` where there is none of that name.

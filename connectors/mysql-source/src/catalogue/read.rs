@@ -1,15 +1,17 @@
 //! One table out of `information_schema`: three small queries, each by the
 //! table's full name, which the server answers from its dictionary.
 
+use std::time::Duration;
+
 use cdc_sdk::column::{Extra, Generated};
 use cdc_sdk::expression::plain_expression;
 use cdc_sdk::table::{Key, KeyKind, KeyOn, KeyPart, Table};
-use cdc_sdk::{Column, ColumnType, Error, Kind, Result, TableName};
+use cdc_sdk::{Column, ColumnType, Error, GtidSet, Kind, Result, TableName};
 use mysql_async::prelude::{FromValue, Queryable};
 use mysql_async::{Conn, Row, Statement};
 
 use super::declared::column_type;
-use crate::session::{is_missing_table, within};
+use crate::session::{is_missing_table, wait_for, within};
 
 /// A connection with the three queries prepared: for the server that is as much work as answering them, and of
 /// thousands of tables each is read more than once.
@@ -45,6 +47,14 @@ impl Reader {
         let columns = within(doing, conn.prep(columns)).await?;
         let keys = within(doing, conn.prep(keys)).await?;
         Ok(Self { conn, general, columns, keys })
+    }
+
+    /// Waits until the server shows these transactions, or for `limit`.
+    ///
+    /// # Errors
+    /// What the server answers.
+    pub(super) async fn wait_for(&mut self, set: &GtidSet, limit: Duration) -> Result<()> {
+        wait_for(&mut self.conn, set, limit).await.map(drop)
     }
 
     /// A table as the catalogue holds it now; `None` where it has none of that name.

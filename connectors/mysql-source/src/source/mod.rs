@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cdc_sdk::change::Origin;
-use cdc_sdk::{Gtid, Position, Result, Table, TableName};
+use cdc_sdk::{Gtid, GtidSet, Position, Result, Table, TableName};
 
 use crate::binlog::{Begin, BinlogEvent, Commit, Rows, Stream};
 use crate::catalogue::Catalogue;
@@ -353,12 +353,16 @@ impl Source {
         self.settings.selection.selects(name)
     }
 
-    /// A captured table as it is now, which may be later than what was handed out. `None`: not captured, or not there.
+    /// A captured table as it is after a statement, or later. `None`: not captured, or not there any more.
     ///
     /// # Errors
     /// Those of the catalogue.
-    pub async fn table_now(&self, name: &TableName) -> Result<Option<Table>> {
-        if self.captures(name) { self.catalogue.table(name).await } else { Ok(None) }
+    pub async fn table_after(&self, name: &TableName, statement: &Origin) -> Result<Option<Table>> {
+        if !self.captures(name) {
+            return Ok(None);
+        }
+        let set = statement.gtid.as_deref().map_or_else(|| Ok(GtidSet::default()), str::parse)?;
+        self.catalogue.table_after(name, &set).await
     }
 
     /// The statement that would make a table as it is now.

@@ -103,7 +103,7 @@ async fn a_source_opened_anew_sees_tables_as_they_are_now() -> Outcome {
         let (_, table) = source.shape_of(&world.table("t")).await?.ok_or("no shape")?;
         assert_eq!(table.columns.len(), columns);
         drop(source);
-        world.admin.query_drop("ALTER TABLE t ADD COLUMN v INT").await?;
+        world.admin.query_drop(format!("ALTER TABLE t ADD COLUMN v{columns} INT")).await?;
     }
     world.end().await
 }
