@@ -217,7 +217,7 @@ async fn what_a_session_works_out_arrives_as_it_is() {
     let world = World::new("zones").await;
     let mut conn = world.source_conn().await;
     for statement in [
-        "SET time_zone = '+05:00', div_precision_increment = 8",
+        "SET time_zone = '+05:00'",
         "CREATE TABLE g (id INT PRIMARY KEY, ts TIMESTAMP NOT NULL, d DATE AS (DATE(ts)) STORED, h INT AS (HOUR(ts)) STORED, \
          x DECIMAL(20,10) AS (id / 7) STORED, y INT AS (h + 1) STORED, z INT AS (id * 2) STORED)",
         "CREATE TABLE u (id INT PRIMARY KEY, u INT, ts TIMESTAMP NOT NULL, d DATE AS (DATE(ts)) STORED, UNIQUE KEY (u, d))",

@@ -204,7 +204,8 @@ fn settings(purpose: Purpose, version: Version) -> String {
          transaction_isolation = 'READ-COMMITTED', foreign_key_checks = 0, unique_checks = 1, \
          innodb_lock_wait_timeout = {lock_wait}, lock_wait_timeout = 300, \
          wait_timeout = {silence}, interactive_timeout = {silence}, net_write_timeout = 600, \
-         net_read_timeout = 600, sql_safe_updates = 0, sql_select_limit = 18446744073709551615, sql_notes = 1"
+         net_read_timeout = 600, sql_safe_updates = 0, sql_select_limit = 18446744073709551615, sql_notes = 1, \
+         div_precision_increment = 4"
     );
     if version >= (5, 7, 12) {
         sql.push_str(", range_optimizer_max_mem_size = 0");

@@ -1,6 +1,6 @@
 //! Generated columns whose values depend on the session that writes: on its time zone (what stands on a TIMESTAMP),
-//! its language, its default week, its precision of divisions. The source's value is in the event; worked out again
-//! here it would be another. In tables that the sink makes such a column is a plain one, and the event's value is written.
+//! its language, its default week. The source's value is in the event; worked out again
+//! here it would be another. (The precision of divisions is pinned instead, in `session`.) In tables that the sink makes such a column is a plain one, and the event's value is written.
 //!
 //! Of a VIRTUAL column nothing is stored: each reader has his own value, at the source as well.
 
@@ -49,7 +49,7 @@ fn is_of_session(table: &Table, at: usize) -> bool {
 /// `depth`: how many columns may yet stand on each other; the server allows no rings.
 fn depends(table: &Table, generated: &Generated, depth: usize) -> bool {
     let seen = Seen::of(&generated.expression);
-    if seen.divides || seen.functions.iter().any(|name| OF_SESSION.contains(&name.as_str())) {
+    if seen.functions.iter().any(|name| OF_SESSION.contains(&name.as_str())) {
         return true;
     }
     let Some(depth) = depth.checked_sub(1) else { return true };
@@ -65,7 +65,6 @@ fn depends(table: &Table, generated: &Generated, depth: usize) -> bool {
 struct Seen {
     names: Vec<String>,
     functions: Vec<String>,
-    divides: bool,
 }
 
 impl Seen {
@@ -94,7 +93,6 @@ impl Seen {
                     word.clear();
                 }
                 '(' => seen.functions.extend(Some(std::mem::take(&mut word)).filter(|name| !name.is_empty())),
-                '/' => seen.divides = true,
                 letter if letter.is_alphanumeric() || letter == '_' => {
                     word.extend(letter.to_lowercase());
                 }
@@ -150,7 +148,6 @@ mod tests {
         for expression in [
             "cast(`ts` as date)",
             "(`between` * 2)",
-            "(`at` / 3)",
             "week(`at`)",
             "week(`at`,1)",
             "date_format(`at`,_utf8mb4'%M')",
@@ -166,6 +163,7 @@ mod tests {
         for expression in [
             "cast(`at` as date)",
             "(`x` + 1)",
+            "(`x` / 3)",
             "concat(`a`,_utf8mb4'`ts` / week(',`b`)",
             "concat(_utf8mb4'it''s \\\\'',`weekly`)",
             "year(`at`)",
