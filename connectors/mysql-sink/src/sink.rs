@@ -16,7 +16,7 @@ use crate::fold::{Folded, fold};
 use crate::ledger::{self, Ledger, Progress, Registration};
 use crate::session::{Leader, Purpose, Session};
 use crate::settings::Settings;
-use crate::tables::{Plan, ROUNDS_MAX, Tables, strange_keys_named};
+use crate::tables::{Plan, Tables, strange_keys_named};
 
 /// How often a batch that the destination rolled back (deadlock, lock wait) is tried before that is an error.
 const ATTEMPTS_MAX: u32 = 5;
@@ -344,24 +344,9 @@ impl Sink {
         error.kind() == Kind::Conflict && self.state == State::Idle
     }
 
-    /// All of them made after the last change of a table: one that was made before may lack a key or a column.
     async fn plans<R>(&mut self, folded: &Folded<'_, R>) -> Result<Plans> {
-        let mut plans = Vec::new();
-        for round in 0..ROUNDS_MAX {
-            let before = self.tables.changes();
-            plans = Vec::with_capacity(folded.tables.len());
-            for table in &folded.tables {
-                let mut of_table = Vec::with_capacity(table.schemas.len());
-                for schema in &table.schemas {
-                    of_table.push(self.tables.plan(&self.settings, schema, round).await?);
-                }
-                plans.push(of_table);
-            }
-            if self.tables.changes() == before {
-                break;
-            }
-        }
-        Ok(plans)
+        let plans = self.tables.all(&self.settings, &folded.schemas()).await?;
+        Ok(folded.by_table(plans))
     }
 
     /// One attempt: rows, then the ledger, each answer checked, then COMMIT.

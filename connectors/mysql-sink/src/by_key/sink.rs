@@ -15,7 +15,7 @@ use crate::fold::{Folded, fold};
 use crate::ledger::{self, Ledger, Registration};
 use crate::session::{Purpose, Refusal, Session};
 use crate::settings::Settings;
-use crate::tables::{Plan, ROUNDS_MAX, Tables};
+use crate::tables::{Plan, Tables};
 
 /// How often a batch that the destination rolled back (deadlock, lock wait) is tried before that is an error.
 const ATTEMPTS_MAX: u32 = 6;
@@ -268,7 +268,7 @@ impl KeySink {
         let target = self.tables.target(&self.settings, &emptying.change.table.name).await?;
         // One that is there is changed with the rows that follow: what its columns hold may be none of their new types'.
         if !self.tables.has(&target).await? {
-            self.plan(&emptying.change.table, 0).await?;
+            self.all(&[&emptying.change.table]).await?;
         }
         let lost = self.fence(std::iter::once((&emptying.step, false))).await?;
         if !lost.is_empty() {
@@ -343,41 +343,27 @@ impl KeySink {
         self.tables.close().await;
     }
 
-    /// All of them made after the last change of a table: one that was made before may lack a column.
     async fn plans<R>(&mut self, folded: &Folded<'_, R>) -> Result<Plans> {
-        let mut plans = Vec::new();
-        for round in 0..ROUNDS_MAX {
-            let before = self.tables.changes();
-            plans = Vec::with_capacity(folded.tables.len());
-            for table in &folded.tables {
-                let mut of_table = Vec::with_capacity(table.schemas.len());
-                for schema in &table.schemas {
-                    of_table.push(self.plan(schema, round).await?);
-                }
-                plans.push(of_table);
-            }
-            if self.tables.changes() == before {
-                break;
-            }
-        }
-        Ok(plans)
+        let plans = self.all(&folded.schemas()).await?;
+        Ok(folded.by_table(plans))
     }
 
-    /// The plan of a table; of several sinks one at a time makes or changes tables.
-    async fn plan(&mut self, table: &Arc<Table>, round: usize) -> Result<Arc<Plan>> {
-        if let Some(plan) = self.tables.known(table) {
-            return Ok(plan);
+    /// The plans of these tables; of several sinks one at a time makes or changes tables.
+    async fn all(&mut self, schemas: &[&Arc<Table>]) -> Result<Vec<Arc<Plan>>> {
+        for table in schemas.iter().filter(|table| self.tables.known(table).is_none()) {
+            let others: Vec<&str> = table.secondary_unique_keys().map(|key| key.name.as_str()).collect();
+            if !others.is_empty() && self.settings.schema.changes() {
+                return Err(has_unique_keys(&table.name.to_string(), &others));
+            }
         }
-        let others: Vec<&str> = table.secondary_unique_keys().map(|key| key.name.as_str()).collect();
-        if !others.is_empty() && self.settings.schema.changes() {
-            return Err(has_unique_keys(&table.name.to_string(), &others));
+        let plans = self.tables.all(&self.settings, schemas).await?;
+        match plans.iter().find(|plan| plan.can_collide()) {
+            Some(plan) => {
+                let others: Vec<&str> = plan.unique_names.iter().map(String::as_str).collect();
+                Err(has_unique_keys(&plan.target.to_string(), &others))
+            }
+            None => Ok(plans),
         }
-        let plan = self.tables.plan_in_turn(&self.settings, table, round).await?;
-        if plan.can_collide() {
-            let others: Vec<&str> = plan.unique_names.iter().map(String::as_str).collect();
-            return Err(has_unique_keys(&plan.target.to_string(), &others));
-        }
-        Ok(plan)
     }
 
     async fn lock_wait(&mut self, seconds: u32) -> Result<()> {

@@ -117,6 +117,19 @@ fn place<'a, R>(tables: &mut Vec<TableChanges<'a, R>>, table: &'a Arc<Table>) ->
     )
 }
 
+impl<'a, R> Folded<'a, R> {
+    /// The schemas of all tables, one table's after the other's.
+    pub fn schemas(&self) -> Vec<&'a Arc<Table>> {
+        self.tables.iter().flat_map(|table| &table.schemas).copied().collect()
+    }
+
+    /// What belongs to [`Self::schemas`], in their order, as one list for each table.
+    pub fn by_table<T>(&self, of_schemas: Vec<T>) -> Vec<Vec<T>> {
+        let mut rest = of_schemas.into_iter();
+        self.tables.iter().map(|table| rest.by_ref().take(table.schemas.len()).collect()).collect()
+    }
+}
+
 impl<'a, R> Net<'a, R> {
     fn first(change: &'a Change<R>, schema: usize) -> Result<Self> {
         let before = match (change.op, &change.before) {

@@ -58,7 +58,7 @@ impl Sink {
                 return Ok(refused);
             }
             let folded = fold(left.iter().flat_map(|(_, changes)| changes))?;
-            let schemas: Vec<_> = folded.tables.iter().flat_map(|t| &t.schemas).copied().cloned().collect();
+            let schemas: Vec<_> = folded.schemas().into_iter().cloned().collect();
             let plans = self.prepare(&schemas).await?.of(&folded)?;
             self.execute("START TRANSACTION").await?;
             let Err(error) = self.retry_together(&left, &folded, &plans, reason).await else {

@@ -44,7 +44,7 @@ const PLANS_MAX: usize = 65_536;
 
 /// How often plans of one batch are made until none needs DDL: the first time changes the destination for the newest
 /// schema, the second lets it hold rows of older ones. Schemas that contradict each other come to no end.
-pub(crate) const ROUNDS_MAX: usize = 3;
+const ROUNDS_MAX: usize = 3;
 
 /// How long to wait for another sink of the name that changes a table. Then the whole is tried again.
 const TURN_SECONDS_MAX: u32 = 300;
@@ -107,6 +107,29 @@ impl Tables {
         Ok(target)
     }
 
+    /// The plans of schemas whose rows are written together, in their order, all of them made after the last change of a
+    /// table: one that was made before may lack a key or a column.
+    ///
+    /// # Errors
+    /// As [`Self::plan`].
+    pub async fn all(&mut self, settings: &Settings, schemas: &[&Arc<Table>]) -> Result<Vec<Arc<Plan>>> {
+        let mut plans = Vec::with_capacity(schemas.len());
+        for round in 0..ROUNDS_MAX {
+            let before = self.changes;
+            plans.clear();
+            for schema in schemas {
+                plans.push(match settings.by_key {
+                    true => self.plan_in_turn(settings, schema, round).await?,
+                    false => self.plan(settings, schema, round).await?,
+                });
+            }
+            if self.changes == before {
+                break;
+            }
+        }
+        Ok(plans)
+    }
+
     /// The plan for the rows of a table; makes or changes the destination's table as the settings allow. `round`: how
     /// often the plans that it is used with were made before.
     ///
@@ -140,6 +163,9 @@ impl Tables {
         table: &Arc<Table>,
         round: usize,
     ) -> Result<Arc<Plan>> {
+        if let Some(plan) = self.known(table) {
+            return Ok(plan);
+        }
         let lock = crate::apply::text(&format!("cdc_ddl_{}", settings.name));
         let what = || format!("the turn to make or change {} could not be had", table.name);
         let sql = format!("SELECT COALESCE(GET_LOCK({lock}, {TURN_SECONDS_MAX}), 0)");

@@ -8,7 +8,7 @@ use cdc_sdk::{Column, Error, Kind, Result, Table};
 use crate::apply::{Plans, text};
 use crate::fold::Folded;
 use crate::sink::Sink;
-use crate::tables::{Plan, ROUNDS_MAX};
+use crate::tables::Plan;
 
 /// The plans of some schemas.
 pub(super) struct Prepared(Vec<(Arc<Table>, Arc<Plan>)>);
@@ -38,18 +38,8 @@ impl Sink {
     /// Makes the plans of these schemas, with the DDL for them, so that the destination's tables can hold the rows of
     /// all: what changes a table for one has the others looked at again.
     pub(super) async fn prepare(&mut self, schemas: &[Arc<Table>]) -> Result<Prepared> {
-        let mut plans = Vec::new();
-        for round in 0..ROUNDS_MAX {
-            let before = self.tables.changes();
-            plans.clear();
-            for schema in schemas {
-                plans.push((Arc::clone(schema), self.tables.plan(&self.settings, schema, round).await?));
-            }
-            if self.tables.changes() == before {
-                break;
-            }
-        }
-        Ok(Prepared(plans))
+        let plans = self.tables.all(&self.settings, &schemas.iter().collect::<Vec<_>>()).await?;
+        Ok(Prepared(schemas.iter().cloned().zip(plans).collect()))
     }
 
     /// Refuses rows that are to be written only after a later schema has come, where they would not be what
