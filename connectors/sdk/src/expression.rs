@@ -30,23 +30,67 @@ pub fn unescaped(letter: char) -> char {
     }
 }
 
+/// A part of an SQL text: what stands in quotes of one kind, with them, or what stands between quotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece<'a> {
+    /// The quote that opens and closes it.
+    pub quote: Option<char>,
+    /// All of it.
+    pub text: &'a str,
+}
+
+impl Piece<'_> {
+    /// What a quoted piece means, without its quotes; nothing where none are.
+    pub fn content(&self) -> Option<String> {
+        let quote = self.quote?;
+        let inside = self.text.strip_prefix(quote)?;
+        let mut glyphs = inside.strip_suffix(quote).unwrap_or(inside).chars();
+        let mut out = String::with_capacity(self.text.len());
+        while let Some(glyph) = glyphs.next() {
+            match glyph {
+                '\\' if quote != '`' => out.extend(glyphs.next().map(unescaped)),
+                _ => {
+                    out.push(glyph);
+                    // Inside, a quote comes twice.
+                    if glyph == quote {
+                        glyphs.next();
+                    }
+                }
+            }
+        }
+        Some(out)
+    }
+}
+
+/// The pieces of an SQL text, in order.
+pub fn pieces(sql: &str) -> impl Iterator<Item = Piece<'_>> {
+    let mut rest = sql;
+    std::iter::from_fn(move || {
+        let first = rest.chars().next()?;
+        let quote = Some(first).filter(|letter| QUOTES.contains(letter));
+        let length = match quote {
+            Some(_) => quoted_len(rest),
+            None => rest.find(QUOTES).unwrap_or(rest.len()),
+        };
+        let (text, after) = rest.split_at(length);
+        rest = after;
+        Some(Piece { quote, text })
+    })
+}
+
+/// What begins and ends a literal or a name.
+const QUOTES: [char; 3] = ['\'', '"', '`'];
+
 /// Puts the letters of UTF-8 literals together again.
 fn with_whole_letters(sql: &str) -> String {
     let mut out = String::with_capacity(sql.len());
-    let mut rest = sql;
-    while let Some(start) = rest.find(['\'', '`']) {
-        let (before, quoted) = rest.split_at(start);
-        let length = quoted_len(quoted);
-        let (quoted, after) = quoted.split_at(length);
-        out.push_str(before);
-        let is_utf8 = ["_utf8mb4", "_utf8mb3", "_utf8"].iter().any(|introducer| before.ends_with(introducer));
-        match joined(quoted).filter(|_| is_utf8 && quoted.starts_with('\'')) {
+    for piece in pieces(sql) {
+        let is_utf8 = ["_utf8mb4", "_utf8mb3", "_utf8"].iter().any(|introducer| out.ends_with(introducer));
+        match joined(piece.text).filter(|_| is_utf8 && piece.quote == Some('\'')) {
             Some(whole) => out.push_str(&whole),
-            None => out.push_str(quoted),
+            None => out.push_str(piece.text),
         }
-        rest = after;
     }
-    out.push_str(rest);
     out
 }
 
@@ -61,7 +105,7 @@ fn quoted_len(text: &str) -> usize {
     let mut glyphs = text.char_indices().peekable();
     let Some((_, quote)) = glyphs.next() else { return 0 };
     while let Some((at, glyph)) = glyphs.next() {
-        if glyph == '\\' && quote == '\'' {
+        if glyph == '\\' && quote != '`' {
             glyphs.next();
         } else if glyph == quote {
             if glyphs.peek().is_none_or(|(_, next)| *next != quote) {
@@ -86,6 +130,16 @@ mod tests {
     fn letters_of_literals_are_whole_again() {
         let printed = "concat(`ä`,_utf8mb4\\'Ã¤â\u{82}¬ð\u{9f}\u{98}\u{80}\\\\\\'\\')";
         assert_eq!(plain_expression(printed), "concat(`ä`,_utf8mb4'ä€😀\\'')");
+    }
+
+    #[test]
+    fn pieces_are_what_stands_in_quotes_and_between() {
+        let sql = "concat(`a``b`,_utf8mb4'it''s \\'x', \"\\n\") + 1";
+        let all: Vec<Piece<'_>> = pieces(sql).collect();
+        assert_eq!(all.iter().map(|piece| piece.text).collect::<String>(), sql);
+        let contents: Vec<String> = all.iter().filter_map(Piece::content).collect();
+        assert_eq!(contents, ["a`b", "it's 'x", "\n"]);
+        assert_eq!(pieces("'").next().and_then(|piece| piece.content()), Some(String::new()));
     }
 
     #[test]

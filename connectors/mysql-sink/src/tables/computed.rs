@@ -1,13 +1,14 @@
 //! Generated columns whose values depend on the session that writes: on its time zone (what stands on a TIMESTAMP),
-//! its language, its default week. The source's value is in the event; worked out again
-//! here it would be another. (The precision of divisions is pinned instead, in `session`.) In tables that the sink makes such a column is a plain one, and the event's value is written.
+//! its language, its default week. The source's value is in the event; worked out again here it would be another. In
+//! tables that the sink makes such a column is a plain one, and the event's value is written. (The precision of
+//! divisions is pinned instead, in `session`.)
 //!
 //! Of a VIRTUAL column nothing is stored: each reader has his own value, at the source as well.
 
 use std::borrow::Cow;
 
-use cdc_sdk::Table;
 use cdc_sdk::column::{ColumnType, Generated};
+use cdc_sdk::{Table, expression};
 
 use crate::settings::{SchemaMode, Settings};
 
@@ -28,16 +29,13 @@ const OF_SESSION: [&str; 9] = [
 /// value for such a column.
 pub(super) fn as_written<'t>(settings: &Settings, table: &'t Table) -> Cow<'t, Table> {
     let wanted = settings.schema == SchemaMode::Evolve && settings.two_way.is_none();
-    if !wanted || !(0..table.columns.len()).any(|at| is_of_session(table, at)) {
-        return Cow::Borrowed(table);
-    }
-    let mut plain = table.clone();
-    for (at, column) in plain.columns.iter_mut().enumerate() {
-        if is_of_session(table, at) {
+    let mut written = Cow::Borrowed(table);
+    for at in (0..table.columns.len()).filter(|&at| wanted && is_of_session(table, at)) {
+        if let Some(column) = written.to_mut().columns.get_mut(at) {
             column.extra.generated = None;
         }
     }
-    Cow::Owned(plain)
+    written
 }
 
 /// Whether what is stored of a generated column depends on the session.
@@ -70,37 +68,23 @@ struct Seen {
 impl Seen {
     fn of(expression: &str) -> Self {
         let mut seen = Self::default();
-        let mut word = String::new();
-        let mut letters = expression.chars().peekable();
-        while let Some(letter) = letters.next() {
-            match letter {
-                '`' | '\'' | '"' => {
-                    let mut content = String::new();
-                    while let Some(next) = letters.next() {
-                        if next == '\\' && letter != '`' {
-                            letters.next();
-                        } else if next != letter {
-                            content.push(next);
-                        } else if letters.next_if_eq(&letter).is_some() {
-                            content.push(letter);
-                        } else {
-                            break;
-                        }
-                    }
-                    if letter == '`' {
-                        seen.names.push(content);
-                    }
-                    word.clear();
-                }
-                '(' => seen.functions.extend(Some(std::mem::take(&mut word)).filter(|name| !name.is_empty())),
-                letter if letter.is_alphanumeric() || letter == '_' => {
-                    word.extend(letter.to_lowercase());
-                }
-                _ => word.clear(),
+        for piece in expression::pieces(expression) {
+            match piece.quote {
+                Some('`') => seen.names.extend(piece.content()),
+                Some(_) => {}
+                None => seen.functions.extend(called(piece.text)),
             }
         }
         seen
     }
+}
+
+/// The words before parentheses.
+fn called(text: &str) -> impl Iterator<Item = String> {
+    let heads = text.match_indices('(').map(|(at, _)| text.get(..at).unwrap_or_default());
+    let words = heads
+        .filter_map(|head| head.rsplit(|letter: char| !letter.is_alphanumeric() && letter != '_').next());
+    words.filter(|word| !word.is_empty()).map(str::to_lowercase)
 }
 
 #[cfg(test)]

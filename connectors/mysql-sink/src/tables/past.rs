@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use cdc_sdk::table::{KeyKind, KeyOn};
-use cdc_sdk::{Key, Table, TableName};
+use cdc_sdk::{Key, Table, TableName, expression};
 
 use super::catalogue::{ActualKey, ActualPart};
 
@@ -65,20 +65,16 @@ fn sign<'n>(name: &str, columns: impl Iterator<Item = Option<&'n str>>) -> Optio
 /// the character set before a literal.
 fn plain(expression: &str) -> String {
     let mut out = String::with_capacity(expression.len());
-    let mut quote: Option<char> = None;
-    for letter in expression.chars() {
-        match quote {
-            Some(open) => {
-                quote = quote.filter(|_| letter != open);
-                out.push(letter);
-            }
-            None if matches!(letter, '\'' | '`' | '"') => {
+    for piece in expression::pieces(expression) {
+        match piece.quote {
+            Some(_) => {
                 without_introducer(&mut out);
-                quote = Some(letter);
-                out.push(letter);
+                out.push_str(piece.text);
             }
-            None if letter.is_whitespace() => {}
-            None => out.extend(letter.to_lowercase()),
+            None => {
+                let letters = piece.text.chars().filter(|letter| !letter.is_whitespace());
+                out.extend(letters.flat_map(char::to_lowercase));
+            }
         }
     }
     without_parentheses(&out).to_owned()
