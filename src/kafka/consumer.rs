@@ -97,25 +97,8 @@ impl Consumer {
         doing: &str,
         ask: impl Fn(Duration) -> Result<T, KafkaError>,
     ) -> Result<T> {
-        let mut slices = Slices::of(patience);
-        loop {
-            let cause = match ask(slices.next(self.link().bad_since().is_some())) {
-                Ok(answer) => {
-                    self.link().answered();
-                    return Ok(answer);
-                }
-                Err(cause) => cause,
-            };
-            let error = self.fault(&cause, doing);
-            if fault::kind_of(fault::code_of(&cause)) != Kind::KafkaUnreachable
-                || slices.are_over()
-                || self.settings.lookout.is_ending()
-            {
-                return Err(error);
-            }
-            self.settings.lookout.unanswered(&error);
-            std::thread::sleep(LOOK_AGAIN);
-        }
+        let fault = |cause: &KafkaError| self.fault(cause, doing);
+        self.settings.lookout.patiently(patience, self.link(), fault::is_passing, fault, ask)
     }
 
     /// Where the committed records of these partitions end or begin, in the order asked.

@@ -23,6 +23,11 @@ pub(super) fn kind_of(code: Code) -> Kind {
     }
 }
 
+/// Whether the brokers may yet answer.
+pub(super) fn is_passing(cause: &KafkaError) -> bool {
+    kind_of(code_of(cause)) == Kind::KafkaUnreachable
+}
+
 /// A younger producer with the same transactional id is at work (KIP-98, KIP-588).
 const FENCED: &[Code] = &[Code::Fenced, Code::ProducerFenced, Code::InvalidProducerEpoch];
 

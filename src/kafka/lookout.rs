@@ -6,12 +6,18 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use cdc_sdk::Error;
+use cdc_sdk::{Error, Result};
+use rdkafka::error::KafkaError;
+
+use super::link::Link;
 
 /// The first slice of a wait. Each further one is twice as long, since a busy broker may take its time over one
 /// answer; but not where the line is known to be bad, which costs no broker anything.
 const SLICE_FIRST: Duration = Duration::from_secs(1);
 const SLICE_MAX: Duration = Duration::from_secs(8);
+
+/// Pause before those who did not answer are asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 /// After a stop what is under way may go on for so long, and for so long where no broker can be reached.
 const ENDS_MAX: Duration = Duration::from_secs(10);
@@ -53,6 +59,37 @@ impl Lookout {
     pub(super) fn is_over(&self, bad_line: impl Fn() -> bool) -> bool {
         let left = || if bad_line() { ENDS_MAX_WITHOUT_LINE } else { ENDS_MAX };
         self.0.ending.get().is_some_and(|since| since.elapsed() >= left())
+    }
+
+    /// Asks again and again over a line, each time for a while, until the brokers answer. `passes`: whether they may yet
+    /// do so after such an answer; `fault`: what the user is told of it.
+    ///
+    /// # Errors
+    /// Theirs, where it does not pass, the patience is used up, or the run ends.
+    pub(super) fn patiently<T>(
+        &self,
+        patience: Duration,
+        link: &Link,
+        passes: impl Fn(&KafkaError) -> bool,
+        fault: impl Fn(&KafkaError) -> Error,
+        ask: impl Fn(Duration) -> std::result::Result<T, KafkaError>,
+    ) -> Result<T> {
+        let mut slices = Slices::of(patience);
+        loop {
+            let cause = match ask(slices.next(link.bad_since().is_some())) {
+                Ok(answer) => {
+                    link.answered();
+                    return Ok(answer);
+                }
+                Err(cause) => cause,
+            };
+            let error = fault(&cause);
+            if !passes(&cause) || slices.are_over() || self.is_ending() {
+                return Err(error);
+            }
+            self.unanswered(&error);
+            std::thread::sleep(ASK_AGAIN);
+        }
     }
 
     /// The brokers have not answered so far.

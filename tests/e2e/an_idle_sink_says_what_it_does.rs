@@ -39,37 +39,30 @@ fn another(world: &World, from: u16, to: u16) -> Process {
     Process::start(&["sink", "-c", &file], Path::new(&world.file("another.log")))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_idle_sink_says_what_it_does() {
+/// A first sink and a second one of its name: what both say, until the first has gone as `end` says, and after it.
+async fn hands_over(name: &str, settings: &str, partitions: u32, end: fn(&mut Process)) {
     let (first, second) = (port(), port());
-    let sink = format!("[http]\nlisten = \"127.0.0.1:{first}\"\n");
-    let world = World::with("idle", &Options { sink, ..Options::default() }).await;
+    let sink = format!("{settings}[http]\nlisten = \"127.0.0.1:{first}\"\n");
+    let world = World::with(name, &Options { partitions, sink, ..Options::default() }).await;
     world.source_sql("CREATE TABLE t (id INT PRIMARY KEY, v INT);\nINSERT INTO t VALUES (1,1)").await;
     world.catch_up();
     let mut sink = world.start_sink(&[]);
     is_in(first, "streaming").await;
     let mut other = another(&world, first, second);
     is_in(second, "standby").await;
-    sink.kill();
+    end(&mut sink);
     is_in(second, "streaming").await;
     other.stop();
     world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_idle_sink_says_what_it_does() {
+    hands_over("idle", "", Options::default().partitions, Process::kill).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_gets_no_partition_stands_by() {
-    let (first, second) = (port(), port());
-    let sink = format!("[apply]\nconsistency = \"key\"\n[http]\nlisten = \"127.0.0.1:{first}\"\n");
-    let options = Options { partitions: 1, sink, ..Options::default() };
-    let world = World::with("idlekey", &options).await;
-    world.source_sql("CREATE TABLE t (id INT PRIMARY KEY, v INT);\nINSERT INTO t VALUES (1,1)").await;
-    world.catch_up();
-    let mut sink = world.start_sink(&[]);
-    is_in(first, "streaming").await;
-    let mut other = another(&world, first, second);
-    is_in(second, "standby").await;
-    sink.stop();
-    is_in(second, "streaming").await;
-    other.stop();
-    world.end().await;
+    let by_key = "[apply]\nconsistency = \"key\"\n";
+    hands_over("idlekey", by_key, 1, Process::stop).await;
 }

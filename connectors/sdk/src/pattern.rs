@@ -11,10 +11,12 @@ use std::fmt;
 use crate::error::{Error, Kind, Result};
 use crate::name::TableName;
 
-/// Databases that only an include which spells them out selects: MySQL's own, and
-/// the sink's ledger, whose rows are no data of the user. A ledger in a database of another name
+/// MySQL's own databases (manual, "The mysql System Schema", "MySQL sys Schema" and so on).
+pub const SYSTEM_DATABASES: [&str; 4] = ["mysql", "sys", "information_schema", "performance_schema"];
+
+/// The sink's database, whose rows are no data of the user. A ledger in a database of another name
 /// (`ledger_database`) is not known here: the source's check tells of it.
-const NEVER_BY_WILDCARD: [&str; 5] = ["mysql", "sys", "information_schema", "performance_schema", "cdc"];
+const LEDGER_DATABASE: &str = "cdc";
 
 /// Tables by name, with wildcards.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,18 +94,23 @@ pub struct Selection {
     pub exclude: Vec<Pattern>,
 }
 
+/// Whether only an include that spells this database out selects it.
+fn is_internal(database: &str) -> bool {
+    SYSTEM_DATABASES.iter().chain([&LEDGER_DATABASE]).any(|d| d.eq_ignore_ascii_case(database))
+}
+
 impl Selection {
     /// Whether the table is selected. MySQL's own databases and the ledger's are
     /// only where the database is spelled out, without a wildcard.
     pub fn selects(&self, name: &TableName) -> bool {
-        let internal = NEVER_BY_WILDCARD.iter().any(|d| d.eq_ignore_ascii_case(&name.database));
+        let internal = is_internal(&name.database);
         let included = |p: &Pattern| p.matches(name) && !(internal && p.database.has_wildcard());
         self.include.iter().any(included) && !self.exclude.iter().any(|p| p.matches(name))
     }
 
     /// Whether a table of this database could be selected.
     pub fn may_select_in(&self, database: &str) -> bool {
-        let internal = NEVER_BY_WILDCARD.iter().any(|d| d.eq_ignore_ascii_case(database));
+        let internal = is_internal(database);
         let includes =
             |p: &Pattern| p.database.captures(database).is_some() && !(internal && p.database.has_wildcard());
         self.include.iter().any(includes)

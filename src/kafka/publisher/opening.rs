@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use cdc_sdk::{Kind, Result};
+use cdc_sdk::Result;
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, Producer as _};
@@ -12,7 +12,6 @@ use super::pace::Pace;
 use super::{Publisher, is_retriable};
 use crate::kafka::fault;
 use crate::kafka::link::Link;
-use crate::kafka::lookout::Slices;
 use crate::kafka::receipts::Receipts;
 use crate::kafka::settings::{BATCH_BYTES, Role, Settings};
 
@@ -41,8 +40,8 @@ impl Publisher {
     /// Opens the id, taking it over from whoever had it.
     ///
     /// # Errors
-    /// [`Kind::KafkaUnreachable`] after the settings' patience; [`Kind::KafkaRefused`] where the
-    /// account may not use the id; [`Kind::Settings`] where librdkafka refuses the properties.
+    /// [`cdc_sdk::Kind::KafkaUnreachable`] after the settings' patience; [`cdc_sdk::Kind::KafkaRefused`] where the
+    /// account may not use the id; [`cdc_sdk::Kind::Settings`] where librdkafka refuses the properties.
     pub fn open(settings: &Settings, transactional_id: &str, budget_bytes: usize) -> Result<Self> {
         Self::prepare(settings, transactional_id, budget_bytes, &[])?.take_over()
     }
@@ -83,7 +82,7 @@ impl Publisher {
     fn connect(&self, topics: &[&str]) -> Result<()> {
         for topic in [COORDINATORS; 2].iter().chain(topics) {
             let ask = |wait| self.producer.client().fetch_metadata(Some(topic), wait);
-            self.patiently("connecting", is_passing, ask)?;
+            self.patiently("connecting", fault::is_passing, ask)?;
         }
         Ok(())
     }
@@ -99,28 +98,9 @@ impl Publisher {
         passes: impl Fn(&KafkaError) -> bool,
         ask: impl Fn(Duration) -> Result<T, KafkaError>,
     ) -> Result<T> {
-        let (lookout, link) = (&self.settings.lookout, self.receipts().link());
-        let mut slices = Slices::of(self.settings.patience);
-        loop {
-            let cause = match ask(slices.next(link.bad_since().is_some())) {
-                Ok(answer) => {
-                    link.answered();
-                    return Ok(answer);
-                }
-                Err(cause) => cause,
-            };
-            let error = self.fault(&cause, doing);
-            if !passes(&cause) || slices.are_over() || lookout.is_ending() {
-                return Err(error);
-            }
-            lookout.unanswered(&error);
-        }
+        let (settings, link) = (&self.settings, self.receipts().link());
+        settings.lookout.patiently(settings.patience, link, passes, |cause| self.fault(cause, doing), ask)
     }
-}
-
-/// Whether the brokers may yet answer.
-fn is_passing(cause: &KafkaError) -> bool {
-    fault::kind_of(fault::code_of(cause)) == Kind::KafkaUnreachable
 }
 
 fn configure(config: &mut ClientConfig, settings: &Settings, transactional_id: &str) {

@@ -1,5 +1,6 @@
 //! Whether the destination is fit, all findings at once.
 
+use cdc_sdk::pattern::SYSTEM_DATABASES;
 use cdc_sdk::{Finding, Result};
 
 use super::connect::{Purpose, Session};
@@ -14,8 +15,6 @@ const VERSION_MIN: (u16, u16, u16) = (5, 7, 20);
 const PACKET_BYTES_MIN: u64 = 64 << 20;
 /// Triggers that are told of one by one.
 const TRIGGERS_SHOWN_MAX: usize = 20;
-/// Where no table of a user is.
-const SYSTEM_DATABASES: [&str; 4] = ["mysql", "sys", "information_schema", "performance_schema"];
 
 /// Checks the destination. What blocks is refused by [`crate::Sink::open`] or by the first row sooner or later.
 ///

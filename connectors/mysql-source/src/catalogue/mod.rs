@@ -16,23 +16,18 @@ mod merge;
 mod read;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use cdc_sdk::endpoint::Endpoint;
-use cdc_sdk::pattern::Selection;
+use cdc_sdk::pattern::{SYSTEM_DATABASES, Selection};
 use cdc_sdk::{Fate, GtidSet, Result, Table, TableName};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tokio::sync::Mutex;
 
 use crate::binlog::Enrich;
-use crate::session::{connect, within};
+use crate::session::{SHOW_WAIT, connect, within};
 use read::Reader;
 
-/// Databases that are the server's own.
-const SYSTEM_DATABASES: [&str; 4] = ["mysql", "sys", "performance_schema", "information_schema"];
-/// How long a transaction that is in the log may take to show.
-const SHOW_WAIT: Duration = Duration::from_secs(10);
 /// How often a read is tried again on a new connection.
 const ATTEMPTS: u32 = 3;
 

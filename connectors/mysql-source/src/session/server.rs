@@ -94,6 +94,9 @@ pub(crate) async fn log_end(conn: &mut Conn) -> Result<LogEnd> {
     })
 }
 
+/// How long transactions that a log holds may take to show, where nobody minds their not being there at all.
+pub(crate) const SHOW_WAIT: Duration = Duration::from_secs(10);
+
 /// Waits until the engine shows all of a set (`WAIT_FOR_EXECUTED_GTID_SET`).
 /// `false` after `limit`.
 ///

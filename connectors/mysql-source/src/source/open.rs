@@ -3,7 +3,6 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use cdc_sdk::{Error, Gtid, GtidSet, Kind, Position, Result, TableName};
 use mysql_async::Conn;
@@ -13,15 +12,12 @@ use super::readers::Readers;
 use super::{DroppedColumns, Source, Start};
 use crate::binlog::{Collation, Collations, Request, Stream};
 use crate::catalogue::{Catalogue, list};
-use crate::session::{Server, connect, log_end, wait_for, within};
+use crate::session::{SHOW_WAIT, Server, connect, log_end, wait_for, within};
 use crate::settings::{Settings, SnapshotMode};
 use crate::shape;
 use crate::snapshot::plan::{Limits, Plan};
 use crate::snapshot::reader::Shared;
 use crate::snapshot::{TableProgress, TableState};
-
-/// How long the engine may take to show what was delivered from its binlog.
-const SHOW_WAIT: Duration = Duration::from_secs(10);
 
 /// The first version that has the function JSON_TABLE, by which a snapshot learns the kinds of JSON's scalars.
 const JSON_TABLE: (u16, u16, u16) = (8, 0, 4);
