@@ -27,6 +27,9 @@ mod by_key;
 #[path = "sink/collisions_are_told.rs"]
 mod collisions_are_told;
 #[cfg(test)]
+#[path = "sink/columns_of_other_types.rs"]
+mod columns_of_other_types;
+#[cfg(test)]
 #[path = "sink/keyless_rows_are_counted.rs"]
 mod keyless_rows_are_counted;
 #[cfg(test)]

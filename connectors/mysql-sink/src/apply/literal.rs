@@ -20,12 +20,15 @@ use cdc_sdk::value::Value;
 use cdc_sdk::{Error, Kind, Result};
 
 use super::json;
+use super::misfit::Misfit;
 
 /// How a column takes its values, where that is not the same for all columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Form {
     /// For ENUM columns: how index 0 is written.
     pub enum_zero: Option<EnumZero>,
+    /// For columns of another type than the source's: what that may do to values.
+    pub misfit: Option<Box<Misfit>>,
 }
 
 /// How index 0 of an ENUM is written.
@@ -45,6 +48,9 @@ fn wide_charset(charset: Option<&str>) -> Option<&'static str> {
 }
 
 impl Form {
+    /// A column that is like any other.
+    pub const PLAIN: Self = Self { enum_zero: None, misfit: None };
+
     /// The form of an ENUM column with these members in this character set.
     pub fn of_enum(members: &[String], charset: Option<&str>) -> Self {
         // MySQL compares members by the column's collation, in which other digits than 0 may equal it:
@@ -59,21 +65,34 @@ impl Form {
         let digits = candidates.iter().find(|c| !taken(c)).copied();
         let empty_is_member = members.iter().any(|m| m.trim_end().is_empty());
         let wide_charset = wide_charset(charset);
-        Self { enum_zero: digits.map(|digits| EnumZero { digits, empty_is_member, wide_charset }) }
+        Self {
+            enum_zero: digits.map(|digits| EnumZero { digits, empty_is_member, wide_charset }),
+            misfit: None,
+        }
+    }
+
+    /// The value as the destination's column takes it.
+    pub fn stored<'v>(&'v self, value: Value<'v>, scratch: &'v mut String) -> Result<Value<'v>> {
+        match &self.misfit {
+            None => Ok(value),
+            Some(misfit) => misfit.stored(value, scratch),
+        }
     }
 }
 
 /// Appends a value as it stands in a list of VALUES.
 ///
 /// # Errors
-/// [`Kind::RowRefused`] for what MySQL cannot hold: NaN, infinity, an ENUM index 0 where no literal gives it.
+/// [`Kind::RowRefused`] for what MySQL cannot hold (NaN, infinity, an ENUM index 0 where no literal gives it), and for what
+/// the column would bend.
 pub(crate) fn write(out: &mut Vec<u8>, value: Value<'_>, form: &Form) -> Result<()> {
-    match value {
+    let mut scratch = String::new();
+    match form.stored(value, &mut scratch)? {
         Value::Enum(0) => enum_zero(out, form),
         Value::Text("") if form.enum_zero.as_ref().is_some_and(|z| !z.empty_is_member) => {
             enum_zero(out, form)
         }
-        Value::Null
+        value @ (Value::Null
         | Value::Int(_)
         | Value::UInt(_)
         | Value::Float(_)
@@ -91,14 +110,18 @@ pub(crate) fn write(out: &mut Vec<u8>, value: Value<'_>, form: &Form) -> Result<
         | Value::Year(_)
         | Value::Json(_)
         | Value::Geometry { .. }
-        | Value::Vector(_) => stored(out, value),
+        | Value::Vector(_)) => stored(out, value),
     }
 }
 
 /// Appends a value as it stands in a comparison: there an ENUM's index 0 is the number, and a
 /// SET is compared as a signed number (so one with its 64th member in it is negative).
-pub(crate) fn comparable(out: &mut Vec<u8>, value: Value<'_>) -> Result<()> {
-    match value {
+///
+/// # Errors
+/// As [`write`].
+pub(crate) fn comparable(out: &mut Vec<u8>, value: Value<'_>, form: &Form) -> Result<()> {
+    let mut scratch = String::new();
+    match form.stored(value, &mut scratch)? {
         Value::Set(v) => {
             print(out, format_args!("{}", v.cast_signed()));
             Ok(())

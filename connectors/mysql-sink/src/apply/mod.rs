@@ -18,6 +18,7 @@ mod json;
 mod kept;
 mod keyless;
 mod literal;
+mod misfit;
 mod packet;
 mod probe;
 pub(crate) mod rows;
@@ -27,6 +28,7 @@ use decide::Order;
 pub(crate) use decide::decide;
 use kept::Kept;
 pub(crate) use literal::{Form, binary, shown_value, text};
+pub(crate) use misfit::{Danger, Members, Misfit};
 pub(crate) use packet::Manner;
 #[cfg(test)]
 pub(crate) use packet::{Limits, Packet};

@@ -54,10 +54,12 @@ impl Manner {
 
     /// Appends one row.
     pub fn row<R: Row>(self, out: &mut Vec<u8>, plan: &Plan, row: &R) -> Result<()> {
+        let of_table = |e: cdc_sdk::Error| e.at(&plan.target);
         match self {
-            Self::Delete => rows::key(out, plan, row),
-            Self::DeleteExact => rows::exact_key(out, plan, row),
-            Self::Upsert | Self::Replace | Self::Insert => rows::tuple(out, plan, row),
+            Self::Delete => rows::key(out, plan, row).map_err(of_table),
+            Self::DeleteExact => rows::exact_key(out, plan, row).map_err(of_table),
+            Self::Upsert | Self::Replace | Self::Insert => rows::tuple(out, plan, row)
+                .map_err(|e| e.at(format!("row {} of {}", rows::shown_key(plan, row), plan.target))),
         }
     }
 }

@@ -3,7 +3,7 @@
 use cdc_sdk::value::{Row, Value};
 use cdc_sdk::{Error, Kind, Result};
 
-use super::literal;
+use super::literal::{self, Form};
 use crate::tables::{Comparison, Plan, Right};
 
 /// Appends `(v1,v2,…)` with the values of the written columns.
@@ -15,7 +15,7 @@ pub(super) fn tuple<R: Row>(out: &mut Vec<u8>, plan: &Plan, row: &R) -> Result<(
         in_order(plan, index, &mut seen)?;
         if let Some(Some(form)) = plan.forms.get(index) {
             separate(out, first, b",");
-            literal::write(out, value, form)?;
+            literal::write(out, value, form).map_err(|e| e.at(place(plan, index)))?;
         }
         Ok(())
     })?;
@@ -47,7 +47,7 @@ pub(crate) fn key<R: Row>(out: &mut Vec<u8>, plan: &Plan, row: &R) -> Result<()>
                 out.extend_from_slice(name.as_bytes());
                 out.push(b'=');
             }
-            literal::comparable(out, value)?;
+            comparable(out, plan, index, value)?;
         }
         Ok(())
     })?;
@@ -81,11 +81,12 @@ pub(crate) fn compare<R: Row>(
     let mut right = Vec::new();
     row.visit(|index, value| {
         in_order(plan, index, &mut seen)?;
-        let (Some(Some(_)), Some(comparison)) = (plan.forms.get(index), plan.comparisons.get(index)) else {
+        let (Some(Some(form)), Some(comparison)) = (plan.forms.get(index), plan.comparisons.get(index))
+        else {
             return Ok(());
         };
         right.clear();
-        right_side(&mut right, comparison, value)?;
+        right_side(&mut right, comparison, value, form).map_err(|e| e.at(place(plan, index)))?;
         each(out, index, comparison.left.as_bytes(), &right);
         Ok(())
     })?;
@@ -105,9 +106,11 @@ pub(crate) fn exact_key<R: Row>(out: &mut Vec<u8>, plan: &Plan, row: &R) -> Resu
         separate(out, first, b" AND ");
         out.extend_from_slice(name.as_bytes());
         out.push(b'=');
-        literal::comparable(out, value)?;
+        comparable(out, plan, index, value)?;
         out.extend_from_slice(b" AND ");
-        same_bytes(out, comparison, value)
+        out.extend_from_slice(comparison.left.as_bytes());
+        out.extend_from_slice(b" <=> ");
+        right_side(out, comparison, value, plan.form(index)).map_err(|e| e.at(place(plan, index)))
     })?;
     complete(plan, seen)?;
     out.push(b')');
@@ -122,7 +125,7 @@ pub(crate) fn plain_key<R: Row>(out: &mut Vec<u8>, plan: &Plan, row: &R) -> Resu
         let in_key = plan.sql.key.iter().any(|(at, _)| *at == index);
         let is_text = plan.comparisons.get(index).is_some_and(|c| c.right == Right::TextBytes);
         if in_key && !is_text {
-            literal::comparable(out, value)?;
+            comparable(out, plan, index, value)?;
             out.push(b',');
         }
         Ok(())
@@ -130,24 +133,28 @@ pub(crate) fn plain_key<R: Row>(out: &mut Vec<u8>, plan: &Plan, row: &R) -> Resu
     complete(plan, seen)
 }
 
-fn same_bytes(out: &mut Vec<u8>, comparison: &Comparison, value: Value<'_>) -> Result<()> {
-    out.extend_from_slice(comparison.left.as_bytes());
-    out.extend_from_slice(b" <=> ");
-    right_side(out, comparison, value)
+/// Appends a value of a column as it stands in a comparison.
+fn comparable(out: &mut Vec<u8>, plan: &Plan, index: usize, value: Value<'_>) -> Result<()> {
+    literal::comparable(out, value, plan.form(index)).map_err(|e| e.at(place(plan, index)))
 }
 
 /// Appends what stands to the right of a comparison by bytes.
-fn right_side(out: &mut Vec<u8>, comparison: &Comparison, value: Value<'_>) -> Result<()> {
-    match (comparison.right, value) {
+fn right_side(out: &mut Vec<u8>, comparison: &Comparison, value: Value<'_>, form: &Form) -> Result<()> {
+    let mut scratch = String::new();
+    match (comparison.right, form.stored(value, &mut scratch)?) {
         (Right::TextBytes, Value::Text(text)) => literal::binary(out, text.as_bytes()),
         (Right::Json, Value::Json(_) | Value::Text(_)) => {
             out.extend_from_slice(b"CAST(");
-            literal::comparable(out, value)?;
+            literal::comparable(out, value, form)?;
             out.extend_from_slice(b" AS JSON)");
         }
-        (Right::Plain | Right::TextBytes | Right::Json, value) => literal::comparable(out, value)?,
+        (Right::Plain | Right::TextBytes | Right::Json, _) => literal::comparable(out, value, form)?,
     }
     Ok(())
+}
+
+fn place(plan: &Plan, index: usize) -> String {
+    format!("column {}", plan.names.get(index).map_or("?", String::as_str))
 }
 
 /// The row's key for an error message, cut where it is long.

@@ -92,9 +92,9 @@ fn index_0_of_an_enum_is_zeros_that_are_no_member() {
 #[test]
 fn comparisons_take_numbers() {
     let mut out = Vec::new();
-    comparable(&mut out, Value::Enum(0)).unwrap();
+    comparable(&mut out, Value::Enum(0), &Form::default()).unwrap();
     out.push(b' ');
-    comparable(&mut out, Value::Set(u64::MAX)).unwrap();
+    comparable(&mut out, Value::Set(u64::MAX), &Form::default()).unwrap();
     assert_eq!(out, b"0 -1");
 }
 

@@ -33,7 +33,8 @@ impl Difference {
     fn column(&mut self, actual: &Actual, column: &Column, in_key: bool, found: &Catalogue, aim: &Aim<'_>) {
         let fits = fit::holds(actual, column, in_key);
         let does = match aim.mode {
-            SchemaMode::None | SchemaMode::Extend => true,
+            SchemaMode::None => true,
+            SchemaMode::Extend => return self.members(actual, column),
             SchemaMode::Check => fits,
             SchemaMode::Evolve if !aim.is_exact() => fits || fit::takes(actual, column),
             SchemaMode::Evolve => {
@@ -66,6 +67,19 @@ impl Difference {
             self.drop_spatial_before(actual, found);
         }
         self.define(problem, actual, definition::column(&wanted));
+    }
+
+    /// Topics that tell no types exactly tell an ENUM's and a SET's members. Those that the destination has stay in
+    /// their places: rows of an older schema may come yet.
+    fn members(&mut self, actual: &Actual, column: &Column) {
+        let Some(wider) = fit::with_members(actual, column) else { return };
+        let default = column.extra.default.as_deref();
+        // A default of its own would go with what its column is defined anew as. (A row that needs the member is refused.)
+        if actual.has_default && default.is_none() {
+            return;
+        }
+        let wanted = Actual { type_text: wider.sql(), ..actual.clone() };
+        self.define(differs(actual, column), actual, definition::actual(&wanted, actual.nullable, default));
     }
 
     pub(super) fn define(&mut self, problem: String, actual: &Actual, definition: String) {

@@ -3,6 +3,7 @@
 use cdc_sdk::column::{BlobSize, Column, ColumnType, GeometryKind};
 
 use super::catalogue::Actual;
+use crate::apply::{Danger, Members, Misfit};
 
 /// Whether every value of the source's column can be stored in the destination's, and means the same there.
 /// `in_key`: the column says which row is meant, so that its collation matters too.
@@ -17,19 +18,21 @@ pub(crate) fn holds(actual: &Actual, wanted: &Column, in_key: bool) -> bool {
 
 /// FLOAT(M,D) and DOUBLE(M,D) round what they are given, and MySQL says nothing of it.
 fn holds_digits_of(actual: &str, wanted: &str) -> bool {
-    let digits = |text: &str| {
-        let text = text.to_ascii_lowercase();
-        let rest = text.strip_prefix("float").or_else(|| text.strip_prefix("double"))?;
-        let (inside, _) = rest.strip_prefix('(')?.split_once(')')?;
-        let (all, behind) = inside.split_once(',')?;
-        let (all, behind): (u32, u32) = (all.trim().parse().ok()?, behind.trim().parse().ok()?);
-        Some((all.saturating_sub(behind), behind))
-    };
     match (digits(actual), digits(wanted)) {
         (None, _) => true,
         (Some(_), None) => false,
         (Some((before, behind)), Some(theirs)) => before >= theirs.0 && behind >= theirs.1,
     }
+}
+
+/// The digits before and behind the point that FLOAT(M,D) and DOUBLE(M,D) have.
+fn digits(text: &str) -> Option<(u32, u32)> {
+    let text = text.to_ascii_lowercase();
+    let rest = text.strip_prefix("float").or_else(|| text.strip_prefix("double"))?;
+    let (inside, _) = rest.strip_prefix('(')?.split_once(')')?;
+    let (all, behind) = inside.split_once(',')?;
+    let (all, behind): (u32, u32) = (all.trim().parse().ok()?, behind.trim().parse().ok()?);
+    Some((all.saturating_sub(behind), behind))
 }
 
 /// Whether rows of the source's column can be written into the destination's, though that is of another kind: numbers
@@ -45,6 +48,75 @@ pub(crate) fn keeps(actual: &Actual, wanted: &Column) -> bool {
     let kept = holds_type(&wanted.ty, ty) || holds_digits(&wanted.ty, ty) || holds_members(&wanted.ty, ty);
     kept && holds_charset(wanted.charset.as_deref(), actual.charset.as_deref())
         && (wanted.extra.srid.is_none() || wanted.extra.srid == actual.srid)
+}
+
+/// An ENUM or SET with the members that the source's has besides its own; nothing where it has them all.
+pub(crate) fn with_members(actual: &Actual, wanted: &Column) -> Option<ColumnType> {
+    use ColumnType::{Enum, Set};
+    let mut wider = actual.ty.clone()?;
+    let (ours, theirs) = match (&mut wider, &wanted.ty) {
+        (Enum { members: ours }, Enum { members: theirs }) => (ours, theirs),
+        (Set { members: ours }, Set { members: theirs }) => (ours, theirs),
+        _ => return None,
+    };
+    let missing: Vec<String> = theirs.iter().filter(|member| !ours.contains(member)).cloned().collect();
+    ours.extend_from_slice(&missing);
+    (!missing.is_empty()).then_some(wider)
+}
+
+/// Whether a column is one of text.
+pub(crate) fn is_text(actual: &Actual) -> bool {
+    use ColumnType::{Char, Text, Varchar};
+    matches!(actual.ty, Some(Char { .. } | Varchar { .. } | Text { .. }))
+}
+
+/// What the destination's column could do to values of the source's without a word; nothing where it holds them all.
+pub(crate) fn misfit(actual: &Actual, wanted: &Column) -> Option<Misfit> {
+    use ColumnType as T;
+    let ty = actual.ty.as_ref()?;
+    let source = wanted.ty.as_catalogued();
+    if holds_type(ty, &source) && holds_digits_of(&actual.type_text, &wanted.type_sql()) {
+        return None;
+    }
+    let usize = |length: u32| usize::try_from(length).unwrap_or(usize::MAX);
+    let danger = match (ty, &wanted.ty) {
+        (
+            T::Enum { members } | T::Set { members },
+            T::Enum { members: names } | T::Set { members: names },
+        ) => {
+            let same_kind =
+                matches!((ty, &source), (T::Enum { .. }, T::Enum { .. }) | (T::Set { .. }, T::Set { .. }));
+            let place = |name: &String| members.iter().position(|m| same_kind && m == name);
+            Danger::Members(Members { places: Some(names.iter().map(place).collect()), names: names.clone() })
+        }
+        (T::Char { .. } | T::Varchar { .. } | T::Text { .. }, T::Enum { members } | T::Set { members }) => {
+            Danger::Members(Members { places: None, names: members.clone() })
+        }
+        (T::Enum { members } | T::Set { members }, _) => Danger::Named(members.clone()),
+        (T::Decimal { scale, .. }, _) => Danger::Digits(usize(u32::from(*scale))),
+        (T::Integer { .. } | T::Bit { .. }, _) => Danger::Digits(0),
+        (T::Float { .. } | T::Double { .. }, _) => match digits(&actual.type_text) {
+            Some((_, behind)) => Danger::Digits(usize(behind)),
+            None if matches!(ty, T::Float { .. }) => Danger::Single,
+            None => Danger::Double,
+        },
+        (T::Datetime { fsp } | T::Timestamp { fsp }, _) => Danger::Instant(usize(u32::from(*fsp))),
+        (T::Time { fsp }, _) => Danger::Clock(usize(u32::from(*fsp))),
+        (T::Date, _) => Danger::Day,
+        (T::Year, _) => Danger::Year,
+        (T::Char { .. }, _) => Danger::Spaces { letters: 0, bytes: usize::MAX },
+        (T::Varchar { length }, _) => Danger::Spaces { letters: usize(*length), bytes: usize::MAX },
+        (T::Text { size }, _) => {
+            let bytes = usize::try_from(capacity(*size)).unwrap_or(usize::MAX);
+            Danger::Spaces { letters: usize::MAX, bytes }
+        }
+        (T::Binary { length }, _) => Danger::Padding(usize(*length)),
+        // What is too long or none at all is refused by the server.
+        (T::Varbinary { .. } | T::Blob { .. } | T::Json | T::Geometry { .. } | T::Vector { .. }, _) => {
+            return None;
+        }
+    };
+    Some(Misfit { type_text: actual.type_text.clone(), danger })
 }
 
 fn holds_digits(text: &ColumnType, number: &ColumnType) -> bool {

@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use cdc_sdk::column::{ColumnType, Width};
 use cdc_sdk::name::quoted;
-use cdc_sdk::{Error, Kind, Result, Table, TableName};
+use cdc_sdk::{Column, Error, Kind, Result, Table, TableName};
 
 use super::catalogue::Catalogue;
+use super::fit;
 use super::unique::Others;
 use crate::apply::Form;
 use crate::session::Version;
@@ -115,7 +116,7 @@ impl Plan {
         let mut unique_columns = others.columns.concat();
         unique_columns.sort_unstable();
         unique_columns.dedup();
-        let forms: Vec<Option<Form>> = table.columns.iter().map(|c| form(found, &c.name)).collect();
+        let forms: Vec<Option<Form>> = table.columns.iter().map(|c| form(found, c)).collect();
         let key_generated = identity.iter().any(|&i| forms.get(i).is_none_or(Option::is_none));
         // Over any key: an own column may have a default, which another row has.
         let guarded = found.keys.iter().any(|key| key.unique && !key.is_on(&names));
@@ -124,7 +125,7 @@ impl Plan {
         Ok(Self {
             leading_integer: leading_integer(table, found, &names),
             names: table.columns.iter().map(|c| c.name.clone()).collect(),
-            comparisons: table.columns.iter().map(|c| comparison(&c.name, &c.ty)).collect(),
+            comparisons: table.columns.iter().map(|c| comparison(c, found)).collect(),
             generated: found.columns.iter().filter(|c| c.generated).map(|c| c.name.clone()).collect(),
             own_columns: own_columns(table, found),
             opaque_unique: others.opaque || key_generated,
@@ -137,6 +138,12 @@ impl Plan {
             unique_columns,
             sql,
         })
+    }
+
+    /// How a column takes its values; as any other where they are not written.
+    pub fn form(&self, index: usize) -> &Form {
+        static PLAIN: Form = Form::PLAIN;
+        self.forms.get(index).and_then(Option::as_ref).unwrap_or(&PLAIN)
     }
 
     /// Whether a row could hit another one than the one it means.
@@ -194,12 +201,13 @@ fn quoted_list(names: &[&str]) -> String {
     names.iter().map(|n| quoted(n)).collect::<Vec<_>>().join(",")
 }
 
-fn form(found: &Catalogue, name: &str) -> Option<Form> {
-    let actual = found.column(name).filter(|c| !c.generated)?;
-    Some(match &actual.ty {
+fn form(found: &Catalogue, column: &Column) -> Option<Form> {
+    let actual = found.column(&column.name).filter(|c| !c.generated)?;
+    let form = match &actual.ty {
         Some(ColumnType::Enum { members }) => Form::of_enum(members, actual.charset.as_deref()),
-        Some(_) | None => Form::default(),
-    })
+        Some(_) | None => Form::PLAIN,
+    };
+    Some(Form { misfit: fit::misfit(actual, column).map(Box::new), ..form })
 }
 
 /// The first column of the primary key on what identifies a row, if it holds integers.
@@ -209,9 +217,15 @@ fn leading_integer(table: &Table, found: &Catalogue, identity: &[&str]) -> Optio
     table.columns.get(column).filter(|c| matches!(c.ty, ColumnType::Integer { .. })).map(|_| column)
 }
 
-fn comparison(name: &str, ty: &ColumnType) -> Comparison {
-    let name = quoted(name);
-    let (left, right) = match ty {
+fn comparison(column: &Column, found: &Catalogue) -> Comparison {
+    let name = quoted(&column.name);
+    let (left, right) = match &column.ty {
+        // Members in a column of text are text.
+        ColumnType::Enum { .. } | ColumnType::Set { .. }
+            if found.column(&column.name).is_some_and(fit::is_text) =>
+        {
+            (format!("CAST(CONVERT({name} USING utf8mb4) AS BINARY)"), Right::TextBytes)
+        }
         ColumnType::Char { .. } | ColumnType::Varchar { .. } | ColumnType::Text { .. } => {
             (format!("CAST(CONVERT({name} USING utf8mb4) AS BINARY)"), Right::TextBytes)
         }
