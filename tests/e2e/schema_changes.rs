@@ -274,6 +274,27 @@ async fn a_key_comes_after_rows_that_it_would_not_tell_apart() {
     world.end().await;
 }
 
+/// The same where the table has another key: rows that the new one would refuse are made different while the source
+/// stands. It reads what came before with the catalogue of later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_unique_key_counts_from_its_own_place_on() {
+    let world = World::new("ddl_unique").await;
+    world.source_sql("CREATE TABLE t (id INT PRIMARY KEY, a INT, UNIQUE KEY old (id, a))").await;
+    world.source_sql("INSERT INTO t VALUES (1,7),(2,7)").await;
+    world.catch_up();
+    world
+        .source_sql(
+            "INSERT INTO t VALUES (3,9);\nUPDATE t SET a=8 WHERE id=2;\nALTER TABLE t ADD UNIQUE KEY u (a);\n\
+             INSERT INTO t VALUES (4,10)",
+        )
+        .await;
+    world.catch_up();
+    assert_eq!(differences(&world).await, Vec::<String>::new());
+    let made = world.dest_create("t").await;
+    assert!(made.contains("UNIQUE KEY `old`") && made.contains("UNIQUE KEY `u`"), "{made}");
+    world.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_change_while_both_run() {
     let world = World::new("ddl_live").await;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use cdc_sdk::change::Origin;
 use cdc_sdk::pattern::Selection;
-use cdc_sdk::{Gtid, Position, Result, Table};
+use cdc_sdk::{Gtid, Position, Result};
 
 use super::collations::Collations;
 use super::event::format::Format;
@@ -21,7 +21,7 @@ use super::rows::{self, Found};
 use super::shapes::{Shapes, Unknown};
 use super::statement::{Statement, captured};
 use super::tally::Tally;
-use super::{Begin, BinlogEvent, Commit, Ddl};
+use super::{Begin, BinlogEvent, Commit, Ddl, Enriched};
 use crate::ddl::{Effect, Sense};
 use refusal::{contradiction, corrupt, refused};
 use xa::{Held, Opening, Undecided};
@@ -168,7 +168,7 @@ impl Assembler {
     }
 
     /// Takes what the catalogue answered.
-    pub fn learn(&mut self, unknown: Unknown, answer: Table) {
+    pub fn learn(&mut self, unknown: Unknown, answer: Enriched) {
         self.shapes.learn(unknown, answer);
     }
 
@@ -438,6 +438,8 @@ impl Assembler {
         let Sense::Ddl(effects) = statement.sense else { return Ok(()) };
         let effects = self.shapes.settled(captured(effects, &self.setting.selection));
         if !effects.is_empty() {
+            let names = effects.iter().flat_map(Effect::tables);
+            names.for_each(|name| self.shapes.changed(name, header.timestamp));
             let origin = Origin { pos, ..transaction.origin.clone() };
             let ddl = Ddl { statement: statement.text, database: statement.database, effects, origin };
             self.ready.push_back(Queued::Event(BinlogEvent::Ddl(ddl)));
@@ -447,7 +449,7 @@ impl Assembler {
 
     fn table_map(&mut self, frame: &Frame) -> Result<Option<Unknown>> {
         match self.state {
-            State::Inside(_) => self.shapes.map(frame.body(), &self.setting),
+            State::Inside(_) => self.shapes.map(frame.body(), frame.header.timestamp, &self.setting),
             State::Skipping { .. } => Ok(None),
             State::Between | State::Announced(_) | State::Holding(_) => {
                 Err(contradiction("rows outside of a transaction"))

@@ -38,6 +38,7 @@ mod stream;
 mod tally;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cdc_sdk::change::Origin;
@@ -108,6 +109,27 @@ pub struct Ddl {
     pub origin: Origin,
 }
 
+/// How a shape was met. Times are those of the server's statements, in seconds since 1970.
+#[derive(Clone, Debug, Default)]
+pub struct Met {
+    /// When the statement began that its first rows are of.
+    pub at: u32,
+    /// When the last statement began that changed the table, of those in the log before.
+    pub changed_at: Option<u32>,
+    /// The table as the log had it before.
+    pub before: Option<Arc<Table>>,
+}
+
+/// A table with what is known of it beside the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enriched {
+    /// The table.
+    pub table: Table,
+    /// It has been changed at that second, after the rows that it was met with: what these need not obey yet is not
+    /// told. Of later rows it is to be asked again.
+    pub changed_later: Option<u32>,
+}
+
 /// What knows more of a table than the log tells: defaults, generated columns, other
 /// keys. It never decides how rows are read.
 pub trait Enrich: Send + Sync + 'static {
@@ -116,7 +138,7 @@ pub trait Enrich: Send + Sync + 'static {
     ///
     /// # Errors
     /// Whatever keeps it from answering; the stream ends with it.
-    fn enrich(&self, from_map: Table) -> impl Future<Output = Result<Table>> + Send;
+    fn enrich(&self, from_map: Table, met: Met) -> impl Future<Output = Result<Enriched>> + Send;
 
     /// The table has changed, or is gone: what is kept of it is out of date.
     fn forget(&self, name: &TableName);

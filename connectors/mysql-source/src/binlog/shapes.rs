@@ -14,6 +14,7 @@ use super::assemble::Setting;
 use super::event::table_map::TableMap;
 use super::reader::Malformed;
 use super::shape::{self, Drawn, Shape};
+use super::{Enriched, Met};
 use crate::ddl::{Effect, NewDefault};
 use crate::decode::Extent;
 
@@ -33,6 +34,15 @@ pub(crate) struct Mapped {
     pub json: usize,
     /// How its rows are read; `None` if it is not captured.
     pub shape: Option<Arc<Shape>>,
+    /// Of rows after this second the catalogue is to be asked again.
+    good_until: Option<u32>,
+}
+
+impl Mapped {
+    /// Whether it is this TABLE_MAP of rows of that second.
+    fn is(&self, raw: &[u8], at: u32) -> bool {
+        *self.raw == *raw && self.good_until.is_none_or(|last| at <= last)
+    }
 }
 
 /// A captured table not seen in this shape before: the catalogue is to be asked.
@@ -42,6 +52,8 @@ pub(crate) struct Unknown {
     mapped: Mapped,
     /// The table as the log tells it.
     pub table: Table,
+    /// How it was met.
+    pub met: Met,
     layouts: Vec<crate::decode::Layout>,
 }
 
@@ -60,6 +72,8 @@ pub(crate) struct Shapes {
     recent: HashMap<u64, Arc<Mapped>>,
     older: HashMap<u64, Arc<Mapped>>,
     known: HashMap<TableName, Known>,
+    /// When the last statement began that changed a table.
+    changed: HashMap<TableName, u32>,
 }
 
 impl Shapes {
@@ -68,13 +82,13 @@ impl Shapes {
         self.recent.get(&id).or_else(|| self.older.get(&id))
     }
 
-    /// Takes a TABLE_MAP. Answers with what the catalogue must be asked about.
+    /// Takes a TABLE_MAP of that second. Answers with what the catalogue must be asked about.
     ///
     /// # Errors
     /// Those of [`shape::draw`]; [`Kind::BinlogCorrupt`] without a place.
-    pub fn map(&mut self, body: &[u8], setting: &Setting) -> Result<Option<Unknown>> {
+    pub fn map(&mut self, body: &[u8], at: u32, setting: &Setting) -> Result<Option<Unknown>> {
         let (id, raw) = TableMap::split(body).map_err(corrupt)?;
-        if let Some(mapped) = self.get(id).filter(|mapped| *mapped.raw == *raw) {
+        if let Some(mapped) = self.get(id).filter(|mapped| mapped.is(raw, at)) {
             if !self.recent.contains_key(&id) {
                 let mapped = mapped.clone();
                 self.keep(id, mapped);
@@ -82,7 +96,7 @@ impl Shapes {
             return Ok(None);
         }
         let map = TableMap::read(raw).map_err(corrupt)?;
-        let same = self.known.get(&map.name).filter(|k| !k.stale && *k.mapped.raw == *raw);
+        let same = self.known.get(&map.name).filter(|k| !k.stale && k.mapped.is(raw, at));
         if let Some(known) = same {
             let mapped = known.mapped.clone();
             self.keep(id, mapped);
@@ -91,20 +105,27 @@ impl Shapes {
         let extents = map.columns.iter().map(|column| shape::extent(column.kind)).collect();
         let json = map.columns.iter().filter(|column| column.kind.is_json()).count();
         let selected = setting.selection.selects(&map.name);
-        let mapped = Mapped { raw: raw.into(), name: map.name.clone(), extents, json, shape: None };
+        let mapped =
+            Mapped { raw: raw.into(), name: map.name.clone(), extents, json, shape: None, good_until: None };
         if !selected {
             self.keep(id, Arc::new(mapped));
             return Ok(None);
         }
         let Drawn { table, layouts } = shape::draw(&map, &setting.collations, setting.mark_json)?;
-        Ok(Some(Unknown { id, mapped, table, layouts }))
+        let met = Met {
+            at,
+            changed_at: self.changed.get(&table.name).copied(),
+            before: self.known.get(&table.name).map(|known| Arc::clone(&known.shape.table)),
+        };
+        Ok(Some(Unknown { id, mapped, table, met, layouts }))
     }
 
     /// Takes what the catalogue answered.
-    pub fn learn(&mut self, unknown: Unknown, answer: Table) {
-        let Unknown { id, mut mapped, table, layouts } = unknown;
-        let table = if fits(&answer, &table) {
-            answer
+    pub fn learn(&mut self, unknown: Unknown, answer: Enriched) {
+        let Unknown { id, mut mapped, table, layouts, .. } = unknown;
+        mapped.good_until = answer.changed_later;
+        let table = if fits(&answer.table, &table) {
+            answer.table
         } else {
             tracing::debug!(table = %table.name, "the catalogue shows another shape than the log; the log's is used");
             table
@@ -144,6 +165,11 @@ impl Shapes {
     /// The tables of a database that have been seen.
     pub fn in_database(&self, database: &str) -> Vec<TableName> {
         self.known.keys().filter(|name| name.database == database).cloned().collect()
+    }
+
+    /// A statement that began at that second has changed a table.
+    pub fn changed(&mut self, name: &TableName, at: u32) {
+        self.changed.insert(name.clone(), at);
     }
 
     /// A table may have changed: the catalogue is asked again at its next TABLE_MAP.

@@ -11,7 +11,7 @@ use super::assemble::{Assembler, Setting};
 use super::collations::Collations;
 use super::dump::{Dump, same_server};
 use super::shapes::Unknown;
-use super::{BinlogEvent, Enrich, Request};
+use super::{BinlogEvent, Enrich, Enriched, Met, Request};
 
 /// The server's log from a position on.
 ///
@@ -66,7 +66,7 @@ impl Stream {
                 return Ok(event);
             }
             if let Some(unknown) = &self.unknown {
-                let answer = self.catalogue.enriched(unknown.table.clone()).await?;
+                let answer = self.catalogue.enriched(unknown.table.clone(), unknown.met.clone()).await?;
                 if let Some(unknown) = self.unknown.take() {
                     self.assembler.learn(unknown, answer);
                 }
@@ -121,15 +121,17 @@ impl std::fmt::Debug for Stream {
     }
 }
 
+type Answer<'a> = Pin<Box<dyn Future<Output = Result<Enriched>> + Send + 'a>>;
+
 /// [`Enrich`] behind a pointer, so that the stream's type does not name it.
 trait Catalogue: Send + Sync {
-    fn enriched(&self, from_map: Table) -> Pin<Box<dyn Future<Output = Result<Table>> + Send + '_>>;
+    fn enriched(&self, from_map: Table, met: Met) -> Answer<'_>;
     fn forgotten(&self, name: &TableName);
 }
 
 impl<E: Enrich> Catalogue for E {
-    fn enriched(&self, from_map: Table) -> Pin<Box<dyn Future<Output = Result<Table>> + Send + '_>> {
-        Box::pin(self.enrich(from_map))
+    fn enriched(&self, from_map: Table, met: Met) -> Answer<'_> {
+        Box::pin(self.enrich(from_map, met))
     }
 
     fn forgotten(&self, name: &TableName) {

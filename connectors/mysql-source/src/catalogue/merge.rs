@@ -3,6 +3,8 @@
 use cdc_sdk::table::{Key, KeyKind, KeyOn, KeyPart};
 use cdc_sdk::{Column, Table};
 
+use crate::binlog::Met;
+
 /// The catalogue's table where both agree, else the binlog's with what the
 /// catalogue knows of the same columns.
 pub(super) fn merged(mut from_map: Table, mut known: Table) -> Table {
@@ -19,6 +21,30 @@ pub(super) fn merged(mut from_map: Table, mut known: Table) -> Table {
         known.keys = keys.filter(|key| !would_be_named(key, &known)).collect();
     }
     if agree(&from_map, &known) { known } else { extended(from_map, &known) }
+}
+
+/// The unique keys that rows need not have obeyed which stand before the table's last change: neither the log tells
+/// them (of a table without a primary key it does), nor did the table have them before.
+pub(super) fn younger_keys(table: &Table, log: &Table, met: &Met) -> Vec<String> {
+    let logged = log.primary_key().and_then(|key| names(key, log));
+    let is_old = |key: &&Key| {
+        let is_logged = logged.is_some() && names(key, table) == logged;
+        let same = |old: &Key, before: &Table| {
+            old.kind == KeyKind::Unique && parts(old, before) == parts(key, table)
+        };
+        is_logged || met.before.as_ref().is_some_and(|before| before.keys.iter().any(|old| same(old, before)))
+    };
+    let unique = table.keys.iter().filter(|key| key.kind == KeyKind::Unique);
+    unique.filter(|key| !is_old(key)).map(|key| key.name.clone()).collect()
+}
+
+/// What a key stands on.
+fn parts<'t>(key: &'t Key, table: &'t Table) -> Vec<(Option<&'t str>, Option<u32>)> {
+    let on = |part: &'t KeyPart| match &part.on {
+        KeyOn::Column(index) => table.columns.get(*index).map(|column| column.name.as_str()),
+        KeyOn::Expression(expression) => Some(expression.as_str()),
+    };
+    key.parts.iter().map(|part| (on(part), part.prefix)).collect()
 }
 
 /// Whether what the binlog calls the primary key is a unique key: of a table without a primary key it

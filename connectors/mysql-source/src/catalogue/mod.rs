@@ -15,6 +15,7 @@ mod declared;
 mod merge;
 mod read;
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use cdc_sdk::endpoint::Endpoint;
@@ -24,8 +25,9 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tokio::sync::Mutex;
 
-use crate::binlog::Enrich;
+use crate::binlog::{Enrich, Enriched, Met};
 use crate::session::{SHOW_WAIT, connect, within};
+use crate::shape;
 use read::Reader;
 
 /// How often a read is tried again on a new connection.
@@ -105,6 +107,24 @@ impl Catalogue {
         Ok(statement)
     }
 
+    /// The second at which a table was changed, if that was after the rows that it was met with. Two statements of
+    /// one second are told apart only if the log had the later one already, or a snapshot met the same keys.
+    async fn changed_after(&self, table: &Table, met: &Met) -> Result<Option<u32>> {
+        let mut slot = self.0.reader.lock().await;
+        let mut reader = self.take(&mut slot).await?;
+        // Read after the keys: no later change can hide behind it.
+        let changed = reader.changed_at(&table.name).await?;
+        *slot = Some(reader);
+        let is_passed = |at: u32| met.changed_at.is_some_and(|passed| passed >= at);
+        let is_read = || shape::latest(&table.name).is_some_and(|(_, latest)| latest.keys == table.keys);
+        let is_old = |at: u32| match at.cmp(&met.at) {
+            Ordering::Less => true,
+            Ordering::Equal => is_passed(at) || met.before.is_none() && is_read(),
+            Ordering::Greater => is_passed(at),
+        };
+        Ok(changed.filter(|at| !is_old(*at)))
+    }
+
     async fn take(&self, slot: &mut Option<Reader>) -> Result<Reader> {
         match slot.take() {
             Some(reader) => Ok(reader),
@@ -114,11 +134,22 @@ impl Catalogue {
 }
 
 impl Enrich for Catalogue {
-    async fn enrich(&self, from_map: Table) -> Result<Table> {
-        Ok(match self.table(&from_map.name).await? {
-            Some(known) => merge::merged(from_map, known),
-            None => from_map,
-        })
+    async fn enrich(&self, from_map: Table, met: Met) -> Result<Enriched> {
+        let Some(known) = self.table(&from_map.name).await? else {
+            return Ok(Enriched { table: from_map, changed_later: None });
+        };
+        let (log, mut table) = (from_map.clone(), merge::merged(from_map, known));
+        let changed_later = match merge::younger_keys(&table, &log, &met).is_empty() {
+            true => None,
+            false => self.changed_after(&table, &met).await?,
+        };
+        if let Some(at) = changed_later {
+            let younger = merge::younger_keys(&table, &log, &met);
+            let what = "the table has been changed since these rows: its unique keys count from there on";
+            tracing::info!(table = %table.name, rows_at = met.at, changed_at = at, ?younger, "{what}");
+            table.keys.retain(|key| !younger.contains(&key.name));
+        }
+        Ok(Enriched { table, changed_later })
     }
 
     /// Nothing is kept.

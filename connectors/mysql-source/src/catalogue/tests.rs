@@ -1,9 +1,12 @@
+use std::sync::Arc;
+
 use cdc_sdk::column::{Extra, Width};
 use cdc_sdk::table::{Key, KeyKind, KeyOn, KeyPart};
 use cdc_sdk::{Column, ColumnType, Table, TableName};
 
-use super::merge::merged;
+use super::merge::{merged, younger_keys};
 use super::read::default_sql;
+use crate::binlog::Met;
 
 fn column(name: &str) -> Column {
     Column {
@@ -104,6 +107,28 @@ fn rows_that_no_key_told_apart_get_none_from_later() {
     let mut map = map;
     map.columns[1].nullable = true;
     assert_eq!(merged(map, known).keys, [unique]);
+}
+
+#[test]
+fn a_unique_key_that_nothing_told_before_may_be_younger_than_the_rows() {
+    let keys = || {
+        vec![
+            key(KeyKind::Primary, "PRIMARY", &[0]),
+            key(KeyKind::Unique, "u", &[1]),
+            key(KeyKind::Index, "i", &[1]),
+        ]
+    };
+    let shown = table(&["id", "a"], keys());
+    let logged = table(&["id", "a"], vec![key(KeyKind::Primary, "PRIMARY", &[0])]);
+    let met = |before: Option<Table>| Met { before: before.map(Arc::new), ..Met::default() };
+    assert_eq!(younger_keys(&shown, &logged, &met(None)), ["u"]);
+    assert_eq!(younger_keys(&shown, &logged, &met(Some(logged.clone()))), ["u"]);
+    // It had it, maybe at another place and by another name.
+    let before = table(&["a", "id"], vec![key(KeyKind::Unique, "v", &[0])]);
+    assert!(younger_keys(&shown, &logged, &met(Some(before))).is_empty());
+    // Of a table without a primary key the log tells the unique key that the engine takes.
+    let logged = table(&["id", "a"], vec![key(KeyKind::Primary, "PRIMARY", &[1])]);
+    assert!(younger_keys(&shown, &logged, &met(None)).is_empty());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::super::{Assembler, Setting};
 use crate::binlog::event::kind;
 use crate::binlog::frame::{Frame, Header, Home};
 use crate::binlog::reader::Reader;
-use crate::binlog::{BinlogEvent, Collation, Collations};
+use crate::binlog::{BinlogEvent, Collation, Collations, Enriched};
 use crate::decode::RowImage;
 
 /// The file's first bytes.
@@ -109,7 +109,7 @@ pub fn step(
     let mut unknown = assembler.take(frame)?;
     loop {
         if let Some(unknown) = unknown.take() {
-            let answer = unknown.table.clone();
+            let answer = Enriched { table: unknown.table.clone(), changed_later: None };
             assembler.learn(unknown, answer);
         }
         while let Some(event) = assembler.pop() {

@@ -10,7 +10,7 @@ use cdc_sdk::{OwnedRow, OwnedValue, Position, Result, Row, Table, TableName};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 
-use crate::binlog::{BinlogEvent, Collation, Collations, Enrich, Request, Stream};
+use crate::binlog::{BinlogEvent, Collation, Collations, Enrich, Enriched, Met, Request, Stream};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// A test's own database.
@@ -46,10 +46,10 @@ pub struct Nothing {
 }
 
 impl Enrich for std::sync::Arc<Nothing> {
-    async fn enrich(&self, from_map: Table) -> Result<Table> {
+    async fn enrich(&self, from_map: Table, _: Met) -> Result<Enriched> {
         tokio::task::yield_now().await;
         self.asked.lock().unwrap().push(from_map.name.clone());
-        Ok(from_map)
+        Ok(Enriched { table: from_map, changed_later: None })
     }
 
     fn forget(&self, _: &TableName) {}
