@@ -11,6 +11,7 @@
 //! Results go to stdout, logs and errors to stderr.
 
 mod args;
+mod authorities;
 mod check;
 mod confirm;
 mod dead_letter;
@@ -30,7 +31,7 @@ use cdc_sdk::{Error, Kind, Result};
 use clap::Parser;
 use tokio::runtime::{Builder, Runtime};
 
-use args::{Cli, Command};
+use args::{Cli, Command, RunArgs, SinkArgs};
 use outcome::Outcome;
 
 use crate::kafka;
@@ -61,6 +62,11 @@ pub fn main() -> ExitCode {
 }
 
 fn start(cli: Cli, line: &ProgressLine) -> Result<Outcome> {
+    if let Command::Source(RunArgs { config, .. })
+    | Command::Sink(SinkArgs { run: RunArgs { config, .. }, .. }) = &cli.command
+    {
+        authorities::spare(config);
+    }
     let level = cli.logs.log_level.as_deref().unwrap_or(cli.command.default_level());
     observe::init_logs(cli.logs.log_format.into(), level, line)?;
     let runtime = runtime()?;

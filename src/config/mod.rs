@@ -67,6 +67,19 @@ impl Config {
             Role::Sink => SinkConfig::parse(&text, &around).map(|c| Self::Sink(Box::new(c))),
         }
     }
+
+    /// Whether some connection may rest on the authorities that the system trusts.
+    pub fn trusts_system(&self) -> bool {
+        let (mysql, kafka, registry) = match self {
+            Self::Source(config) => (&config.mysql, &config.kafka, &config.registry),
+            Self::Sink(config) => (&config.mysql, &config.kafka, &config.registry),
+        };
+        let asks = |text: &String| text.to_ascii_lowercase().contains("ssl") || text.contains("https");
+        mysql.tls.verifies() && mysql.tls.ca.is_none()
+            || !registry.url.starts_with("http://")
+            || asks(&kafka.bootstrap_servers)
+            || kafka.options.iter().any(|(name, value)| asks(name) || asks(value))
+    }
 }
 
 impl SourceConfig {

@@ -444,3 +444,21 @@ fn sinks_that_share_the_topics() {
         assert!(error.contains("not together with consistency"), "{error}");
     }
 }
+
+#[test]
+fn the_systems_authorities_are_left_out_only_where_nothing_rests_on_them() {
+    let trusts = |text: &str| Config::Sink(Box::new(sink(text).unwrap())).trusts_system();
+    assert!(!trusts(SINK));
+    let verify = "password = \"hush\"\n[mysql.tls]\nmode = \"verify_identity\"";
+    for (from, to) in [
+        ("password = \"hush\"", verify),
+        ("http://127.0.0.1:8081", "https://registry.example:8081"),
+        ("\"127.0.0.1:9092\"", "\"SSL://127.0.0.1:9092\""),
+        ("\"127.0.0.1:9092\"", "\"127.0.0.1:9092\"\n[kafka.options]\n\"security.protocol\" = \"sasl_ssl\""),
+    ] {
+        assert!(trusts(&SINK.replace(from, to)), "{to}");
+    }
+    let mut own = sink(&SINK.replace("password = \"hush\"", verify)).unwrap();
+    own.mysql.tls.ca = Some("/etc/cdc/ca.pem".into());
+    assert!(!Config::Sink(Box::new(own)).trusts_system(), "an authority of its own");
+}

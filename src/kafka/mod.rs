@@ -45,5 +45,5 @@ pub use publisher::{Candidate, Publisher};
 pub use record::Record;
 pub use rest::{Part, with_records};
 pub use settings::{RESERVED, Settings};
-pub use settle::{settle, unsettled};
+pub use settle::{Settler, unsettled};
 pub use stamp::Stamp;

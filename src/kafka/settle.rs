@@ -32,42 +32,6 @@ use super::settings::Settings;
 /// Between two looks at an end.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
-/// Settles what hangs in the topic of the prefix, and in those that are called `<prefix>.…`; after it, the whole of the `logs` is
-/// seen, of which the first holds the cuts. Logs that do not exist yet are passed.
-///
-/// # Errors
-/// [`cdc_sdk::Kind::KafkaUnreachable`], [`cdc_sdk::Kind::KafkaRefused`], [`cdc_sdk::Kind::Fenced`].
-pub fn settle(settings: &Settings, publisher: &mut Publisher, prefix: &str, logs: &[&str]) -> Result<()> {
-    let readers = Readers::open(settings)?;
-    let present = partitions(&readers.of_committed, prefix)?;
-    let (of_logs, of_data): (Vec<_>, Vec<_>) =
-        readers.unsettled(&present)?.into_iter().partition(|(topic, _)| logs.contains(&topic.as_str()));
-    let logs: Vec<(String, i32)> =
-        logs.iter().map(|log| ((*log).to_owned(), 0)).filter(|log| present.contains(log)).collect();
-    let Some(cuts) = logs.first() else { return Ok(()) };
-    if of_logs.contains(cuts) {
-        tracing::warn!(
-            target: "cdc::kafka",
-            "a broker left a transaction without its end in {} partitions; it is aborted and sent again",
-            of_logs.len() + of_data.len()
-        );
-    } else {
-        if !of_data.is_empty() {
-            tracing::warn!(
-                target: "cdc::kafka",
-                "a broker left committed records without their marker; the next commit there brings them: {of_data:?}"
-            );
-        }
-        publisher.barrier(&of_logs, Outcome::Commit)?;
-    }
-    let hanging = if of_logs.contains(cuts) { of_data } else { Vec::new() };
-    let behind = publisher.barrier(&[logs, hanging].concat(), Outcome::Abort)?;
-    behind
-        .iter()
-        .filter(|place| place.partition == 0)
-        .try_for_each(|place| wait_for_end(&readers.of_committed, place))
-}
-
 /// Waits until the committed records of a partition end at this place or after it.
 fn wait_for_end(reader: &Consumer, place: &Place) -> Result<()> {
     let begun = Instant::now();
@@ -102,23 +66,76 @@ fn is_of(prefix: &str, topic: &str) -> bool {
 /// Those of the partitions in which something is neither committed nor aborted.
 ///
 /// # Errors
-/// As [`settle`].
+/// As [`Settler::settle`].
 pub fn unsettled(settings: &Settings, partitions: &[(String, i32)]) -> Result<Vec<(String, i32)>> {
-    Readers::open(settings)?.unsettled(partitions)
+    Settler::open(settings)?.unsettled(partitions)
 }
 
-/// Two who see different ends; made at once, since each takes a moment to connect.
-struct Readers {
+/// Looks for what hangs, and ends it: two who see different ends.
+pub struct Settler {
     of_committed: Consumer,
     of_all: Consumer,
 }
 
-impl Readers {
-    fn open(settings: &Settings) -> Result<Self> {
+impl Settler {
+    /// Makes both at once, since each takes a moment to connect.
+    ///
+    /// # Errors
+    /// [`cdc_sdk::Kind::Settings`].
+    pub fn open(settings: &Settings) -> Result<Self> {
         let of_all = Consumer::open(settings, |config| {
             config.set("isolation.level", "read_uncommitted");
         })?;
         Ok(Self { of_committed: Consumer::open(settings, |_| {})?, of_all })
+    }
+
+    /// As [`Self::open`], and connects them: for one who has time now, and none later.
+    ///
+    /// # Errors
+    /// [`cdc_sdk::Kind::KafkaUnreachable`], [`cdc_sdk::Kind::KafkaRefused`], [`cdc_sdk::Kind::Settings`].
+    pub fn connect(settings: &Settings, topic: &str) -> Result<Self> {
+        let settler = Self::open(settings)?;
+        for reader in [&settler.of_all, &settler.of_committed] {
+            if reader.partition_count(topic)?.is_some() {
+                reader.offsets([(topic, 0)], Offset::End)?;
+            }
+        }
+        Ok(settler)
+    }
+
+    /// Settles what hangs in the topic of the prefix, and in those that are called `<prefix>.…`; after it, the whole of the `logs` is
+    /// seen, of which the first holds the cuts. Logs that do not exist yet are passed.
+    ///
+    /// # Errors
+    /// [`cdc_sdk::Kind::KafkaUnreachable`], [`cdc_sdk::Kind::KafkaRefused`], [`cdc_sdk::Kind::Fenced`].
+    pub fn settle(&self, publisher: &mut Publisher, prefix: &str, logs: &[&str]) -> Result<()> {
+        let present = partitions(&self.of_committed, prefix)?;
+        let (of_logs, of_data): (Vec<_>, Vec<_>) =
+            self.unsettled(&present)?.into_iter().partition(|(topic, _)| logs.contains(&topic.as_str()));
+        let logs: Vec<(String, i32)> =
+            logs.iter().map(|log| ((*log).to_owned(), 0)).filter(|log| present.contains(log)).collect();
+        let Some(cuts) = logs.first() else { return Ok(()) };
+        if of_logs.contains(cuts) {
+            tracing::warn!(
+                target: "cdc::kafka",
+                "a broker left a transaction without its end in {} partitions; it is aborted and sent again",
+                of_logs.len() + of_data.len()
+            );
+        } else {
+            if !of_data.is_empty() {
+                tracing::warn!(
+                    target: "cdc::kafka",
+                    "a broker left committed records without their marker; the next commit there brings them: {of_data:?}"
+                );
+            }
+            publisher.barrier(&of_logs, Outcome::Commit)?;
+        }
+        let hanging = if of_logs.contains(cuts) { of_data } else { Vec::new() };
+        let behind = publisher.barrier(&[logs, hanging].concat(), Outcome::Abort)?;
+        behind
+            .iter()
+            .filter(|place| place.partition == 0)
+            .try_for_each(|place| wait_for_end(&self.of_committed, place))
     }
 
     fn unsettled(&self, partitions: &[(String, i32)]) -> Result<Vec<(String, i32)>> {

@@ -176,13 +176,12 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Begins at the offset behind the last command taken.
+    /// Begins at the offset behind the last command taken. `log`: the topic, where it is there.
     ///
     /// # Errors
-    /// Those of [`Log::open`].
-    pub fn start(kafka: &kafka::Settings, topic: &str, next_offset: i64) -> Result<Self> {
-        let mut log = Log::open(kafka, topic)?
-            .ok_or_else(|| Error::new(Kind::TopicChanged, format!("topic {topic} is gone")))?;
+    /// [`Kind::TopicChanged`] where it is not; those of [`Log::seek`].
+    pub fn start(log: Option<Log>, topic: &str, next_offset: i64) -> Result<Self> {
+        let mut log = log.ok_or_else(|| Error::new(Kind::TopicChanged, format!("topic {topic} is gone")))?;
         let (beginning, end) = (log.beginning()?, log.end()?);
         if !(beginning..=end).contains(&next_offset) {
             tracing::warn!(topic, next_offset, beginning, end, "the control topic was made anew");

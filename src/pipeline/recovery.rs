@@ -2,9 +2,10 @@
 //!
 //! It is read after the transactional producer has been opened, which ends
 //! whatever transaction a predecessor had open: what is visible then is all that
-//! there will ever be of it, once [`kafka::settle()`] has ended what a broker left hanging.
+//! there will ever be of it, once [`Settler::settle`] has ended what a broker left hanging.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::thread::ScopedJoinHandle;
 
 use cdc_mysql_source::{DroppedColumns, TableProgress};
 use cdc_sdk::cut::{CutKind, Place};
@@ -16,7 +17,7 @@ use super::cut_writer::{Continuation, OwnTopics};
 use super::record_keys::ChosenKey;
 use super::versions::Versions;
 use crate::avro::records::{self, StoredCut};
-use crate::kafka::{self, Log, Publisher, Record};
+use crate::kafka::{self, Log, Publisher, Record, Settler};
 
 /// How many cuts are read back: enough to meet a full GTID set, of which there
 /// is one in 64.
@@ -145,19 +146,46 @@ pub fn chosen_key(base: &str) -> String {
     format!("{CHOSEN_KEY}{base}")
 }
 
+/// Who read what the last run left. Connecting takes each of them a moment: so they do it while nobody waits for them yet.
+pub struct Readers {
+    settler: Settler,
+    /// `None`: the topic was not there.
+    cuts: Option<Log>,
+    state: Option<Log>,
+}
+
+impl Readers {
+    /// Connects all of them.
+    pub fn connect(kafka: &kafka::Settings, topics: &OwnTopics) -> Result<Self> {
+        std::thread::scope(|scope| {
+            let cuts = scope.spawn(|| Log::look(kafka, &topics.cuts));
+            let state = scope.spawn(|| Log::look(kafka, &topics.state));
+            let settler = Settler::connect(kafka, &topics.cuts)?;
+            Ok(Self { settler, cuts: joined(cuts)?, state: joined(state)? })
+        })
+    }
+}
+
+/// What a thread has come to.
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
 /// Reads the last cuts and all state.
 pub fn recover(
+    readers: Readers,
     kafka: &kafka::Settings,
     prefix: &str,
     topics: &OwnTopics,
     publisher: &mut Publisher,
 ) -> Result<Recovered> {
-    kafka::settle(kafka, publisher, prefix, &[&topics.cuts, &topics.state])?;
+    let Readers { settler, cuts, state } = readers;
+    settler.settle(publisher, prefix, &[&topics.cuts, &topics.state])?;
     let mut recovered = Recovered::default();
     let cuts = std::thread::scope(|scope| {
-        let cuts = scope.spawn(|| last_cuts(kafka, topics));
-        read_state(kafka, topics, &mut recovered)?;
-        cuts.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        let cuts = scope.spawn(|| last_cuts(there(cuts, kafka, &topics.cuts)?));
+        read_state(there(state, kafka, &topics.state)?, &mut recovered)?;
+        joined(cuts)
     })?;
     if let Some(last) = cuts.last() {
         let id = last.cut.id;
@@ -171,8 +199,13 @@ pub fn recover(
     Ok(recovered)
 }
 
-fn last_cuts(kafka: &kafka::Settings, topics: &OwnTopics) -> Result<Vec<StoredCut>> {
-    let Some(mut log) = Log::look(kafka, &topics.cuts)? else { return Ok(Vec::new()) };
+/// A log that was there before, or is there now.
+fn there(before: Option<Log>, kafka: &kafka::Settings, topic: &str) -> Result<Option<Log>> {
+    before.map_or_else(|| Log::look(kafka, topic), |log| Ok(Some(log)))
+}
+
+fn last_cuts(log: Option<Log>) -> Result<Vec<StoredCut>> {
+    let Some(mut log) = log else { return Ok(Vec::new()) };
     log.last(CUTS_BACK)?.iter().map(stored_cut).collect()
 }
 
@@ -224,12 +257,12 @@ fn known_ends(cuts: &[StoredCut]) -> BTreeMap<(String, i32), i64> {
 /// What is stored beside the cuts.
 pub fn stored(kafka: &kafka::Settings, topics: &OwnTopics) -> Result<Recovered> {
     let mut recovered = Recovered::default();
-    read_state(kafka, topics, &mut recovered)?;
+    read_state(Log::look(kafka, &topics.state)?, &mut recovered)?;
     Ok(recovered)
 }
 
-fn read_state(kafka: &kafka::Settings, topics: &OwnTopics, recovered: &mut Recovered) -> Result<()> {
-    let Some(mut log) = Log::look(kafka, &topics.state)? else { return Ok(()) };
+fn read_state(log: Option<Log>, recovered: &mut Recovered) -> Result<()> {
+    let Some(mut log) = log else { return Ok(()) };
     let mut snapshot: BTreeMap<String, TableProgress> = BTreeMap::new();
     log.read_all(|record| {
         let (Some(key), Some(value)) = (&record.key, &record.value) else { return Ok(()) };

@@ -129,10 +129,12 @@ impl<'a> Road<'a> {
         (leader, shore): (Leader, Shore),
         view: &'a Arc<SourceView>,
     ) -> Result<Self> {
-        let Shore { kafka, topics, admin, registry, ids, publisher, schema_changes } = shore;
+        let Shore { kafka, topics, admin, registry, ids, publisher, readers, control, schema_changes } =
+            shore;
         let (publisher, mut recovered) = block_in_place(|| -> Result<_> {
             let mut publisher = publisher.take_over()?;
-            let recovered = recovery::recover(&kafka, &config.topic_prefix, &topics, &mut publisher)?;
+            let recovered =
+                recovery::recover(readers, &kafka, &config.topic_prefix, &topics, &mut publisher)?;
             Ok((publisher, recovered))
         })?;
         fail::point("source.taken_over");
@@ -142,7 +144,7 @@ impl<'a> Road<'a> {
         let mut source = Source::open(settings, start).await?;
         source.pause(recovered.taken.paused);
         let commands =
-            block_in_place(|| Follower::start(&kafka, &topics.control, recovered.taken.next_offset))?;
+            block_in_place(|| Follower::start(control, &topics.control, recovered.taken.next_offset))?;
         for loss in modes.losses() {
             tracing::warn!("{loss}");
         }

@@ -4,7 +4,7 @@
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
 
-use cdc::kafka::{From, Log, settle};
+use cdc::kafka::{From, Log, Settler};
 use cdc_sdk::{Error, Fate};
 
 use super::*;
@@ -32,7 +32,7 @@ impl Drop for OwnBroker {
 /// Commits transaction after transaction: the number to each partition, then to the cuts.
 fn write(settings: &Settings, stop: &AtomicBool, written: &AtomicU32) -> Result<(), Error> {
     let mut publisher = Publisher::open(settings, "writer", BUDGET_BYTES)?;
-    settle(settings, &mut publisher, "k", &["k.cuts"])?;
+    Settler::open(settings)?.settle(&mut publisher, "k", &["k.cuts"])?;
     let mut cuts = Log::open(settings, "k.cuts")?.expect("the topic is there");
     let last = cuts.last(1)?.pop().map(|record| text(record.value).parse::<u64>().unwrap());
     let mut number = last.map_or(0, |last| last + 1);

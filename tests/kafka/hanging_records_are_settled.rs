@@ -1,7 +1,7 @@
 //! What a source does before it reads where it ended. That brokers do leave records hanging is
 //! shown by `broker_killed`, on a busy machine about once in ten runs.
 
-use cdc::kafka::{From, Log, settle, unsettled};
+use cdc::kafka::{From, Log, Settler, unsettled};
 
 use super::*;
 
@@ -30,7 +30,8 @@ async fn settling_shows_all_and_leaves_nothing() {
     let broker = Broker::new("settled");
     let prefix = broker.name.clone();
     let (cuts, state) = (broker.topic("cuts"), broker.topic("state"));
-    settle(&broker.settings, &mut broker.publisher(), &prefix, &[&cuts, &state]).unwrap();
+    let settler = Settler::open(&broker.settings).unwrap();
+    settler.settle(&mut broker.publisher(), &prefix, &[&cuts, &state]).unwrap();
     for suffix in ["cuts", "state", "t"] {
         broker.create(suffix, 1).await;
     }
@@ -44,7 +45,7 @@ async fn settling_shows_all_and_leaves_nothing() {
     }
     for _ in 0..2 {
         let mut publisher = broker.publisher();
-        settle(&broker.settings, &mut publisher, &prefix, &[&cuts, &state]).unwrap();
+        settler.settle(&mut publisher, &prefix, &[&cuts, &state]).unwrap();
         for log in [&cuts, &state] {
             let last = Log::open(&broker.settings, log).unwrap().unwrap().last(9).unwrap();
             assert_eq!(last.into_iter().map(|r| text(r.value)).collect::<Vec<_>>(), ["1", "2", "3"]);

@@ -7,8 +7,9 @@ use crate::avro::Registry;
 use crate::avro::records::RecordIds;
 use crate::config::SourceConfig;
 use crate::envelope::Modes;
-use crate::kafka::{self, Admin, BROKERS_TIME, Candidate, Publisher, TopicSpec};
+use crate::kafka::{self, Admin, BROKERS_TIME, Candidate, Log, Publisher, TopicSpec};
 use crate::pipeline::cut_writer::OwnTopics;
+use crate::pipeline::recovery::Readers;
 use crate::pipeline::settings;
 
 /// Kafka's side, as far as it concerns no other source of the name: made ready while MySQL is looked at.
@@ -19,6 +20,9 @@ pub(super) struct Shore {
     pub(super) registry: Registry,
     pub(super) ids: RecordIds,
     pub(super) publisher: Candidate,
+    pub(super) readers: Readers,
+    /// Of the control topic.
+    pub(super) control: Option<Log>,
     /// Unless the user wants none of it.
     pub(super) schema_changes: Option<SchemaChanges>,
 }
@@ -34,8 +38,16 @@ impl Shore {
             create_own_topics(&admin, &topics, config.topics.replication_factor, statements).await?;
             let (kafka, id) = (kafka.clone(), format!("cdc-source-{}", config.name));
             let (budget, known) = (settings::producer_bytes(&config.limits), topics.clone());
+            let readers = aside({
+                let (kafka, topics) = (kafka.clone(), topics.clone());
+                move || Readers::connect(&kafka, &topics)
+            });
+            let control = aside({
+                let (kafka, topic) = (kafka.clone(), topics.control.clone());
+                move || Log::open(&kafka, &topic)
+            });
             let prepare = move || Publisher::prepare(&kafka, &id, budget, &[&known.cuts, &known.state]);
-            aside(prepare).await
+            tokio::try_join!(aside(prepare), readers, control)
         };
         let registered = async {
             let settings = settings::registry(&config.registry);
@@ -50,8 +62,9 @@ impl Shore {
             let (ids, schema_changes) = tokio::try_join!(ids, schema_changes)?;
             Ok((registry, ids, schema_changes))
         };
-        let (publisher, (registry, ids, schema_changes)) = tokio::try_join!(made, registered)?;
-        Ok(Self { admin, registry, ids, publisher, kafka, topics, schema_changes })
+        let ((publisher, readers, control), (registry, ids, schema_changes)) =
+            tokio::try_join!(made, registered)?;
+        Ok(Self { kafka, topics, admin, registry, ids, publisher, readers, control, schema_changes })
     }
 }
 
