@@ -24,6 +24,7 @@ use super::RunOptions;
 use super::control::{Follower, Taken};
 use super::cut_writer::{CutWriter, DataTopic};
 use super::fitness::Fitness;
+use super::kept;
 use super::private::Mark;
 use super::recovery;
 use super::retry;
@@ -32,6 +33,7 @@ use super::table_book::TableBook;
 use crate::avro::{Meta, Scratch, Snapshot};
 use crate::config::SourceConfig;
 use crate::envelope::Modes;
+use crate::kafka::Admin;
 use crate::observe::{SnapshotProgress, SourceView, State, Stop, now_us};
 use transactions::Transactions;
 
@@ -72,8 +74,12 @@ async fn session(
     view.state(State::Starting);
     let modes = Modes::from_options(&config.debezium)?;
     let opening = async {
-        let fit = async { fitness.refuse_unfit(&mysql::check(settings).await?) };
-        let ((), shore) = tokio::try_join!(fit, Shore::reach(config, &modes))?;
+        let admin = Admin::connect(&settings::kafka(&config.kafka))?;
+        let fit = async {
+            let (found, kept) = tokio::try_join!(mysql::check(settings), kept::source(config, &admin))?;
+            fitness.refuse_unfit(&[found, kept].concat())
+        };
+        let ((), shore) = tokio::try_join!(fit, Shore::reach(config, &modes, admin.clone()))?;
         let standing_by = |why: &str| view.state(State::Standby(why.to_owned()));
         let leader = Leader::acquire(settings, standing_by).await?;
         Road::lay(config, settings, modes, (leader, shore), view).await
@@ -129,14 +135,15 @@ impl<'a> Road<'a> {
         (leader, shore): (Leader, Shore),
         view: &'a Arc<SourceView>,
     ) -> Result<Self> {
-        let Shore { kafka, topics, admin, registry, ids, publisher, schema_changes } = shore;
+        let Shore { kafka, topics, admin, registry, ids, publisher, former, schema_changes } = shore;
         let (publisher, mut recovered) = block_in_place(|| -> Result<_> {
+            shore::end_former(former)?;
             let mut publisher = publisher.take_over()?;
             let recovered = recovery::recover(&kafka, &config.topic_prefix, &topics, &mut publisher)?;
             Ok((publisher, recovered))
         })?;
         fail::point("source.taken_over");
-        opening::refuse_lost_cuts(&admin, config, &recovered).await?;
+        opening::refuse_what_was_lost(&admin, config, &recovered).await?;
         let start = opening::start_from(&recovered);
         let settings = mysql::Settings { mark_json: modes.carry_table, ..settings.clone() };
         let mut source = Source::open(settings, start).await?;

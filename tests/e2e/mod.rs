@@ -36,6 +36,7 @@ mod memory_stays_bounded;
 mod odd_tables_arrive;
 mod offsets_handed_on;
 mod online_schema_change;
+mod own_topics_lost_or_unfit;
 mod places_that_are_none_are_refused;
 mod quarantine_survives_kills;
 mod read_only_for_a_moment;
