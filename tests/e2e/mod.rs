@@ -50,6 +50,7 @@ mod routed_names;
 mod schema_changes;
 mod second_instance_stands_by;
 mod server_settings;
+mod slow_registry;
 mod snapshot_during_writes;
 mod snapshot_of_some_rows;
 mod snapshot_on_request;
