@@ -1,12 +1,16 @@
 //! Topics: made, looked up, removed, and where their committed records end.
 
+mod kept;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cdc_sdk::cut::Place;
 use cdc_sdk::{Error, Kind, Result};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::metadata::Metadata;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -16,6 +20,7 @@ use super::fault;
 use super::link::Link;
 use super::settings::{Role, Settings};
 use super::topic;
+pub use kept::Keeps;
 
 /// Topics in one request: a controller takes a while over each, and requests have a time limit.
 const BATCH_TOPICS_MAX: usize = 100;
@@ -153,19 +158,32 @@ impl Admin {
     /// [`Kind::KafkaRefused`] where the account may not ask; [`Kind::KafkaUnreachable`].
     pub async fn compacted(&self, topics: &[&str]) -> Result<BTreeMap<String, Compaction>> {
         let mut found = BTreeMap::new();
+        for (name, answer) in self.described(topics).await? {
+            let answer = answer.map_err(|code| self.setting_refused(name, code))?;
+            let value = |name| answer.get(name).and_then(|entry| entry.value.as_deref());
+            let compaction = Compaction::of(value("cleanup.policy"), value("delete.retention.ms"));
+            found.extend(compaction.map(|compaction| (name.to_owned(), compaction)));
+        }
+        Ok(found)
+    }
+
+    /// The settings of these topics, in the order asked.
+    async fn described<'t>(
+        &self,
+        topics: &[&'t str],
+    ) -> Result<Vec<(&'t str, Result<ConfigResource, Code>)>> {
+        let mut found = Vec::new();
         for batch in topics.chunks(BATCH_TOPICS_MAX) {
             let asked: Vec<_> = batch.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
             let answers = self.inner.admin.describe_configs(&asked, &self.inner.options()).await;
             let answers = answers.map_err(|cause| self.inner.reader.fault(&cause, "asking for settings"))?;
-            for (name, answer) in batch.iter().zip(answers) {
-                let doing = format!("asking for the settings of {name}");
-                let answer = answer.map_err(|code| self.inner.reader.fault_of(code, &doing))?;
-                let value = |name| answer.get(name).and_then(|entry| entry.value.as_deref());
-                let compaction = Compaction::of(value("cleanup.policy"), value("delete.retention.ms"));
-                found.extend(compaction.map(|compaction| ((*name).to_owned(), compaction)));
-            }
+            found.extend(batch.iter().copied().zip(answers));
         }
         Ok(found)
+    }
+
+    fn setting_refused(&self, topic: &str, code: Code) -> Error {
+        self.inner.reader.fault_of(code, &format!("asking for the settings of {topic}"))
     }
 
     /// Makes the topics that are missing and waits until each partition of all has a leader.

@@ -153,7 +153,9 @@ pub(super) fn hint(kind: Kind, code: Code) -> &'static str {
             "the records' bytes are damaged: see the brokers' disks, and restore the partition from another replica; else take a new \
              snapshot"
         }
-        (Kind::Fenced, _) => "another instance of the same name is at work; this one stands by",
+        (Kind::Fenced, _) => {
+            "another instance of the same name, or source of the same topic prefix, is at work; this one stands by"
+        }
         (Kind::TopicChanged, _) => "was the topic deleted or made anew? restore it, or take a new snapshot",
         (Kind::EventsMissing, _) => {
             "retention took the records away: take a new snapshot, and keep the topic longer (retention.ms)"

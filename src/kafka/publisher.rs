@@ -85,6 +85,8 @@ pub struct Publisher {
     budget_bytes: usize,
     settings: Settings,
     open: bool,
+    /// When the last transaction began.
+    begun: Option<Instant>,
     since_poll: u32,
     pace: Pace,
 }
@@ -120,6 +122,7 @@ impl Publisher {
         self.receipts().link().transaction_begins();
         self.producer.begin_transaction().map_err(|cause| self.fault(&cause, "beginning a transaction"))?;
         self.open = true;
+        self.begun = Some(Instant::now());
         Ok(())
     }
 
@@ -433,10 +436,18 @@ impl Publisher {
         self.fault_of(fault::code_of(cause), doing).caused_by(cause.clone())
     }
 
+    fn outlived(&self, code: Code) -> Option<Error> {
+        let begun = self.begun.filter(|_| self.open)?;
+        ended_by_age(code, begun.elapsed(), self.settings.transaction_timeout())
+    }
+
     /// An error; where librdkafka has given up for good (fenced), that is the error.
     fn fault_of(&self, code: Code, doing: &str) -> Error {
         let fatal = self.producer.client().fatal_error();
         let code = fatal.as_ref().map_or(code, |(code, _)| *code);
+        if let Some(ended) = self.outlived(code) {
+            return ended.at(format!("publisher {}: {doing}", self.transactional_id));
+        }
         let error =
             self.receipts().link().fault(code, &format!("publisher {}: {doing}", self.transactional_id));
         match fatal {
@@ -444,6 +455,23 @@ impl Publisher {
             None => error,
         }
     }
+}
+
+/// An error where the brokers have ended a transaction that was open for too long. They raise the id's epoch with it, which
+/// looks as if another instance had taken over: by its age the two are told apart.
+fn ended_by_age(code: Code, age: Duration, limit: Duration) -> Option<Error> {
+    if fault::kind_of(code) != Kind::Fenced || age < limit {
+        return None;
+    }
+    let (age_s, limit_ms) = (age.as_secs(), limit.as_millis());
+    Some(
+        Error::new(Kind::KafkaUnreachable, format!("a transaction was open for {age_s} s, and the brokers ended it"))
+            .detail(format!("transaction.timeout.ms is {limit_ms}; all that it brought is sent again"))
+            .hint(
+                "see what held it up: slow answers of MySQL, the registry or the brokers, a process that stood still; or \
+                 raise transaction.timeout.ms in [kafka.options]",
+            ),
+    )
 }
 
 /// Most partitions of one topic: bounds what a wrong number can allocate.

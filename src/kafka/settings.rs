@@ -61,6 +61,9 @@ pub(super) const BATCH_BYTES: usize = 256 << 10;
 /// Words that mark a property whose value may be a secret: its value is never repeated.
 const SECRET_WORDS: &[&str] = &["password", "secret", "token", ".pem", "jaas", "oauthbearer.config"];
 
+/// librdkafka's own `transaction.timeout.ms`.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// How Kafka is reached.
 #[derive(Clone)]
 pub struct Settings {
@@ -100,6 +103,12 @@ impl Settings {
     /// Settings with the usual patience of a minute.
     pub fn new(bootstrap_servers: impl Into<String>, options: BTreeMap<String, String>) -> Self {
         Self { bootstrap_servers: bootstrap_servers.into(), options, ..Self::default() }
+    }
+
+    /// For how long a transaction may be open before the brokers end it.
+    pub fn transaction_timeout(&self) -> Duration {
+        let set = self.options.get("transaction.timeout.ms").and_then(|ms| ms.trim().parse().ok());
+        set.map_or(TRANSACTION_TIMEOUT, Duration::from_millis)
     }
 
     /// Whether the properties can be used at all. Needs no broker.

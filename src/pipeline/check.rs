@@ -4,7 +4,7 @@ use cdc_mysql_sink as sink;
 use cdc_mysql_source as source;
 use cdc_sdk::{Error, Finding, Result};
 
-use super::settings;
+use super::{kept, settings};
 use crate::avro::Registry;
 use crate::config::{KafkaConfig, RegistryConfig, SinkConfig, SourceConfig};
 use crate::kafka::Admin;
@@ -12,27 +12,35 @@ use crate::kafka::Admin;
 /// What a source lacks.
 pub async fn source(config: &SourceConfig) -> Result<Vec<Finding>> {
     let mut findings = reached("MySQL", source::check(&settings::source(config)).await);
-    findings.extend(servers(&config.kafka, &config.registry).await);
+    let topics = async |admin: Admin| kept::source(config, &admin).await;
+    findings.extend(servers(&config.kafka, &config.registry, topics).await);
     Ok(findings)
 }
 
 /// What a sink lacks.
 pub async fn sink(config: &SinkConfig) -> Result<Vec<Finding>> {
     let mut findings = reached("MySQL", sink::check(&settings::sink(config)).await);
-    findings.extend(servers(&config.kafka, &config.registry).await);
+    let topics = async |_| kept::sink(config).await;
+    findings.extend(servers(&config.kafka, &config.registry, topics).await);
     Ok(findings)
 }
 
-async fn servers(kafka: &KafkaConfig, registry: &RegistryConfig) -> Vec<Finding> {
-    let admin = match Admin::connect(&settings::kafka(kafka)) {
-        Ok(admin) => admin.ping().await,
-        Err(error) => Err(error),
+async fn servers(
+    kafka: &KafkaConfig,
+    registry: &RegistryConfig,
+    topics: impl AsyncFnOnce(Admin) -> Result<Vec<Finding>>,
+) -> Vec<Finding> {
+    let asked = async {
+        let admin = Admin::connect(&settings::kafka(kafka))?;
+        admin.ping().await?;
+        topics(admin).await
     };
+    let asked = asked.await;
     let registry = match Registry::new(settings::registry(registry)) {
         Ok(registry) => registry.ping().await,
         Err(error) => Err(error),
     };
-    let mut findings = reached("Kafka", admin.map(|()| Vec::new()));
+    let mut findings = reached("Kafka", asked);
     findings.extend(reached("the schema registry", registry.map(|()| Vec::new())));
     findings
 }

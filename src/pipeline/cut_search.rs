@@ -15,7 +15,7 @@ use cdc_sdk::{Cut, CutId, Error, GtidSet, Kind, Result};
 use super::cut_writer::OwnTopics;
 use super::gather::position_text;
 use super::recovery::stored_cut;
-use crate::kafka::{self, Log};
+use crate::kafka::{self, Log, Stamp};
 
 /// The map (topic, partition) → offset of the next record.
 pub type Map = BTreeMap<(String, i32), i64>;
@@ -69,8 +69,8 @@ pub enum Wanted<'a> {
     Before(i64),
     /// The last cut whose transactions are all in this set.
     Within(&'a GtidSet),
-    /// The last cut whose events of this partition are all before this offset.
-    Offset(&'a str, i32, i64),
+    /// The last cut below this id; `None`: the last of all.
+    Below(Option<CutId>),
 }
 
 /// Reads the cuts from the first and returns the last that fits; `None` where not even the first does.
@@ -88,6 +88,36 @@ pub fn find(kafka: &kafka::Settings, topics: &OwnTopics, wanted: &Wanted<'_>) ->
         return Err(no_gtids(topics));
     }
     Ok(search.found())
+}
+
+/// The cut of the first event at this offset of a partition or after it, as its header says; `None` where no event
+/// is. Counting the events of cuts would not tell: markers, and what was aborted, take offsets too.
+///
+/// # Errors
+/// [`Kind::Usage`] where only records without that header are there, as the copies on a table's older topic.
+pub fn cut_of_event(
+    kafka: &kafka::Settings,
+    (topic, partition): (&str, i32),
+    (offset, end): (i64, i64),
+) -> Result<Option<CutId>> {
+    let mut log = Log::of_partition(kafka, topic, partition, offset)?;
+    let mut foreign = false;
+    while let Some(record) = log.next_until(end)? {
+        foreign = true;
+        let headers = record.headers.iter().map(|(name, value)| (name.as_str(), Some(value.as_slice())));
+        if let Some(stamp) = Stamp::decode(headers)? {
+            return Ok(Some(stamp.cut));
+        }
+    }
+    if !foreign {
+        return Ok(None);
+    }
+    Err(Error::new(
+        Kind::Usage,
+        format!("no event of a cut is at offset {offset} of {topic}/{partition} or after it"),
+    )
+    .detail("the records there are copies, or another program's")
+    .hint("name a place in the topic that the table's events take now: cdc offsets show lists them"))
 }
 
 /// Finds where a backup of the source fits in that holds exactly these transactions: the last
@@ -226,11 +256,7 @@ impl Search {
                 committed_us => committed_us < *micros,
             },
             Wanted::Within(set) => self.gtids.as_ref().is_some_and(|gtids| gtids.is_subset(set)),
-            Wanted::Offset(topic, partition, offset) => {
-                let mine = cut.touched.iter().filter(|t| t.topic == *topic && t.partition == *partition);
-                let more: u64 = mine.map(|t| t.events).sum();
-                i128::from(self.end(topic, *partition)) + i128::from(more) <= i128::from(*offset)
-            }
+            Wanted::Below(id) => id.is_none_or(|id| cut.id < id),
         }
     }
 

@@ -35,6 +35,7 @@ mod reach;
 
 mod retry;
 mod fitness;
+mod kept;
 mod settings;
 
 #[cfg(test)]

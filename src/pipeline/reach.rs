@@ -47,8 +47,8 @@ const LOOK_BACK: i64 = 256;
 
 /// What to do about a ledger of other topics. Numbers of cuts begin anew with them: so its own must be forgotten.
 const MADE_ANEW: &str = "the topics were made anew, or have lost records: restore them; or ask for a snapshot for \
-    this sink alone, which empties its tables first: cdc snapshot -c FILE --for-me; or empty the destination, then cdc \
-    offsets reset";
+    this sink alone, which empties its tables first: cdc snapshot -c FILE --for-me; or, where no topic of the prefix holds \
+    an event of before any more, empty the destination, then cdc offsets reset";
 
 /// What is needed of each partition.
 type Needs = BTreeMap<(String, i32), Need>;

@@ -59,8 +59,10 @@ pub(super) async fn search(config: &SinkConfig, from: &ReplayFrom) -> Result<Opt
         ReplayFrom::Earliest => return Ok(None),
         ReplayFrom::Cut(id) => return block_in_place(|| of_cut(config, *id)).map(Some),
         ReplayFrom::Offset { topic, partition, offset } => {
-            refuse_nowhere(config, topic, *partition, *offset).await?;
-            Wanted::Offset(topic, *partition, *offset)
+            let end = refuse_nowhere(config, topic, *partition, *offset).await?;
+            Wanted::Below(block_in_place(|| {
+                cut_search::cut_of_event(&kafka, (topic, *partition), (*offset, end))
+            })?)
         }
         ReplayFrom::Timestamp(micros) => Wanted::Before(*micros),
         ReplayFrom::Gtid(set) => Wanted::Within(set),
@@ -68,8 +70,9 @@ pub(super) async fn search(config: &SinkConfig, from: &ReplayFrom) -> Result<Opt
     block_in_place(|| cut_search::find(&kafka, &topics, &wanted))
 }
 
-/// Refuses a record's place that is none: every cut is before that, so it would mean the newest.
-async fn refuse_nowhere(config: &SinkConfig, topic: &str, partition: i32, offset: i64) -> Result<()> {
+/// Refuses a record's place that is none: every cut is before that, so it would mean the newest. Or one that is no more:
+/// of which cut it was, nothing tells. Returns where the partition ends.
+async fn refuse_nowhere(config: &SinkConfig, topic: &str, partition: i32, offset: i64) -> Result<i64> {
     let refused = |what: String| {
         Err(Error::new(Kind::Usage, what).hint(
             "cdc offsets show lists the partitions, each with the offset that follows the ledger's cut",
@@ -83,13 +86,18 @@ async fn refuse_nowhere(config: &SinkConfig, topic: &str, partition: i32, offset
     if !(0..count).contains(&partition) {
         return refused(format!("topic {topic} has the partitions 0 to {}, and no {partition}", count - 1));
     }
-    let ends = admin.ends(vec![(topic.to_owned(), partition)]).await?;
-    match ends.first() {
-        Some(end) if end.offset < offset => {
-            refused(format!("{topic}/{partition} ends at offset {}, before {offset}", end.offset))
-        }
-        Some(_) | None => Ok(()),
+    let place = || vec![(topic.to_owned(), partition)];
+    let (begins, ends) = tokio::try_join!(admin.beginnings(place()), admin.ends(place()))?;
+    let [begin, end] = [begins, ends].map(|places| places.first().map_or(0, |place| place.offset));
+    if end < offset {
+        return refused(format!("{topic}/{partition} ends at offset {end}, before {offset}"));
     }
+    if offset < begin {
+        return refused(format!(
+            "{topic}/{partition} begins at offset {begin}: the record at {offset} is gone"
+        ));
+    }
+    Ok(end)
 }
 
 /// The cut of this id.

@@ -65,6 +65,7 @@ fn share(memory: u64, of: u64) -> usize {
 pub fn source(config: &SourceConfig) -> source::Settings {
     source::Settings {
         name: config.name.clone(),
+        topic_prefix: config.topic_prefix.clone(),
         endpoint: config.mysql.clone(),
         server_id: config.server_id,
         selection: config.capture.selection.clone(),

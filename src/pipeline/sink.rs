@@ -23,6 +23,7 @@ use super::fitness::Fitness;
 use super::gather::{Gatherer, Size, Work};
 use super::holes;
 use super::in_flight::Room;
+use super::kept;
 use super::stage::{self, BATCHES_WAITING, Gathering};
 use super::streams::Streams;
 use super::{reach, retry, settings};
@@ -74,7 +75,8 @@ async fn session(
 ) -> Result<()> {
     view.state(State::Starting);
     let opening = async {
-        fitness.refuse_unfit(&mysql::check(settings).await?)?;
+        let (found, kept) = tokio::try_join!(mysql::check(settings), kept::sink(config))?;
+        fitness.refuse_unfit(&[found, kept].concat())?;
         Sink::open(settings.clone(), |why| view.state(State::Standby(why.to_owned()))).await
     };
     let Some(mut sink) = stop.before(opening).await.transpose()? else { return Ok(()) };

@@ -1,5 +1,6 @@
 //! binlog → envelope → Avro → Kafka. Wiring only: nothing here looks inside a change.
 
+mod beginning;
 mod commands;
 mod opening;
 mod publishing;
@@ -7,7 +8,6 @@ mod schema_changes;
 mod shore;
 mod transactions;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,14 +24,16 @@ use super::RunOptions;
 use super::control::{Follower, Taken};
 use super::cut_writer::{CutWriter, DataTopic};
 use super::fitness::Fitness;
+use super::kept;
 use super::private::Mark;
 use super::recovery;
 use super::retry;
 use super::settings;
-use super::table_book::TableBook;
+use super::table_book::{Stored, TableBook};
 use crate::avro::{Meta, Scratch, Snapshot};
 use crate::config::SourceConfig;
 use crate::envelope::Modes;
+use crate::kafka::Admin;
 use crate::observe::{SnapshotProgress, SourceView, State, Stop, now_us};
 use transactions::Transactions;
 
@@ -45,6 +47,9 @@ const IDLE_CUT: Duration = Duration::from_secs(10);
 /// it takes, at most so long, or most of the time would go into commits.
 const COMMIT_USUAL: Duration = Duration::from_millis(50);
 const CUT_MAX: Duration = Duration::from_secs(1);
+
+/// A Kafka transaction is ended when it is as old as this part of its time limit: one more table may take a while.
+const TIMEOUT_PARTS: u32 = 3;
 
 /// How long what is under way may take to end, once a stop is asked for.
 const ENDS_MAX: Duration = Duration::from_secs(10);
@@ -72,8 +77,12 @@ async fn session(
     view.state(State::Starting);
     let modes = Modes::from_options(&config.debezium)?;
     let opening = async {
-        let fit = async { fitness.refuse_unfit(&mysql::check(settings).await?) };
-        let ((), shore) = tokio::try_join!(fit, Shore::reach(config, &modes))?;
+        let admin = Admin::connect(&settings::kafka(&config.kafka))?;
+        let fit = async {
+            let (found, kept) = tokio::try_join!(mysql::check(settings), kept::source(config, &admin))?;
+            fitness.refuse_unfit(&[found, kept].concat())
+        };
+        let ((), shore) = tokio::try_join!(fit, Shore::reach(config, &modes, admin.clone()))?;
         let standing_by = |why: &str| view.state(State::Standby(why.to_owned()));
         let leader = Leader::acquire(settings, standing_by).await?;
         Road::lay(config, settings, modes, (leader, shore), view).await
@@ -108,6 +117,8 @@ struct Road<'a> {
     position: Position,
     /// The transaction being read.
     transaction: Option<Origin>,
+    /// What is to be stored of tables just met, with their first event.
+    met: Vec<Stored>,
     /// What is told of transactions, if the user asked for that.
     told: Option<Transactions>,
     /// What is told of statements, unless the user wants none of it.
@@ -115,8 +126,9 @@ struct Road<'a> {
     /// The next cut must be a batch by itself.
     alone: bool,
     last_cut: Instant,
-    /// The age that a cut must have.
+    /// The age that a cut must have, and the most that it may have.
     cut_age: Duration,
+    age_max: Duration,
 }
 
 impl<'a> Road<'a> {
@@ -129,16 +141,27 @@ impl<'a> Road<'a> {
         (leader, shore): (Leader, Shore),
         view: &'a Arc<SourceView>,
     ) -> Result<Self> {
-        let Shore { kafka, topics, admin, registry, ids, publisher, readers, control, schema_changes } =
-            shore;
+        let Shore {
+            kafka,
+            topics,
+            admin,
+            registry,
+            ids,
+            publisher,
+            former,
+            readers,
+            control,
+            schema_changes,
+        } = shore;
         let (publisher, mut recovered) = block_in_place(|| -> Result<_> {
+            shore::end_former(former)?;
             let mut publisher = publisher.take_over()?;
             let recovered =
                 recovery::recover(readers, &kafka, &config.topic_prefix, &topics, &mut publisher)?;
             Ok((publisher, recovered))
         })?;
         fail::point("source.taken_over");
-        opening::refuse_lost_cuts(&admin, config, &recovered).await?;
+        opening::refuse_what_was_lost(&admin, config, &recovered).await?;
         let start = opening::start_from(&recovered);
         let settings = mysql::Settings { mark_json: modes.carry_table, ..settings.clone() };
         let mut source = Source::open(settings, start).await?;
@@ -177,64 +200,16 @@ impl<'a> Road<'a> {
             taken: recovered.taken,
             position,
             transaction: None,
+            met: Vec::new(),
             told,
             schema_changes,
             alone: false,
             last_cut: Instant::now(),
             cut_age: Duration::ZERO,
+            age_max: kafka.transaction_timeout() / TIMEOUT_PARTS,
         };
-        road.prepare_tables().await?;
-        road.tell_tables(&recovered.snapshot).await?;
-        road.first_cut(recovered.last.map(|l| l.kind))?;
+        road.begin(&recovered.snapshot, recovered.last.map(|l| l.kind)).await?;
         Ok(road)
-    }
-
-    /// Topics and schemas of the tables that the snapshot will read.
-    async fn prepare_tables(&mut self) -> Result<()> {
-        let mut tables = Vec::new();
-        let all = self.source.all_progress();
-        self.book.claim(all.iter().map(|of| &of.table).filter(|name| self.source.captures(name)))?;
-        for progress in &all {
-            if !matches!(progress.state, mysql::TableState::Done { .. }) {
-                tables.extend(self.source.shape_of(&progress.table).await?);
-            } else if self.book.has_chosen_key(&progress.table)
-                && let Some((_, table)) = self.source.shape_of(&progress.table).await?
-            {
-                self.book.check_key(&table)?;
-            }
-        }
-        self.book.tell_idle_keys(&all.iter().map(|progress| &progress.table).collect::<Vec<_>>());
-        for stored in self.book.prepare(&tables).await? {
-            self.writer.state(&stored.key, &stored.json)?;
-        }
-        Ok(())
-    }
-
-    /// Tells of the tables that were not captured before, in the cut that says so.
-    async fn tell_tables(&mut self, known: &[mysql::TableProgress]) -> Result<()> {
-        let Some(schema_changes) = &self.schema_changes else { return Ok(()) };
-        let known: BTreeSet<_> = known.iter().map(|progress| &progress.table).collect();
-        for progress in self.source.all_progress() {
-            if !known.contains(&progress.table) && self.source.captures(&progress.table) {
-                let (name, position) = (&progress.table, &self.position);
-                schema_changes.found(name, position, &self.source, &mut self.writer).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// A source always writes a cut at its start: it makes its position and its
-    /// list of tables durable before anything else.
-    fn first_cut(&mut self, last: Option<CutKind>) -> Result<()> {
-        for progress in self.source.all_progress() {
-            self.writer.state(&recovery::snapshot_key(&progress), &progress.to_json())?;
-        }
-        let kind = match (last, &self.position.partial) {
-            (Some(CutKind::Continues), Some(_)) => CutKind::Continues,
-            (Some(CutKind::Continues), None) => CutKind::Abandoned,
-            _ => CutKind::Complete,
-        };
-        self.cut(kind)
     }
 
     async fn drive(&mut self, options: RunOptions, stop: &Stop) -> Result<()> {
@@ -317,6 +292,7 @@ impl<'a> Road<'a> {
 
     async fn rows(&mut self, mut rows: Box<Rows>) -> Result<()> {
         let road = self.road(rows.shape, &rows.table).await?;
+        self.store_met()?;
         let origin = self.transaction.clone().ok_or_else(|| {
             Error::new(Kind::BinlogCorrupt, format!("rows of {} outside of a transaction", rows.table.name))
         })?;
@@ -330,15 +306,25 @@ impl<'a> Road<'a> {
                 self.publish_to(&road.topic, &road, &change, (&origin, index, Snapshot::False))?;
                 index += 1;
                 if self.is_full() {
-                    let position = Position { partial: Some(rows.partial()?), ..self.position.clone() };
-                    self.note_inside(&origin)?;
-                    self.cut_at(CutKind::Continues, &position)?;
-                    fail::point("source.inside_transaction");
+                    self.cut_inside(&rows, &origin)?;
                 }
+            }
+            // Tables that are met ask brokers and registry, and one transaction may meet any number.
+            if self.is_old() {
+                self.cut_inside(&rows, &origin)?;
             }
             self.view.rows(u64::from(index));
             Ok(())
         })
+    }
+
+    /// A cut behind the rows taken so far, inside a transaction.
+    fn cut_inside(&mut self, rows: &Rows, origin: &Origin) -> Result<()> {
+        let position = Position { partial: Some(rows.partial()?), ..self.position.clone() };
+        self.note_inside(origin)?;
+        self.cut_at(CutKind::Continues, &position)?;
+        fail::point("source.inside_transaction");
+        Ok(())
     }
 
     /// Stores which transaction the open cut ends inside of.
@@ -352,6 +338,7 @@ impl<'a> Road<'a> {
     /// A chunk of the snapshot: its rows, and how far the table is, in one cut.
     async fn chunk(&mut self, chunk: &Chunk) -> Result<()> {
         let road = self.road(chunk.shape, &chunk.table).await?;
+        self.store_met()?;
         let private = self.private(chunk.addressee.as_deref()).await?;
         let topic = private.as_ref().unwrap_or(&road.topic);
         block_in_place(|| {
@@ -363,7 +350,8 @@ impl<'a> Road<'a> {
         })?;
         fail::point("source.chunk_sent");
         self.view.rows(chunk.len() as u64);
-        if private.is_some() || self.is_full() { self.cut(CutKind::Complete) } else { Ok(()) }
+        let must_end = private.is_some() || self.is_full() || self.is_old();
+        if must_end { self.cut(CutKind::Complete) } else { Ok(()) }
     }
 
     /// The topic of one sink, with the cut before it ended: what is for one is in cuts of its own.
@@ -381,13 +369,18 @@ impl<'a> Road<'a> {
             self.cut(CutKind::Complete)?;
         }
         let private = self.private(ddl.addressee.as_deref()).await?;
+        // As at the start: first all that asks a server. A statement may concern any number of tables.
+        let roads = self.roads_to_empty(ddl, private.as_ref()).await?;
+        let told = match &self.schema_changes {
+            Some(schema_changes) => schema_changes.stated(ddl, &self.source).await?,
+            None => Vec::new(),
+        };
         self.alone = true;
-        for table in &ddl.emptied {
-            self.truncate(table, ddl, private.as_ref()).await?;
+        self.store_met()?;
+        for road in &roads {
+            self.truncate(road, ddl, private.as_ref()).await?;
         }
-        if let Some(schema_changes) = &self.schema_changes {
-            schema_changes.stated(ddl, &self.source, &mut self.writer).await?;
-        }
+        self.tell(&told)?;
         if let (true, Some(sink)) = (ddl.unfinished, &ddl.addressee) {
             self.end_for(sink, Mark::Stopped).await?;
         }
@@ -412,6 +405,11 @@ impl<'a> Road<'a> {
 
     fn is_full(&self) -> bool {
         self.writer.bytes() >= self.config.limits.cut_bytes
+    }
+
+    /// Whether the Kafka transaction nears its time limit, after which it is lost.
+    fn is_old(&self) -> bool {
+        self.writer.age() >= self.age_max
     }
 
     fn cut(&mut self, kind: CutKind) -> Result<()> {

@@ -8,6 +8,7 @@ mod hanging_records_are_settled;
 mod large_records;
 mod members_keep_their_records;
 mod older_publisher_is_fenced;
+mod open_for_too_long;
 mod outbox_stores;
 mod topics_made_together;
 mod transactions_leave_a_pause;

@@ -11,6 +11,8 @@ use cdc_sdk::pattern::Selection;
 pub struct Settings {
     /// Who this source is; names its lock and, where no `server_id` is given, its number.
     pub name: String,
+    /// What its topics begin with: of the sources of one prefix, whatever their names, one works at a time.
+    pub topic_prefix: String,
     /// The server to read.
     pub endpoint: Endpoint,
     /// The number by which the server knows this reader; no two readers of a
@@ -86,16 +88,26 @@ impl Settings {
         tag.starts_with(echo::PREFIX) && self.skip_sinks.iter().any(names)
     }
 
-    /// The name of the lock that makes one source of a name work at a time.
-    /// MySQL takes 64 characters and ignores their case; a longer name is cut and hashed.
-    pub(crate) fn lock_name(&self) -> String {
-        let plain = format!("cdc_source_{}", self.name);
-        if plain.chars().count() <= 64 && plain == plain.to_lowercase() {
-            return plain;
-        }
-        let head: String = plain.to_lowercase().chars().take(55).collect();
-        format!("{head}_{:08x}", crc32fast::hash(self.name.as_bytes()))
+    /// The locks that make one source of a name, and one of a prefix, work at a time, in the order in which all take
+    /// them; each with whom it keeps out. Versions before this one take the first only.
+    pub(crate) fn locks(&self) -> [(String, String); 2] {
+        let of_name = format!("another source named '{}'", self.name);
+        let of_prefix = format!("another source of the topic prefix '{}'", self.topic_prefix);
+        [
+            (lock_name("cdc_source_", &self.name), of_name),
+            (lock_name("cdc_prefix_", &self.topic_prefix), of_prefix),
+        ]
     }
+}
+
+/// MySQL takes 64 characters and ignores their case; a longer name is cut and hashed.
+fn lock_name(kind: &str, name: &str) -> String {
+    let plain = format!("{kind}{name}");
+    if plain.chars().count() <= 64 && plain == plain.to_lowercase() {
+        return plain;
+    }
+    let head: String = plain.to_lowercase().chars().take(55).collect();
+    format!("{head}_{:08x}", crc32fast::hash(name.as_bytes()))
 }
 
 #[cfg(test)]

@@ -101,11 +101,12 @@ kinds! {
     KafkaUnreachable = "E030", Retry;
     /// Kafka refused a request for good: an authorisation, a limit or a setting.
     KafkaRefused = "E031", Halt;
-    /// Another instance of the same name has taken over; this one stands by.
+    /// Another instance of the same name, or another source of the same topic prefix, has taken over; this one stands by.
     Fenced = "E032", Retry;
     /// A topic is not as it was pinned: it has gone, or its partition count has changed.
     TopicChanged = "E033", Halt;
-    /// There are data topics without cuts, or a ledger without them: the cuts topic was lost.
+    /// There are data topics without cuts, or a ledger without them: the cuts topic was lost. Or the source's state lacks
+    /// what the cuts know of.
     CutsMissing = "E034", Halt;
     /// Records that a cut names are not in the topic any more, or not in their order.
     EventsMissing = "E035", Halt;

@@ -70,6 +70,7 @@ impl Publisher {
             budget_bytes,
             settings: settings.clone(),
             open: false,
+            begun: None,
             since_poll: 0,
             pace: Pace::default(),
         };

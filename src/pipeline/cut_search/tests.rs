@@ -88,12 +88,25 @@ fn a_log_whose_beginning_is_gone_is_judged_from_its_first_whole_set() {
 fn ends_that_no_cut_names_are_counted() {
     // A restart: the first cut of an incarnation does not know where the one before it ended.
     let cuts = vec![(cut(1, 10, &[]), None), (cut(2, 10, &[]), None), (cut(3, 10, &[21]), None)];
-    let at = |offset| search(cuts.clone(), &Wanted::Offset("p.t", 0, offset));
-    assert_eq!(at(10).unwrap().cut.id.sequence, 1);
-    assert_eq!(at(19).unwrap().cut.id.sequence, 1, "cut 2 has records beyond it");
-    assert_eq!(end_of(&at(30).unwrap()), 21);
-    assert_eq!(end_of(&at(31).unwrap()), 31);
-    assert!(at(9).is_none());
+    let below = |sequence| search(cuts.clone(), &Wanted::Below(Some(CutId { incarnation: 1, sequence })));
+    assert_eq!(end_of(&below(2).unwrap()), 10);
+    assert_eq!(end_of(&below(3).unwrap()), 21);
+    assert_eq!(end_of(&below(4).unwrap()), 31);
+    assert!(below(1).is_none());
+}
+
+#[test]
+fn below_a_cut_is_the_last_whole_one() {
+    let of_kind = |kind, sequence| (Cut { kind, ..cut(sequence, 1, &[]) }, None);
+    let (whole, goes_on) = (CutKind::Complete, CutKind::Continues);
+    let cuts = vec![of_kind(whole, 1), of_kind(goes_on, 2), of_kind(goes_on, 3), of_kind(whole, 4)];
+    let below = |id| search(cuts.clone(), &Wanted::Below(id)).map(|found| found.cut.id.sequence);
+    for (sequence, expected) in [(1, None), (2, Some(1)), (4, Some(1)), (5, Some(4))] {
+        assert_eq!(below(Some(CutId { incarnation: 1, sequence })), expected, "{sequence}");
+    }
+    assert_eq!(below(None), Some(4));
+    // A later start of the source.
+    assert_eq!(below(Some(CutId { incarnation: 2, sequence: 5 })), Some(4));
 }
 
 #[test]

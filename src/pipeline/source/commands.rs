@@ -24,6 +24,10 @@ impl Road<'_> {
     /// transactions.
     pub(super) async fn command(&mut self, received: Received) -> Result<()> {
         let Received { next_offset, id, command } = received;
+        // What it asks of servers may take longer than a Kafka transaction may.
+        if self.writer.is_open() {
+            self.cut(CutKind::Complete)?;
+        }
         let shown = format!("{command:?}");
         let done = match command {
             Ok(command) => self.perform(&command).await,
@@ -77,7 +81,8 @@ impl Road<'_> {
 
     async fn snapshot(&mut self, request: &Request) -> Result<Done> {
         let Taken { progress, in_first } = self.source.request(request).await?;
-        self.prepare_tables().await?;
+        let stored = self.prepare_tables().await?;
+        self.store(&stored)?;
         let tables: Vec<TableName> = progress.iter().map(|p| p.table.clone()).collect();
         let mut text = format!("{} tables are read once more", tables.len());
         if let Some(sink) = &request.addressee {

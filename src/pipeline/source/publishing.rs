@@ -18,16 +18,41 @@ use crate::pipeline::versions::Copies;
 const TRUNCATE_KEY: &str = "truncate";
 
 impl Road<'_> {
-    /// The road of a shape. One that is new may have something to be stored.
+    /// The road of a shape. One that is new may have something to be stored: [`Road::store_met`] before its first event.
     pub(super) async fn road(&mut self, shape: ShapeId, table: &Arc<Table>) -> Result<Arc<TableRoad>> {
         if let Some(road) = self.book.known(shape) {
             return Ok(road);
         }
         let (road, stored) = self.book.open(shape, table).await?;
-        for stored in stored {
-            self.writer.state(&stored.key, &stored.json)?;
-        }
+        self.met.extend(stored);
         Ok(road)
+    }
+
+    /// Stores what tables just met are to be known by.
+    pub(super) fn store_met(&mut self) -> Result<()> {
+        let met = std::mem::take(&mut self.met);
+        self.store(&met)
+    }
+
+    /// The roads of the tables that a statement has emptied, so that nothing has to be asked of a server any more.
+    pub(super) async fn roads_to_empty(
+        &mut self,
+        ddl: &DdlEvent,
+        private: Option<&DataTopic>,
+    ) -> Result<Vec<Arc<TableRoad>>> {
+        debug_assert!(!self.writer.is_open(), "the registry is asked inside a Kafka transaction");
+        let mut roads = Vec::new();
+        for name in &ddl.emptied {
+            roads.extend(self.road_of(name).await?);
+        }
+        // The book remembers the answers.
+        for road in &roads {
+            self.book.is_compacted(&private.unwrap_or(&road.topic).name).await?;
+            for copies in &road.copies {
+                self.book.is_compacted(&copies.topic).await?;
+            }
+        }
+        Ok(roads)
     }
 
     /// The road of a table that may be gone from the server; `None` if no event of it was ever written.
@@ -47,11 +72,10 @@ impl Road<'_> {
     /// The event of TRUNCATE, for everybody or for one sink.
     pub(super) async fn truncate(
         &mut self,
-        name: &TableName,
+        road: &TableRoad,
         ddl: &DdlEvent,
         private: Option<&DataTopic>,
     ) -> Result<()> {
-        let Some(road) = self.road_of(name).await? else { return Ok(()) };
         let topic = private.unwrap_or(&road.topic);
         let key = self.truncate_key(&topic.name).await?;
         let meta = meta(&self.config.topic_prefix, &ddl.origin, 0, Snapshot::False);

@@ -14,7 +14,12 @@ use cdc_sdk::{Position, Result, TableName};
 use super::meta;
 use crate::avro::{Happened, Registry, SchemaChangeIds, Snapshot};
 use crate::observe::now_us;
-use crate::pipeline::cut_writer::CutWriter;
+
+/// A record that is to be sent.
+pub(super) struct Told {
+    pub key: Vec<u8>,
+    pub value: Vec<u8>,
+}
 
 /// The topic, ready to be written.
 pub(super) struct SchemaChanges {
@@ -34,19 +39,19 @@ impl SchemaChanges {
         name: &TableName,
         position: &Position,
         source: &Source,
-        writer: &mut CutWriter,
-    ) -> Result<()> {
-        let Some(statement) = source.statement_of(name).await? else { return Ok(()) };
+    ) -> Result<Option<Told>> {
+        let Some(statement) = source.statement_of(name).await? else { return Ok(None) };
         let table = source.shape_of(name).await?.map(|(_, table)| table);
         let (file, pos) = (position.file.clone(), position.pos);
         let origin = Origin { ts_us: now_us(), file, pos, ..Origin::default() };
         let meta = meta(&self.prefix, &origin, 0, Snapshot::True);
         let value = self.ids.value(&meta, name, &statement, (Happened::Created, table.as_deref()));
-        writer.schema_change(&self.ids.key(&name.database), &value)
+        Ok(Some(Told { key: self.ids.key(&name.database), value }))
     }
 
     /// What a statement did.
-    pub async fn stated(&self, ddl: &DdlEvent, source: &Source, writer: &mut CutWriter) -> Result<()> {
+    pub async fn stated(&self, ddl: &DdlEvent, source: &Source) -> Result<Vec<Told>> {
+        let mut told = Vec::new();
         for (name, happened) in happenings(ddl, |name| source.captures(name)) {
             let table = if happened == Happened::Dropped {
                 None
@@ -55,9 +60,9 @@ impl SchemaChanges {
             };
             let meta = meta(&self.prefix, &ddl.origin, 0, Snapshot::False);
             let value = self.ids.value(&meta, name, &ddl.statement, (happened, table.as_ref()));
-            writer.schema_change(&self.ids.key(&name.database), &value)?;
+            told.push(Told { key: self.ids.key(&name.database), value });
         }
-        Ok(())
+        Ok(told)
     }
 }
 

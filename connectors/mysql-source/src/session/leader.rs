@@ -1,11 +1,11 @@
-//! One source of a name at a time: a lock on the server that dies with its holder.
+//! One source of a name, and of a prefix, at a time: two locks on the server that die with their holder.
 //!
 //! `GET_LOCK` belongs to a connection: when the holder's process ends, the server
 //! sees the socket close and lets the next one in. Where the holder's machine
 //! vanishes without closing it, `wait_timeout` does: a task of the holder speaks to
 //! the server more often than that, whatever else the holder is busy with. The lock
 //! only decides who *starts*; that a holder which lost it unseen does no harm is the
-//! business of Kafka's fencing.
+//! business of Kafka's fencing. All take the lock of the name before that of the prefix, so nobody waits in a circle.
 
 use std::time::Duration;
 
@@ -25,58 +25,60 @@ const KEEPALIVE: Duration = Duration::from_secs(5);
 /// Seconds of one wait, after which the waiter says so.
 const SLICE_S: u32 = 5;
 
-/// Holds the lock for as long as it lives.
+/// Holds the locks for as long as it lives.
 pub struct Leader {
-    lock: String,
     questions: mpsc::Sender<oneshot::Sender<Result<()>>>,
     /// The task with the connection; it ends with the leader.
     _keeper: JoinSet<()>,
 }
 
 impl Leader {
-    /// Waits for the lock, for ever; `waiting` is told at the start of each
+    /// Waits for the locks, for ever; `waiting` is told at the start of each
     /// slice of 5 s who has it.
     ///
     /// # Errors
     /// Those of the connection. Waiting itself never fails.
     pub async fn acquire(settings: &Settings, mut waiting: impl FnMut(&str)) -> Result<Self> {
         let mut conn = connect(&settings.endpoint).await?;
-        let lock = settings.lock_name();
         let set = format!("SET SESSION wait_timeout = {SILENCE_S_MAX}");
         within("preparing the lock", conn.query_drop(set)).await?;
-        let mut slice_s = 0;
-        while !try_lock(&mut conn, &lock, slice_s).await? {
-            let holder = holder(&mut conn, &lock).await?;
-            waiting(&format!("another source named '{}' is at work: {holder}", settings.name));
-            slice_s = SLICE_S;
+        let mut locks = Vec::new();
+        for (lock, other) in settings.locks() {
+            let mut slice_s = 0;
+            while !try_lock(&mut conn, &lock, slice_s).await? {
+                let holder = holder(&mut conn, &lock).await?;
+                waiting(&format!("{other} is at work: {holder}"));
+                slice_s = SLICE_S;
+            }
+            locks.push(lock);
         }
         let (questions, asked) = mpsc::channel(1);
         let mut keeper = JoinSet::new();
-        keeper.spawn(keep(conn, lock.clone(), asked));
-        Ok(Self { lock, questions, _keeper: keeper })
+        keeper.spawn(keep(conn, locks, asked));
+        Ok(Self { questions, _keeper: keeper })
     }
 
-    /// Asks the server whether the lock is still held.
+    /// Asks the server whether the locks are still held.
     ///
     /// # Errors
-    /// [`Kind::Fenced`]: it is not, or the connection broke.
+    /// [`Kind::Fenced`]: one is not, or the connection broke.
     pub async fn confirm(&mut self) -> Result<()> {
-        let gone = || Error::new(Kind::Fenced, format!("the lock '{}' was lost", self.lock));
+        let gone = || Error::new(Kind::Fenced, "the locks of leadership were lost");
         let (sender, answer) = oneshot::channel();
         self.questions.send(sender).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
 }
 
-/// Asks the server now and then, and when somebody wants to know. Ends with the lock.
-async fn keep(mut conn: Conn, lock: String, mut asked: mpsc::Receiver<oneshot::Sender<Result<()>>>) {
+/// Asks the server now and then, and when somebody wants to know. Ends with the locks.
+async fn keep(mut conn: Conn, locks: Vec<String>, mut asked: mpsc::Receiver<oneshot::Sender<Result<()>>>) {
     loop {
         let question = match tokio::time::timeout(KEEPALIVE, asked.recv()).await {
             Ok(Some(question)) => Some(question),
             Ok(None) => return,
             Err(_) => None,
         };
-        let held = held(&mut conn, &lock).await;
+        let held = all_held(&mut conn, &locks).await;
         let lost = held.is_err();
         if let Some(question) = question {
             // Who asked may have gone; then nobody wants to know.
@@ -86,6 +88,13 @@ async fn keep(mut conn: Conn, lock: String, mut asked: mpsc::Receiver<oneshot::S
             return;
         }
     }
+}
+
+async fn all_held(conn: &mut Conn, locks: &[String]) -> Result<()> {
+    for lock in locks {
+        held(conn, lock).await?;
+    }
+    Ok(())
 }
 
 async fn held(conn: &mut Conn, lock: &str) -> Result<()> {

@@ -4,6 +4,7 @@ use cdc_sdk::endpoint::{Secret, Tls};
 pub(crate) fn settings(name: &str) -> Settings {
     Settings {
         name: name.into(),
+        topic_prefix: name.into(),
         endpoint: Endpoint {
             host: "127.0.0.1".into(),
             port: 3306,
@@ -43,11 +44,16 @@ fn a_given_server_id_wins() {
 
 #[test]
 fn lock_names_fit_and_differ() {
-    let long = settings(&"x".repeat(80)).lock_name();
-    let longer = settings(&"x".repeat(81)).lock_name();
-    assert_eq!(long.chars().count(), 64);
-    assert_ne!(long, longer);
-    assert_ne!(settings("Shop").lock_name(), settings("shop").lock_name());
+    let names = |name: &str| settings(name).locks().map(|(lock, _)| lock);
+    let (long, longer) = (names(&"x".repeat(80)), names(&"x".repeat(81)));
+    for (long, longer) in long.iter().zip(&longer) {
+        assert_eq!(long.chars().count(), 64);
+        assert_ne!(long, longer);
+    }
+    let (capital, small) = (names("Shop"), names("shop"));
+    assert!(capital.iter().zip(&small).all(|(capital, small)| capital != small));
+    // What versions before this one take, and one that is nobody's name.
+    assert_eq!(small, ["cdc_source_shop", "cdc_prefix_shop"]);
 }
 
 #[test]

@@ -76,6 +76,7 @@ impl World {
         let include = vec![Pattern::parse(&format!("{}.*", self.database))?];
         Ok(Settings {
             name: format!("{name}_{}", self.database),
+            topic_prefix: format!("{name}_{}", self.database),
             endpoint: self.endpoint(),
             server_id: None,
             selection: Selection { include, exclude: Vec::new() },

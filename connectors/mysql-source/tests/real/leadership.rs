@@ -1,10 +1,10 @@
-//! Two sources of a name: one works, the other waits and takes over.
+//! Two sources of a name, or of a topic prefix: one works, the other waits and takes over.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use cdc_mysql_source::Leader;
+use cdc_mysql_source::{Leader, Settings};
 use mysql_async::prelude::Queryable;
 
 use crate::kit::{Outcome, PATIENCE, World};
@@ -44,5 +44,26 @@ async fn a_lost_lock_is_noticed() -> Outcome {
     tokio::time::sleep(Duration::from_millis(300)).await;
     let error = leader.confirm().await.err().ok_or("the loss went unnoticed")?;
     assert_eq!(error.kind(), cdc_sdk::Kind::Fenced);
+    world.end().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sources_of_one_prefix_wait_whatever_their_names() -> Outcome {
+    let Some(world) = World::new("prefix").await? else { return Ok(()) };
+    let (one, other) = (world.settings("one")?, world.settings("other")?);
+    let same = Settings { topic_prefix: one.topic_prefix.clone(), ..other.clone() };
+    let first = Leader::acquire(&one, |_| {}).await?;
+    drop(tokio::time::timeout(PATIENCE, Leader::acquire(&other, |_| {})).await??);
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let waiting = tokio::spawn(async move {
+        Leader::acquire(&same, |why| {
+            let _ = tell.send(why.to_owned());
+        })
+        .await
+    });
+    let why = tokio::time::timeout(PATIENCE, told.recv()).await?.ok_or("the second does not wait")?;
+    assert!(why.contains(&format!("another source of the topic prefix '{}'", one.topic_prefix)), "{why}");
+    drop(first);
+    tokio::time::timeout(PATIENCE, waiting).await???.confirm().await?;
     world.end().await
 }
