@@ -9,7 +9,7 @@ use cdc_sdk::{CutId, Error, Kind, Result, TableName};
 use serde_json::{Value as Json, json};
 use tokio::task::block_in_place;
 
-use super::control::{Command, Desk};
+use super::control::{Command, Desk, GivenUp};
 use super::cut_search::{self, Found, Map, Wanted};
 use super::cut_writer::OwnTopics;
 use super::filling;
@@ -143,7 +143,9 @@ fn shown_json(recovered: &Recovered) -> String {
     };
     let tables: Vec<Json> = recovered.snapshot.iter().map(table).collect();
     let taken = &recovered.taken;
-    let json = json!({ "version": 1, "paused": taken.paused, "sinks": taken.sinks, "tables": tables });
+    let json = json!({
+        "version": 1, "paused": taken.paused, "sinks": taken.sinks, "tables": tables, "given_up": taken.given_up
+    });
     format!("{json:#}\n")
 }
 
@@ -154,6 +156,14 @@ fn shown(name: &str, recovered: &Recovered) -> String {
     let mut text = format!("snapshots of source '{name}': {done} of {all} tables are read{paused}\n");
     for sink in &recovered.taken.sinks {
         text += &format!("  for sink '{sink}' alone: under way\n");
+    }
+    for GivenUp { sink, table, tables, why } in &recovered.taken.given_up {
+        text += &match sink {
+            Some(sink) => {
+                format!("  for sink '{sink}' alone: given up, {tables} tables, since of {table}: {why}\n")
+            }
+            None => format!("  {table}, once more: given up: {why}\n"),
+        };
     }
     for progress in &recovered.snapshot {
         let far = match &progress.state {

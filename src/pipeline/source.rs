@@ -24,7 +24,6 @@ use super::RunOptions;
 use super::control::{Follower, Taken};
 use super::cut_writer::{CutWriter, DataTopic};
 use super::fitness::Fitness;
-use super::private::Mark;
 use super::recovery;
 use super::retry;
 use super::settings;
@@ -386,8 +385,8 @@ impl<'a> Road<'a> {
         if let Some(schema_changes) = &self.schema_changes {
             schema_changes.stated(ddl, &self.source, &mut self.writer).await?;
         }
-        if let (true, Some(sink)) = (ddl.unfinished, &ddl.addressee) {
-            self.end_for(sink, Mark::Stopped).await?;
+        if let Some(why) = &ddl.given_up {
+            self.given_up(ddl, why).await?;
         }
         for progress in &ddl.progress {
             self.writer.state(&recovery::snapshot_key(progress), &progress.to_json())?;

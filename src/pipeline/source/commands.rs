@@ -1,13 +1,13 @@
 //! Commands to the running source: what each does, and its answer, in one cut.
 
-use cdc_mysql_source::{Request, Stopped, TableProgress, Taken};
+use cdc_mysql_source::{DdlEvent, Request, Stopped, TableProgress, Taken};
 use cdc_sdk::cut::CutKind;
 use cdc_sdk::pattern::Pattern;
 use cdc_sdk::{Error, Kind, Result, TableName};
 use tracing::info;
 
 use super::Road;
-use crate::pipeline::control::{Answer, Command, Received, answer_json, answer_key};
+use crate::pipeline::control::{Answer, Command, GivenUp, Received, answer_json, answer_key};
 use crate::pipeline::private::{self, Mark};
 use crate::pipeline::recovery;
 
@@ -79,6 +79,7 @@ impl Road<'_> {
         let Taken { progress, in_first } = self.source.request(request).await?;
         self.prepare_tables().await?;
         let tables: Vec<TableName> = progress.iter().map(|p| p.table.clone()).collect();
+        self.taken.asked_anew(request.addressee.as_deref(), &tables);
         let mut text = format!("{} tables are read once more", tables.len());
         if let Some(sink) = &request.addressee {
             text += &format!(" for sink '{sink}' alone");
@@ -136,6 +137,22 @@ impl Road<'_> {
             self.cut(CutKind::Complete)?;
         }
         Ok(())
+    }
+
+    /// What was asked for is given up, in the open cut: the sink that it was for is told, and whoever looks at snapshots.
+    pub(super) async fn given_up(&mut self, ddl: &DdlEvent, why: &str) -> Result<()> {
+        if let Some(first) = ddl.progress.first() {
+            self.taken.gave_up(GivenUp {
+                sink: ddl.addressee.clone(),
+                table: first.table.to_string(),
+                tables: ddl.progress.len(),
+                why: why.to_owned(),
+            });
+        }
+        match &ddl.addressee {
+            Some(sink) => self.end_for(sink, Mark::Stopped).await,
+            None => self.store_taken(),
+        }
     }
 
     /// The snapshot for a sink ends, in the open cut.
