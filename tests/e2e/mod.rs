@@ -46,6 +46,7 @@ mod replay_under_a_running_sink;
 mod restart_at_random_points;
 mod retention_passed_the_ledger;
 mod routed_names;
+mod rows_for_one_sink_need_its_ledger;
 mod schema_changes;
 mod second_instance_stands_by;
 mod server_settings;
