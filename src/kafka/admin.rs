@@ -43,6 +43,9 @@ pub struct TopicSpec {
 /// wrong, and brokers refuse what is ahead of theirs, and delete by what is behind.
 pub const BROKERS_TIME: (&str, &str) = ("message.timestamp.type", "LogAppendTime");
 
+/// The setting of a topic that says how large a batch of records, and so a record, may be.
+pub const LARGEST_RECORD: &str = "max.message.bytes";
+
 /// How brokers compact a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compaction {
@@ -163,6 +166,32 @@ impl Admin {
                 let value = |name| answer.get(name).and_then(|entry| entry.value.as_deref());
                 let compaction = Compaction::of(value("cleanup.policy"), value("delete.retention.ms"));
                 found.extend(compaction.map(|compaction| ((*name).to_owned(), compaction)));
+            }
+        }
+        Ok(found)
+    }
+
+    /// How many bytes a record of these topics may have; nothing of one that is not there.
+    ///
+    /// # Errors
+    /// As [`Self::compacted`].
+    pub async fn largest_records(&self, topics: &[&str]) -> Result<BTreeMap<String, u64>> {
+        let mut found = BTreeMap::new();
+        for batch in topics.chunks(BATCH_TOPICS_MAX) {
+            let asked: Vec<_> = batch.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
+            let answers = self.inner.admin.describe_configs(&asked, &self.inner.options()).await;
+            let answers = answers.map_err(|cause| self.inner.reader.fault(&cause, "asking for settings"))?;
+            for (name, answer) in batch.iter().zip(answers) {
+                let answer = match answer {
+                    Err(Code::UnknownTopicOrPartition | Code::UnknownTopic) => continue,
+                    Err(code) => {
+                        let doing = format!("asking for the settings of {name}");
+                        return Err(self.inner.reader.fault_of(code, &doing));
+                    }
+                    Ok(answer) => answer,
+                };
+                let bytes = answer.get(LARGEST_RECORD).and_then(|entry| entry.value.as_deref()?.parse().ok());
+                found.extend(bytes.map(|bytes| ((*name).to_owned(), bytes)));
             }
         }
         Ok(found)

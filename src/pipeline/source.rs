@@ -181,6 +181,7 @@ impl<'a> Road<'a> {
             cut_age: Duration::ZERO,
         };
         road.prepare_tables().await?;
+        road.refuse_private_snapshots().await?;
         road.tell_tables(&recovered.snapshot).await?;
         road.first_cut(recovered.last.map(|l| l.kind))?;
         Ok(road)

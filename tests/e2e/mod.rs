@@ -51,6 +51,7 @@ mod schema_changes;
 mod second_instance_stands_by;
 mod server_settings;
 mod snapshot_during_writes;
+mod snapshot_for_one_sink_is_given_up;
 mod snapshot_of_some_rows;
 mod snapshot_on_request;
 mod snapshot_paused_and_stopped;

@@ -76,6 +76,15 @@ impl Road<'_> {
     }
 
     async fn snapshot(&mut self, request: &Request) -> Result<Done> {
+        if let Some(sink) = &request.addressee {
+            // Brokers that let nobody make that topic are the request's trouble, not the source's.
+            self.book.refuse_small_records(sink).await.map_err(|error| match error.kind() {
+                Kind::KafkaRefused => {
+                    Error::new(Kind::Refused, error.what()).hint("see the rights of the source's account")
+                }
+                _ => error,
+            })?;
+        }
         let Taken { progress, in_first } = self.source.request(request).await?;
         self.prepare_tables().await?;
         let tables: Vec<TableName> = progress.iter().map(|p| p.table.clone()).collect();
@@ -135,6 +144,17 @@ impl Road<'_> {
             self.end_for(sink, Mark::Through).await?;
             info!(sink, "the snapshot for one sink is through");
             self.cut(CutKind::Complete)?;
+        }
+        Ok(())
+    }
+
+    /// Gives up what cannot be sent to the sinks that asked for it, before any of it is: it never stops the source.
+    pub(super) async fn refuse_private_snapshots(&mut self) -> Result<()> {
+        for sink in self.taken.sinks.clone() {
+            match self.book.refuse_small_records(&sink).await {
+                Err(refused) if refused.kind() == Kind::Refused => self.source.give_up_for(&sink, &refused),
+                checked => checked?,
+            }
         }
         Ok(())
     }

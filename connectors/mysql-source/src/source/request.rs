@@ -110,6 +110,11 @@ impl Source {
         stopped.map(|of| Stopped { addressee: of.addressee, progress: of.progress }).collect()
     }
 
+    /// Ends the readings for a consumer whom they cannot reach.
+    pub fn give_up_for(&mut self, addressee: &str, why: &Error) {
+        self.plan.give_up_for(addressee, why);
+    }
+
     /// Whether anything is still to be read for this consumer.
     pub fn reads_for(&self, addressee: &str) -> bool {
         self.plan.reads_for(addressee)

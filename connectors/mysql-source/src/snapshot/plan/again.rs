@@ -115,6 +115,13 @@ impl Plan {
         self.given_up.push_back(given_up);
     }
 
+    /// All that this addressee asked for cannot be done.
+    pub fn give_up_for(&mut self, addressee: &str, error: &Error) {
+        if let Some(table) = self.names_where(|entry| is_for(entry, addressee)).first() {
+            self.give_up(table, error);
+        }
+    }
+
     /// What has been given up since the last call.
     pub fn take_given_up(&mut self) -> Option<GivenUp> {
         self.given_up.pop_front()
