@@ -48,6 +48,9 @@ pub struct TopicSpec {
 /// wrong, and brokers refuse what is ahead of theirs, and delete by what is behind.
 pub const BROKERS_TIME: (&str, &str) = ("message.timestamp.type", "LogAppendTime");
 
+/// The setting of a topic that says how large a batch of records, and so a record, may be.
+pub const LARGEST_RECORD: &str = "max.message.bytes";
+
 /// How brokers compact a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compaction {
@@ -184,6 +187,23 @@ impl Admin {
 
     fn setting_refused(&self, topic: &str, code: Code) -> Error {
         self.inner.reader.fault_of(code, &format!("asking for the settings of {topic}"))
+    }
+
+    /// How many bytes a record of these topics may have; nothing of one that is not there.
+    ///
+    /// # Errors
+    /// As [`Self::compacted`].
+    pub async fn largest_records(&self, topics: &[&str]) -> Result<BTreeMap<String, u64>> {
+        let mut found = BTreeMap::new();
+        for (name, answer) in self.described(topics).await? {
+            let answer = match answer {
+                Err(Code::UnknownTopicOrPartition | Code::UnknownTopic) => continue,
+                answer => answer.map_err(|code| self.setting_refused(name, code))?,
+            };
+            let bytes = answer.get(LARGEST_RECORD).and_then(|entry| entry.value.as_deref()?.parse().ok());
+            found.extend(bytes.map(|bytes| (name.to_owned(), bytes)));
+        }
+        Ok(found)
     }
 
     /// Makes the topics that are missing and waits until each partition of all has a leader.

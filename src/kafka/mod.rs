@@ -33,7 +33,7 @@ mod events;
 mod group;
 mod rest;
 
-pub use admin::{Admin, BROKERS_TIME, Compaction, Keeps, TopicSpec};
+pub use admin::{Admin, BROKERS_TIME, Compaction, Keeps, LARGEST_RECORD, TopicSpec};
 pub use closing::wait_until_closed;
 pub use events::{Event, Events, From};
 pub use group::{Group, Partition, Protocol, Turn};

@@ -11,7 +11,7 @@
 
 use std::time::{Duration, Instant};
 
-use cdc_sdk::{CutId, Error, Kind, Result};
+use cdc_sdk::{CutId, Error, Kind, Result, TableName};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::task::block_in_place;
@@ -116,12 +116,44 @@ pub struct Taken {
     pub paused: bool,
     /// The sinks that wait for a snapshot of their own.
     pub sinks: Vec<String>,
+    /// What was asked for and could not be done, until it is asked for again. Older programs neither have nor miss it.
+    #[serde(default)]
+    pub given_up: Vec<GivenUp>,
+}
+
+/// A snapshot that was asked for and could not be done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenUp {
+    /// The one sink that it was for.
+    pub sink: Option<String>,
+    /// The table that could not be read.
+    pub table: String,
+    /// How many were given up together.
+    pub tables: usize,
+    /// What went wrong.
+    pub why: String,
 }
 
 /// The version of [`Taken`] as it is stored.
 const VERSION: u32 = 1;
 
+/// How many snapshots are remembered that were given up.
+const GIVEN_UP_MAX: usize = 16;
+
 impl Taken {
+    /// Remembers what was given up, in place of what is older of the same.
+    pub fn gave_up(&mut self, given_up: GivenUp) {
+        self.given_up.retain(|other| !other.is_of(given_up.sink.as_deref(), &given_up.table));
+        self.given_up.push(given_up);
+        let over = self.given_up.len().saturating_sub(GIVEN_UP_MAX);
+        self.given_up.drain(..over);
+    }
+
+    /// These tables have been asked for anew.
+    pub fn asked_anew(&mut self, sink: Option<&str>, tables: &[TableName]) {
+        self.given_up.retain(|of| !tables.iter().any(|table| of.is_of(sink, &table.to_string())));
+    }
+
     /// As it is stored.
     ///
     /// # Errors
@@ -143,6 +175,13 @@ impl Taken {
         };
         let taken: Self = serde_json::from_str(text).map_err(|_| unknown())?;
         if taken.version == VERSION { Ok(taken) } else { Err(unknown()) }
+    }
+}
+
+impl GivenUp {
+    /// Whether it is what this sink asked for, or everybody of this table.
+    fn is_of(&self, sink: Option<&str>, table: &str) -> bool {
+        self.sink.as_deref() == sink && (sink.is_some() || self.table == table)
     }
 }
 

@@ -61,9 +61,12 @@ impl Filling {
         self.open
     }
 
-    /// Whether a topic that a cut names is for this sink.
+    /// Whether a topic that a cut names is for this sink. Its own is only while the ledger says that it is being filled:
+    /// then that stands behind the request, and all that comes is what was asked for. Otherwise the rows were asked for by
+    /// nobody who waits for them, or by another ledger of the name, or are met again by a replay, whose destination has
+    /// what came of them: emptied for them a table might not be filled again.
     pub fn concerns(&self, topic: &str) -> bool {
-        private::addressee(&self.prefix, topic).is_none_or(|sink| sink == self.sink)
+        private::addressee(&self.prefix, topic).is_none_or(|sink| self.open && sink == self.sink)
     }
 
     /// Whether the topic is the sink's own.
@@ -87,7 +90,7 @@ impl Filling {
         self.is_own(topic) || self.tables.get(&of_table) != Some(&true)
     }
 
-    /// A mark on the sink's own topic. One of an earlier request, which a replay meets, says nothing new.
+    /// A mark on the sink's own topic.
     ///
     /// # Errors
     /// [`Kind::EventsMissing`]: the snapshot was stopped.

@@ -112,7 +112,10 @@ pub async fn forget(config: &SinkConfig, dry_run: bool) -> Result<String> {
 
 fn being_filled(config: &SinkConfig) -> Error {
     Error::new(Kind::BadPosition, format!("sink '{}' is being filled by a snapshot of its own", config.name))
-        .hint("run it until that is through (cdc status), then set its ledger")
+        .hint(
+            "run it until that is through (cdc status), then set its ledger; where that snapshot was stopped or given up, ask \
+             for another one: cdc snapshot -c FILE --for-me",
+        )
 }
 
 /// What is said of a destination without a ledger of this sink.

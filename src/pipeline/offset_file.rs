@@ -33,6 +33,10 @@ pub struct OffsetFile {
     /// The source's position after the cut.
     pub position: String,
     offsets: Vec<Offset>,
+    /// Why a copy of the destination does not go with them. Not there where one does: a program that does not know it refuses
+    /// what has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_state: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -58,6 +62,7 @@ impl OffsetFile {
             cuts_offset: mark.cuts_offset,
             position: mark.position.clone(),
             offsets,
+            no_state: None,
         }
     }
 
@@ -135,6 +140,9 @@ impl OffsetFile {
         text += &format!("  {:<60} {:>9} {:>12}\n", "topic", "partition", "offset");
         for Offset { topic, partition, offset } in &self.offsets {
             text += &format!("  {topic:<60} {partition:>9} {offset:>12}\n");
+        }
+        if let Some(why) = &self.no_state {
+            text += &format!("what the destination holds now is no state of the source: {why}\n");
         }
         text
     }

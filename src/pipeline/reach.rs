@@ -328,9 +328,10 @@ pub fn has_rows_for(config: &SinkConfig, topic: &str) -> bool {
         && concerns(config, topic)
 }
 
-/// Rows that were read for another sink alone are none of this one's.
+/// Rows that were read for one sink alone concern nobody who begins at a place: its own a sink reads only while it is
+/// being filled by them (`filling.rs`), and until that is through its ledger is not moved.
 pub fn concerns(config: &SinkConfig, topic: &str) -> bool {
-    private::addressee(&config.topic_prefix, topic).is_none_or(|sink| sink == config.name)
+    private::addressee(&config.topic_prefix, topic).is_none()
 }
 
 /// For each partition what the cuts from this offset of their topic on bring to it.

@@ -9,7 +9,7 @@ use cdc_sdk::{CutId, Error, Kind, Result, TableName};
 use serde_json::{Value as Json, json};
 use tokio::task::block_in_place;
 
-use super::control::{Command, Desk};
+use super::control::{Answer, Command, Desk, GivenUp};
 use super::cut_search::{self, Found, Map, Wanted};
 use super::cut_writer::OwnTopics;
 use super::filling;
@@ -84,18 +84,36 @@ pub async fn for_sink(config: &SinkConfig, wait: Duration, dry_run: bool) -> Res
         empty_first: true,
         sink: Some(config.name.clone()),
     };
-    let answer = desk.ask(&command, wait).await?;
+    let answer = desk.ask(&command, wait).await.map_err(|error| match error.kind() {
+        Kind::NoAnswer => passed_over(error),
+        _ => error,
+    })?;
+    let cut = fill_from(config, &answer).await.map_err(passed_over)?;
+    Ok(format!(
+        "{} (cut {cut})\nStart the sink: it empties these tables and fills them while it follows the source. Until all \
+         are through, its destination is no state that the source had.\n",
+        answer.text
+    ))
+}
+
+/// Sets the ledger behind the cut in which the source took the request.
+async fn fill_from(config: &SinkConfig, answer: &Answer) -> Result<CutId> {
     let found = begins_behind(config, answer.cut_id().unwrap_or_default())?;
-    let tables: Vec<TableName> = answer.tables.into_iter().map(|(d, t)| TableName::new(d, t)).collect();
-    let mark = found.mark();
+    let tables: Vec<TableName> = answer.tables.iter().map(|(d, t)| TableName::new(d, t)).collect();
+    let (cut, mark) = (found.cut.id, found.mark());
     let mut places = present_places(config, found.map).await?;
     places.extend(filling::beginning(&config.topic_prefix, &config.name, &tables));
     let to = Move::Fill(Mark { places, ..mark });
-    LedgerAdmin::set(&ledger, &to, Running::Refused, "cdc snapshot --for-me").await?;
-    Ok(format!(
-        "{} (cut {})\nStart the sink: it empties these tables and fills them while it follows the source. Until all \
-         are through, its destination is no state that the source had.\n",
-        answer.text, found.cut.id
+    LedgerAdmin::set(&settings::sink(config), &to, Running::Refused, "cdc snapshot --for-me").await?;
+    Ok(cut)
+}
+
+/// What the source reads for a sink whose ledger was not set is passed over by it (`filling.rs`).
+fn passed_over(error: Error) -> Error {
+    let before = error.hint_text().map_or_else(String::new, |hint| format!("{hint}; "));
+    error.hint(format!(
+        "{before}the ledger was not set, so the sink goes on from where it was and passes over what the source reads for \
+         it: then ask again (cdc snapshot -c FILE --for-me)"
     ))
 }
 
@@ -114,17 +132,19 @@ fn begins_behind(config: &SinkConfig, id: CutId) -> Result<Found> {
 }
 
 /// Where to read from. A map's offset is that behind the last record; where retention has taken all
-/// before it, the partition begins behind that transaction's marker.
+/// before it, the partition begins behind that transaction's marker. Where it lies beyond the end, the topic was made anew, as
+/// that of one sink may be: all of it came later.
 async fn present_places(config: &SinkConfig, map: Map) -> Result<Vec<Place>> {
     let admin = Admin::connect(&settings::kafka(&config.kafka))?;
     let present = admin.topics_with_prefix(&format!("{}.", config.topic_prefix)).await?;
     let there =
         |(topic, partition): &(String, i32)| present.get(topic).is_some_and(|count| partition < count);
     let asked: Vec<(String, i32)> = map.keys().filter(|key| there(key)).cloned().collect();
-    let mut places = admin.beginnings(asked).await?;
-    for place in &mut places {
-        let known = map.get(&(place.topic.clone(), place.partition)).copied().unwrap_or(0);
-        place.offset = place.offset.max(known);
+    let mut places = admin.beginnings(asked.clone()).await?;
+    let ends = admin.ends(asked).await?;
+    for (place, end) in places.iter_mut().zip(ends) {
+        let known = map.get(&(place.topic.clone(), place.partition)).copied();
+        place.offset = place.offset.max(known.filter(|known| *known <= end.offset).unwrap_or(0));
     }
     Ok(places)
 }
@@ -143,7 +163,9 @@ fn shown_json(recovered: &Recovered) -> String {
     };
     let tables: Vec<Json> = recovered.snapshot.iter().map(table).collect();
     let taken = &recovered.taken;
-    let json = json!({ "version": 1, "paused": taken.paused, "sinks": taken.sinks, "tables": tables });
+    let json = json!({
+        "version": 1, "paused": taken.paused, "sinks": taken.sinks, "tables": tables, "given_up": taken.given_up
+    });
     format!("{json:#}\n")
 }
 
@@ -154,6 +176,14 @@ fn shown(name: &str, recovered: &Recovered) -> String {
     let mut text = format!("snapshots of source '{name}': {done} of {all} tables are read{paused}\n");
     for sink in &recovered.taken.sinks {
         text += &format!("  for sink '{sink}' alone: under way\n");
+    }
+    for GivenUp { sink, table, tables, why } in &recovered.taken.given_up {
+        text += &match sink {
+            Some(sink) => {
+                format!("  for sink '{sink}' alone: given up, {tables} tables, since of {table}: {why}\n")
+            }
+            None => format!("  {table}, once more: given up: {why}\n"),
+        };
     }
     for progress in &recovered.snapshot {
         let far = match &progress.state {

@@ -25,7 +25,6 @@ use super::control::{Follower, Taken};
 use super::cut_writer::{CutWriter, DataTopic};
 use super::fitness::Fitness;
 use super::kept;
-use super::private::Mark;
 use super::recovery;
 use super::retry;
 use super::settings;
@@ -381,8 +380,8 @@ impl<'a> Road<'a> {
             self.truncate(road, ddl, private.as_ref()).await?;
         }
         self.tell(&told)?;
-        if let (true, Some(sink)) = (ddl.unfinished, &ddl.addressee) {
-            self.end_for(sink, Mark::Stopped).await?;
+        if let Some(why) = &ddl.given_up {
+            self.given_up(ddl, why).await?;
         }
         for progress in &ddl.progress {
             self.writer.state(&recovery::snapshot_key(progress), &progress.to_json())?;

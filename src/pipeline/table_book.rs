@@ -5,6 +5,8 @@
 //! partition for ever), and its schemas registered. After that a look-up is one
 //! probe of a map.
 
+mod record_sizes;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::mem::take;
 use std::sync::Arc;
@@ -279,7 +281,9 @@ impl TableBook {
         if let Some(topic) = self.topics.get(&name) {
             return Ok(topic.clone());
         }
-        self.admin.create(self.spec(&name, 1, CleanupPolicy::Delete)).await?;
+        let mut spec = self.spec(&name, 1, CleanupPolicy::Delete);
+        spec.config.extend(self.as_large_as_tables().await?);
+        self.admin.create(spec).await?;
         let topic = DataTopic { index: self.topics.len(), name: name.as_str().into(), partitions: 1 };
         self.topics.insert(name, topic.clone());
         Ok(topic)
@@ -391,7 +395,8 @@ impl TableBook {
         let partitions = match present {
             Some(present) => present,
             None => {
-                let spec = self.spec_of(table, name);
+                let mut spec = self.spec_of(table, name);
+                spec.config.extend(self.as_large_as_first(table, name).await?);
                 let wanted = spec.partitions;
                 self.admin.create(spec).await?;
                 wanted

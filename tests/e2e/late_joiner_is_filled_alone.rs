@@ -107,6 +107,14 @@ async fn late_joiner_is_told_of_a_stop() {
     let mut source = world.start_source(&[]);
     let (code, text) = world.cdc(&["snapshot", "-c", &late, "--for-me", "--yes"]);
     assert_eq!(code, Some(0), "{text}");
+    let file = world.file("offsets.json");
+    let (code, text) = world.cdc(&["offsets", "export", "-c", &late, &file]);
+    assert!(code == Some(3) && text.contains("it is being filled by a snapshot of its own"), "{text}");
+    let (code, text) = world.cdc(&["offsets", "show", "--json", "-c", &late]);
+    assert!(code == Some(0) && text.contains("\"no_state\""), "{text}");
+    std::fs::write(&file, text).unwrap();
+    let (code, text) = world.cdc(&["offsets", "import", "-c", &late, &file, "--allow-skip", "--yes"]);
+    assert!(code == Some(3) && text.contains("was no state of the source"), "{text}");
     let busy = world.tell_in_vain(&["--tables", &format!("{}.t", world.name)]);
     assert!(busy.contains("is being read for sink"), "{busy}");
     assert!(world.tell(&["stop"]).contains("1 tables are not read any further"));

@@ -132,6 +132,8 @@ async fn retry(world: &World, sink: &mut Process) {
     assert!(text.contains("E050") && text.contains("still in quarantine: 1"), "{text}");
     let (code, list) = world.cdc(&["dead-letter", "list", "-c", &file]);
     assert!(code == Some(0) && list.contains("id=1") && list.contains("4 letters"), "{list}");
+    let (code, text) = world.cdc(&["offsets", "export", "-c", &file, &world.file("offsets.json")]);
+    assert!(code == Some(3) && text.contains("1 keys are in quarantine"), "{text}");
     world.dest_sql("ALTER TABLE orders MODIFY note VARCHAR(100)").await;
     let table = format!("{}.orders", world.name);
     let (code, text) = world.cdc(&["dead-letter", "retry", "-c", &file, "--table", &table, "--key", "id=1"]);

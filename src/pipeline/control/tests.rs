@@ -53,9 +53,12 @@ fn records_that_are_no_commands_are_passed() {
 
 #[test]
 fn what_was_taken_comes_back_and_another_version_does_not() {
-    let taken = Taken { version: VERSION, next_offset: 9, paused: true, sinks: vec!["crm".into()] };
+    let given_up = vec![GivenUp { table: "a.b".into(), tables: 1, ..GivenUp::default() }];
+    let taken = Taken { version: VERSION, next_offset: 9, paused: true, sinks: vec!["crm".into()], given_up };
     let json = taken.to_json().unwrap();
     assert_eq!(Taken::from_json(&json).unwrap(), taken);
+    let earlier = r#"{"version":1,"next_offset":9,"paused":true,"sinks":["crm"]}"#;
+    assert_eq!(Taken::from_json(earlier).unwrap(), Taken { given_up: Vec::new(), ..taken });
     let later = json.replace("\"version\":1", "\"version\":2");
     assert_eq!(Taken::from_json(&later).unwrap_err().kind(), Kind::UnknownVersion);
 }
@@ -66,4 +69,28 @@ fn a_refusal_is_an_error_with_its_reason() {
     let error = Answer::refused(&error).into_result().unwrap_err();
     assert_eq!((error.kind(), error.what()), (Kind::Refused, "no such table (a.b)"));
     assert_eq!(error.hint_text(), Some("name another"));
+}
+
+#[test]
+fn what_was_given_up_is_remembered_until_it_is_asked_for_again() {
+    let of = |sink: Option<&str>, table: &str| GivenUp {
+        sink: sink.map(str::to_owned),
+        table: table.into(),
+        tables: 1,
+        why: "locked".into(),
+    };
+    let mut taken = Taken::default();
+    for given_up in [of(None, "a.b"), of(None, "a.c"), of(Some("crm"), "a.b"), of(Some("crm"), "a.c")] {
+        taken.gave_up(given_up);
+    }
+    assert_eq!(taken.given_up, [of(None, "a.b"), of(None, "a.c"), of(Some("crm"), "a.c")]);
+    taken.asked_anew(Some("erp"), &[TableName::new("a", "b")]);
+    taken.asked_anew(None, &[TableName::new("a", "c")]);
+    assert_eq!(taken.given_up, [of(None, "a.b"), of(Some("crm"), "a.c")]);
+    taken.asked_anew(Some("crm"), &[TableName::new("a", "x")]);
+    assert_eq!(taken.given_up, [of(None, "a.b")]);
+    for number in 0..2 * GIVEN_UP_MAX {
+        taken.gave_up(of(None, &format!("t.{number}")));
+    }
+    assert_eq!(taken.given_up.len(), GIVEN_UP_MAX);
 }

@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 use super::slip::{HEADER, Slip};
 use crate::avro::SourcePlace;
 use crate::config::SinkConfig;
-use crate::kafka::{self, Admin, BROKERS_TIME, Log, Outbox, Record, TopicSpec};
+use crate::kafka::{self, Admin, BROKERS_TIME, LARGEST_RECORD, Log, Outbox, Record, TopicSpec};
 use crate::pipeline::decoder::Decoder;
 use crate::pipeline::settings;
 use crate::pipeline::streams::Streams;
@@ -66,7 +66,7 @@ impl Office {
             ("cleanup.policy", "delete"),
             ("retention.ms", "-1"),
             ("retention.bytes", "-1"),
-            ("max.message.bytes", "1000000000"),
+            (LARGEST_RECORD, "1000000000"),
             BROKERS_TIME,
         ];
         let config = settings.map(|(key, value)| (key.to_owned(), value.to_owned())).into();

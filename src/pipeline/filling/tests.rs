@@ -42,7 +42,10 @@ fn it_ends_with_its_mark_and_outlasts_a_restart_until_then() {
     let places: HashMap<_, _> = filling.take_moved().into_iter().collect();
     assert_eq!(places, HashMap::from([(("shop.snapshot-for-crm".to_owned(), -1), 1)]));
     let mut later = Filling::of("shop", "crm", &places);
-    assert!(!later.is_open() && later.mark(Mark::Stopped).is_ok(), "of an earlier request");
+    assert!(
+        !later.is_open() && !later.concerns("shop.snapshot-for-crm"),
+        "what a replay meets of it is past"
+    );
     assert!(later.admits("shop.shop.a", Op::Update, &table("a")));
 }
 
@@ -51,4 +54,7 @@ fn what_is_for_others_does_not_concern_it() {
     let filling = filling();
     assert!(filling.concerns("shop.shop.a") && filling.concerns("shop.snapshot-for-crm"));
     assert!(!filling.concerns("shop.snapshot-for-erp"));
+    let idle = Filling::of("shop", "crm", &HashMap::new());
+    assert!(idle.concerns("shop.shop.a"));
+    assert!(!idle.concerns("shop.snapshot-for-crm"), "asked for by somebody whose ledger was not set");
 }

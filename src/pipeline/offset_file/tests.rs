@@ -15,6 +15,10 @@ fn what_is_written_is_read_again() {
     let text = file.json().unwrap();
     assert!(text.contains("\"version\": 1") && text.contains("\"cut\": \"3.1024\""), "{text}");
     assert_eq!(OffsetFile::parse(&text).unwrap(), file);
+    assert!(!text.contains("no_state"), "who knows nothing of it reads what has none: {text}");
+    let told = OffsetFile { no_state: Some("converging".into()), ..sample() };
+    assert_eq!(OffsetFile::parse(&told.json().unwrap()).unwrap(), told);
+    assert!(told.table().contains("no state of the source: converging"));
     let fresh = OffsetFile::new("shop", "x".into(), &Mark::default());
     let text = fresh.json().unwrap();
     assert!(text.contains("\"cut\": null"), "{text}");

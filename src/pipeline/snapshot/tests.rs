@@ -27,6 +27,23 @@ fn what_is_not_done_is_shown_with_the_reason() {
 }
 
 #[test]
+fn what_was_given_up_is_shown_though_all_tables_are_read() {
+    let mut recovered = recovered();
+    recovered.snapshot.truncate(1);
+    for sink in [Some("crm".to_owned()), None] {
+        let (table, why) = ("shop.t".to_owned(), "locked".to_owned());
+        recovered.taken.gave_up(GivenUp { sink, table, tables: 3, why });
+    }
+    assert_eq!(
+        shown("shop", &recovered),
+        "snapshots of source 'shop': 1 of 1 tables are read\n  for sink 'crm' alone: given up, 3 tables, since of \
+         shop.t: locked\n  shop.t, once more: given up: locked\n"
+    );
+    let json: Json = serde_json::from_str(&shown_json(&recovered)).unwrap();
+    assert_eq!(json["given_up"][0]["sink"], "crm");
+}
+
+#[test]
 fn as_json_every_table_is_there() {
     let json: Json = serde_json::from_str(&shown_json(&recovered())).unwrap();
     assert_eq!(json["paused"], false);

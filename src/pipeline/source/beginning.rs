@@ -20,6 +20,7 @@ impl Road<'_> {
         last: Option<CutKind>,
     ) -> Result<()> {
         let stored = self.prepare_tables().await?;
+        self.refuse_private_snapshots().await?;
         let told = self.tables_to_tell(known).await?;
         self.store(&stored)?;
         self.tell(&told)?;

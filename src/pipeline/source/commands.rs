@@ -1,13 +1,13 @@
 //! Commands to the running source: what each does, and its answer, in one cut.
 
-use cdc_mysql_source::{Request, Stopped, TableProgress, Taken};
+use cdc_mysql_source::{DdlEvent, Request, Stopped, TableProgress, Taken};
 use cdc_sdk::cut::CutKind;
 use cdc_sdk::pattern::Pattern;
 use cdc_sdk::{Error, Kind, Result, TableName};
 use tracing::info;
 
 use super::Road;
-use crate::pipeline::control::{Answer, Command, Received, answer_json, answer_key};
+use crate::pipeline::control::{Answer, Command, GivenUp, Received, answer_json, answer_key};
 use crate::pipeline::private::{self, Mark};
 use crate::pipeline::recovery;
 
@@ -80,10 +80,20 @@ impl Road<'_> {
     }
 
     async fn snapshot(&mut self, request: &Request) -> Result<Done> {
+        if let Some(sink) = &request.addressee {
+            // Brokers that let nobody make that topic are the request's trouble, not the source's.
+            self.book.refuse_small_records(sink).await.map_err(|error| match error.kind() {
+                Kind::KafkaRefused => {
+                    Error::new(Kind::Refused, error.what()).hint("see the rights of the source's account")
+                }
+                _ => error,
+            })?;
+        }
         let Taken { progress, in_first } = self.source.request(request).await?;
         let stored = self.prepare_tables().await?;
         self.store(&stored)?;
         let tables: Vec<TableName> = progress.iter().map(|p| p.table.clone()).collect();
+        self.taken.asked_anew(request.addressee.as_deref(), &tables);
         let mut text = format!("{} tables are read once more", tables.len());
         if let Some(sink) = &request.addressee {
             text += &format!(" for sink '{sink}' alone");
@@ -141,6 +151,33 @@ impl Road<'_> {
             self.cut(CutKind::Complete)?;
         }
         Ok(())
+    }
+
+    /// Gives up what cannot be sent to the sinks that asked for it, before any of it is: it never stops the source.
+    pub(super) async fn refuse_private_snapshots(&mut self) -> Result<()> {
+        for sink in self.taken.sinks.clone() {
+            match self.book.refuse_small_records(&sink).await {
+                Err(refused) if refused.kind() == Kind::Refused => self.source.give_up_for(&sink, &refused),
+                checked => checked?,
+            }
+        }
+        Ok(())
+    }
+
+    /// What was asked for is given up, in the open cut: the sink that it was for is told, and whoever looks at snapshots.
+    pub(super) async fn given_up(&mut self, ddl: &DdlEvent, why: &str) -> Result<()> {
+        if let Some(first) = ddl.progress.first() {
+            self.taken.gave_up(GivenUp {
+                sink: ddl.addressee.clone(),
+                table: first.table.to_string(),
+                tables: ddl.progress.len(),
+                why: why.to_owned(),
+            });
+        }
+        match &ddl.addressee {
+            Some(sink) => self.end_for(sink, Mark::Stopped).await,
+            None => self.store_taken(),
+        }
     }
 
     /// The snapshot for a sink ends, in the open cut.

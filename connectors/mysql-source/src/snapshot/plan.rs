@@ -166,9 +166,9 @@ impl Plan {
         self.tables.keys()
     }
 
-    /// Whether all tables are through.
+    /// Whether all tables are through, and what is not has been told.
     pub fn is_complete(&self) -> bool {
-        self.waiting.is_empty() && self.active.is_empty()
+        self.waiting.is_empty() && self.active.is_empty() && !self.is_giving_up()
     }
 
     /// Whether the stream must not be read on.

@@ -104,8 +104,8 @@ pub struct DdlEvent {
     pub dropped: DroppedColumns,
     /// The one consumer that is meant; `None`: all.
     pub addressee: Option<String>,
-    /// What was being read for the addressee will not come to its end.
-    pub unfinished: bool,
+    /// What was being read once more, of the tables whose progress this has, will not come to its end: why.
+    pub given_up: Option<String>,
     /// The statement's transaction and place.
     pub origin: Origin,
 }
@@ -200,8 +200,8 @@ impl Source {
             self.gone(vec![gone.progress], gone.is_there);
             return Ok(());
         }
-        if let Some(GivenUp { addressee, progress }) = self.plan.take_given_up() {
-            self.made_up(DdlEvent { progress, addressee, unfinished: true, ..DdlEvent::default() });
+        if let Some(GivenUp { addressee, progress, why }) = self.plan.take_given_up() {
+            self.made_up(DdlEvent { progress, addressee, given_up: Some(why), ..DdlEvent::default() });
             return Ok(());
         }
         self.plan.meet_view(&place.file, place.pos, Instant::now() + VIEW_PAUSE)?;

@@ -61,6 +61,11 @@ impl Source {
     /// [`Kind::Refused`] where it cannot be done, with the reason; nothing has changed then.
     /// What a connection can run into.
     pub async fn request(&mut self, request: &Request) -> Result<Taken> {
+        if self.plan.is_giving_up() {
+            // Told of that behind this request, it would be taken for the request's own end.
+            return Err(Error::new(Kind::Refused, "a snapshot that was asked for before is being given up")
+                .hint("ask again in a moment; cdc snapshot show says why"));
+        }
         let mut conn = connect(&self.settings.endpoint).await?;
         let listed = self.asked_for(&mut conn, &request.tables).await?;
         self.refuse_without_lock(&mut conn, request).await?;
@@ -103,6 +108,11 @@ impl Source {
     pub fn stop_requests(&mut self) -> Vec<Stopped> {
         let stopped = self.plan.stop_again().into_iter();
         stopped.map(|of| Stopped { addressee: of.addressee, progress: of.progress }).collect()
+    }
+
+    /// Ends the readings for a consumer whom they cannot reach.
+    pub fn give_up_for(&mut self, addressee: &str, why: &Error) {
+        self.plan.give_up_for(addressee, why);
     }
 
     /// Whether anything is still to be read for this consumer.

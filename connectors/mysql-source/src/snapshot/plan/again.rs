@@ -37,6 +37,8 @@ pub(crate) struct GivenUp {
     pub addressee: Option<String>,
     /// How far each table is then: done, as far as others care.
     pub progress: Vec<TableProgress>,
+    /// What went wrong with the first of them; nothing where somebody wished it.
+    pub why: String,
 }
 
 impl Plan {
@@ -65,9 +67,16 @@ impl Plan {
         }
     }
 
-    /// Whether anything is still to be read for this addressee.
+    /// Whether anything is still to be read for this addressee, or he is still to be told that it will not be: until then
+    /// nobody may take what he asked for as through.
     pub fn reads_for(&self, addressee: &str) -> bool {
         self.tables.values().any(|entry| is_for(entry, addressee))
+            || self.given_up.iter().any(|of| of.addressee.as_deref() == Some(addressee))
+    }
+
+    /// Whether readings have been given up that nobody has been told of.
+    pub fn is_giving_up(&self) -> bool {
+        !self.given_up.is_empty()
     }
 
     /// Begins nothing more until it is told to go on. What has been read is handed out.
@@ -87,7 +96,7 @@ impl Plan {
             let Some((addressee, progress)) = self.end_unfinished(&name) else { continue };
             match stopped.iter_mut().find(|of| of.addressee == addressee) {
                 Some(of) => of.progress.push(progress),
-                None => stopped.push(GivenUp { addressee, progress: vec![progress] }),
+                None => stopped.push(GivenUp { addressee, progress: vec![progress], ..GivenUp::default() }),
             }
         }
         stopped
@@ -97,13 +106,20 @@ impl Plan {
     pub(super) fn give_up(&mut self, table: &TableName, error: &Error) {
         tracing::warn!(table = %table, error = %error, "a snapshot that was asked for is given up");
         let Some((addressee, progress)) = self.end_unfinished(table) else { return };
-        let mut given_up = GivenUp { addressee, progress: vec![progress] };
+        let mut given_up = GivenUp { addressee, progress: vec![progress], why: reason(error) };
         if let Some(addressee) = &given_up.addressee {
             for name in self.names_where(|entry| is_for(entry, addressee)) {
                 given_up.progress.extend(self.end_unfinished(&name).map(|(_, progress)| progress));
             }
         }
         self.given_up.push_back(given_up);
+    }
+
+    /// All that this addressee asked for cannot be done.
+    pub fn give_up_for(&mut self, addressee: &str, error: &Error) {
+        if let Some(table) = self.names_where(|entry| is_for(entry, addressee)).first() {
+            self.give_up(table, error);
+        }
     }
 
     /// What has been given up since the last call.
@@ -149,4 +165,11 @@ impl Plan {
 fn is_for(entry: &Entry, addressee: &str) -> bool {
     let of = entry.again.as_ref().and_then(|again| again.addressee.as_deref());
     of == Some(addressee) && !entry.is_done()
+}
+
+fn reason(error: &Error) -> String {
+    match error.detail_text() {
+        Some(detail) => format!("{} ({detail})", error.what()),
+        None => error.what().to_owned(),
+    }
 }
