@@ -200,12 +200,13 @@ impl Sink {
     /// [`Kind::LedgerMoved`] if it must be opened anew; or the destination cannot be asked.
     pub async fn confirm(&mut self) -> Result<()> {
         self.leads()?;
-        let epoch = self.ledger.epoch(&mut self.data).await;
-        let epoch = epoch.map_err(|r| {
+        let stand = self.ledger.stand(&mut self.data).await;
+        let stand = stand.map_err(|r| {
             self.state = State::Lost;
             r.into_error("the ledger could not be looked at")
         })?;
-        if epoch == Some(self.progress.epoch) {
+        // The cut, too: a destination that was restored with its ledger has the epoch of then, which may be that of now.
+        if stand == Some((self.progress.epoch, self.progress.cut)) {
             return Ok(());
         }
         self.state = State::Lost;
