@@ -1,6 +1,7 @@
 //! The schema registry: Confluent's, or another that speaks its protocol.
 
 use std::collections::HashMap;
+use std::error::Error as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,13 +12,19 @@ use schema_registry_converter::async_impl::schema_registry::{
     SrSettings, get_all_subjects, get_schema_by_id, get_schema_by_subject, post_schema,
 };
 use schema_registry_converter::error::SRCError;
-use schema_registry_converter::schema_registry_common::{SchemaType, SubjectNameStrategy, SuppliedSchema};
+use schema_registry_converter::schema_registry_common::{
+    RawError, SchemaType, SubjectNameStrategy, SuppliedSchema,
+};
 
 /// How long a request may take in all.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The registry's status where a compatibility rule forbids a schema.
 const CONFLICT: u16 = 409;
+
+/// The registry's codes for a subject, or a version of it, that there is not. A 404 without one of them is somebody else's: of
+/// a proxy, or of an address that lacks its path.
+const NO_SUCH: [u32; 2] = [40401, 40402];
 
 /// How the registry is reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -136,7 +143,7 @@ impl Registry {
         let subject = SubjectNameStrategy::TopicNameStrategy(topic.to_owned(), false);
         match get_schema_by_subject(&self.settings, &subject).await {
             Ok(found) => Ok(Some(Arc::from(found.schema))),
-            Err(error) if status(&error.error) == Some(404) => Ok(None),
+            Err(error) if is_none(&error) => Ok(None),
             Err(error) => Err(self.failed(&format!("the latest schema of {topic}"), error)),
         }
     }
@@ -207,6 +214,12 @@ fn certificates(settings: &RegistrySettings) -> Result<Vec<reqwest::Certificate>
     let place = || format!("registry.ca '{}'", path.display());
     let pem = std::fs::read(path).map_err(|e| wrong(place()).caused_by(e))?;
     reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| wrong(place()).caused_by(e))
+}
+
+/// Whether the registry says that it does not have what was asked for.
+fn is_none(error: &SRCError) -> bool {
+    let said = error.source().and_then(|source| source.downcast_ref::<RawError>());
+    said.is_some_and(|said| NO_SUCH.contains(&said.error_code))
 }
 
 /// The HTTP status in the client's error, which has it as text only.

@@ -32,6 +32,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use cdc_sdk::cut::Place;
 use cdc_sdk::{Error, Kind, Result};
 use rdkafka::Message as _;
 use rdkafka::consumer::Consumer as _;
@@ -45,7 +46,9 @@ use super::fault;
 use super::lanes::{Flow, Lanes};
 use super::link::Link;
 use super::record;
+use super::rest::{Part, with_records};
 use super::settings::Settings;
+use super::settle;
 use super::stamp::Stamp;
 use share::Share;
 
@@ -238,6 +241,28 @@ impl Events {
         self.release(topic, partition)?;
         self.ensure(topic, partition, From::Offset(first))?;
         Ok(true)
+    }
+
+    /// Whether a partition holds no committed record beyond those that were read, and nothing that may yet be committed.
+    ///
+    /// # Errors
+    /// [`Kind::KafkaUnreachable`]; [`Kind::TopicChanged`] where the topic is gone.
+    pub fn is_through(&self, topic: &str, partition: i32) -> Result<bool> {
+        let place = (topic.to_owned(), partition);
+        // First, since what is written and committed after this look lies before the end that is asked for then.
+        if !settle::unsettled(&self.settings, std::slice::from_ref(&place))?.is_empty() {
+            return Ok(false);
+        }
+        let asked = |side| self.consumer.offsets([(topic, partition)], side);
+        let (first, end) = (asked(Offset::Beginning)?, asked(Offset::End)?);
+        let [Place { offset: first, .. }] = first.as_slice() else { return Ok(false) };
+        let [Place { offset: end, .. }] = end.as_slice() else { return Ok(false) };
+        let from = self.position(topic, partition).map_or(*first, |position| position.max(*first));
+        if from >= *end {
+            return Ok(true);
+        }
+        let rest = with_records(&self.settings, vec![Part { partition: place, from, end: *end }])?;
+        Ok(rest.is_empty())
     }
 
     /// Lets a partition go. One that is not held is no error.

@@ -5,7 +5,7 @@
 //! partition's queue, whose bytes are bounded.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cdc_mysql_sink::order::{Admission, Batcher, Gate, Limits, Next};
 use cdc_mysql_sink::{Advance, Batch, Change, End, Origin, Progress};
@@ -14,6 +14,7 @@ use cdc_sdk::pattern::Pattern;
 use cdc_sdk::{Cut, CutId, Error, GtidSet, Kind, Position, Result};
 use tokio::sync::mpsc;
 
+use super::arrival::Arrival;
 use super::cut_writer::OwnTopics;
 use super::decoder::{self, Decoder, change_of};
 use super::filling::Filling;
@@ -29,10 +30,6 @@ use crate::avro::AvroRow;
 use crate::config::SinkConfig;
 use crate::kafka::{Event, Events, From, Log};
 use crate::observe::Stop;
-
-/// How long events may take to follow their cut: Kafka commits both at once, but
-/// shows partitions one after the other.
-const EVENTS_FOLLOW: Duration = Duration::from_secs(120);
 
 /// One wait for Kafka; between two of them a stop is noticed.
 const WAIT: Duration = Duration::from_millis(100);
@@ -349,16 +346,16 @@ impl Gatherer {
         gate.expect(cut);
         let stream = self.number(&key);
         let mut next_offset = None;
-        let mut last_seen = Instant::now();
+        let mut arrival = Arrival::begin();
         while gate.taken(cut) < *events {
             let Some(event) = self.next_event(topic, *partition)? else {
                 if stop.requested() {
                     return Ok(None);
                 }
-                refuse_long_wait(last_seen, cut, touched)?;
+                arrival.refuse_long(&self.events, cut, touched)?;
                 continue;
             };
-            last_seen = Instant::now();
+            arrival = Arrival::begin();
             let stamp = event.stamp.ok_or_else(|| unstamped(&event, touched))?;
             let admission = match gate.admit(stamp.cut, stamp.ordinal) {
                 Err(gone) if gone.kind() == Kind::EventsMissing => {
@@ -478,15 +475,6 @@ pub fn position_text(position: &Position) -> String {
 fn nothing_yet(topic: &str) -> Error {
     Error::new(Kind::NothingYet, format!("there is no cut on {topic} yet"))
         .hint("start the source (cdc source -c …), or compare topic_prefix with the source's name")
-}
-
-fn refuse_long_wait(since: Instant, cut: CutId, touched: &Touched) -> Result<()> {
-    if since.elapsed() < EVENTS_FOLLOW {
-        return Ok(());
-    }
-    let place = format!("{}/{}", touched.topic, touched.partition);
-    Err(Error::new(Kind::KafkaUnreachable, format!("events of cut {cut} do not arrive from {place}"))
-        .detail(format!("waited {} s for {} events", EVENTS_FOLLOW.as_secs(), touched.events)))
 }
 
 fn unstamped(event: &Event, touched: &Touched) -> Error {

@@ -17,6 +17,7 @@ mod stage;
 mod by_key;
 mod holes;
 mod gather;
+mod arrival;
 mod in_flight;
 mod decoder;
 mod streams;

@@ -291,9 +291,17 @@ impl TableBook {
 
     /// The shape that a table had when it was last written, by an earlier run too;
     /// `None` if it never was.
+    ///
+    /// # Errors
+    /// [`Kind::SchemaRefused`] where it was, and the registry has lost its schema.
     pub async fn last_written(&self, name: &TableName) -> Result<Option<Arc<Table>>> {
-        let Some(schema) = self.registry.latest_of(&self.newest(name)).await? else { return Ok(None) };
-        Ok(Some(Plan::parse(&schema)?.table().clone()))
+        let topic = self.newest(name);
+        match self.registry.latest_of(&topic).await? {
+            Some(schema) => Ok(Some(Plan::parse(&schema)?.table().clone())),
+            // Its schemas are registered before the first cut that says how many partitions it has.
+            None if self.pins.contains_key(&topic) => Err(schema_lost(name, &topic)),
+            None => Ok(None),
+        }
     }
 
     /// The topic that a table's events take now.
@@ -437,4 +445,14 @@ fn pin_broken(name: &str, pinned: i32, present: Option<i32>) -> Error {
         "a key must keep its partition: restore the topic as it was, or start under a new topic prefix \
          with a new snapshot",
     )
+}
+
+fn schema_lost(table: &TableName, topic: &str) -> Error {
+    Error::new(Kind::SchemaRefused, format!("the registry has no schema for the values of {topic} any more"))
+        .detail(format!("{table} is to be emptied downstream, which takes the schema that its events were written with"))
+        .hint(format!(
+            "restore the subject {topic}-value: the topic's records name their schema's id (GET /schemas/ids/ID), and its \
+             text is registered by POST /subjects/{topic}-value/versions; or leave the table out ([capture] exclude) and \
+             empty it at the destinations by hand"
+        ))
 }

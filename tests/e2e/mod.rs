@@ -42,6 +42,7 @@ mod quarantine_survives_kills;
 mod read_only_for_a_moment;
 mod record_keys_are_chosen;
 mod record_keys_are_refused;
+mod registry_lost_a_subject;
 mod replay_converges;
 mod replay_under_a_running_sink;
 mod restart_at_random_points;

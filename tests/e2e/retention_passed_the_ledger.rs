@@ -46,3 +46,19 @@ async fn retention_passed_the_ledger() {
     assert_eq!(code, Some(3), "{text}");
     world.end().await;
 }
+
+/// No record is left then whose stamp would tell what is missing.
+#[tokio::test(flavor = "multi_thread")]
+async fn retention_emptied_a_partition_before_its_first_read() {
+    let world = World::new("emptied").await;
+    world.source_sql("CREATE TABLE u (id INT PRIMARY KEY);\nINSERT INTO u VALUES (1)").await;
+    world.catch_up();
+    world.source_sql("CREATE TABLE t (id INT PRIMARY KEY, v INT);\nINSERT INTO t VALUES (1,1)").await;
+    let (code, text) = world.cdc(&["source", "-c", &world.file("source.toml"), "--until-caught-up"]);
+    assert_eq!(code, Some(0), "{text}");
+    delete_all(&world).await;
+    let (code, text) = world.cdc(&["sink", "-c", &world.file("sink.toml"), "--until-caught-up"]);
+    assert_eq!(code, Some(3), "{text}");
+    assert!(text.contains("E035") && text.contains("are missing") && text.contains("--for-me"), "{text}");
+    world.end().await;
+}

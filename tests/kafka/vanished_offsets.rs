@@ -71,3 +71,36 @@ async fn a_missing_topic_is_told() {
     assert_eq!(error.kind(), Kind::TopicChanged, "{error}");
     broker.sweep().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_nothing_follows_is_known_once_nothing_is_hidden() {
+    let broker = Broker::new("through");
+    let topic = broker.create("t", 1).await;
+    let mut publisher = broker.publisher();
+    let mut events = broker.events();
+    events.ensure(&topic, 0, From::Earliest).unwrap();
+    assert!(events.is_through(&topic, 0).unwrap(), "nothing was ever written");
+    publisher.begin().unwrap();
+    send(&mut publisher, &topic, 0, "a");
+    publisher.flush().unwrap();
+    assert!(!events.is_through(&topic, 0).unwrap(), "it may yet be committed");
+    let end = publisher.commit().unwrap();
+    assert!(!events.is_through(&topic, 0).unwrap(), "it is there, hidden or not");
+    arrives(&mut events, &topic, 0);
+    assert!(events.is_through(&topic, 0).unwrap(), "only its marker follows");
+
+    publish(&mut publisher, &topic, 0, &["b", "c"]);
+    assert_eq!(text(arrives(&mut events, &topic, 0).value), "b");
+    assert!(!events.is_through(&topic, 0).unwrap(), "another follows");
+    broker
+        .admin
+        .delete_records_before(&broker.admin.ends(vec![(topic.clone(), 0)]).await.unwrap())
+        .await
+        .unwrap();
+    for from in [From::Earliest, From::Offset(end[0].offset)] {
+        let mut events = broker.events();
+        events.ensure(&topic, 0, from).unwrap();
+        assert!(events.is_through(&topic, 0).unwrap(), "{from:?}: all is gone");
+    }
+    broker.sweep().await;
+}

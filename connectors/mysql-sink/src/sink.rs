@@ -91,10 +91,10 @@ impl Sink {
         fail::point("sink.predecessors_ended");
         let progress = ledger::raise_epoch(&ledger, &mut data, &leader, &settings.topic_prefix).await?;
         fail::point("sink.epoch_raised");
-        if !settings.dead_letters.is_empty() {
+        let quarantine = ledger::quarantine::read(&ledger, &mut data).await?;
+        if !settings.dead_letters.is_empty() || !quarantine.is_empty() {
             ledger::quarantine::create(&ledger, &mut tables).await?;
         }
-        let quarantine = ledger::quarantine::read(&ledger, &mut data).await?;
         let tables = Tables::new(tables);
         Ok(Self {
             settings,
@@ -200,12 +200,13 @@ impl Sink {
     /// [`Kind::LedgerMoved`] if it must be opened anew; or the destination cannot be asked.
     pub async fn confirm(&mut self) -> Result<()> {
         self.leads()?;
-        let epoch = self.ledger.epoch(&mut self.data).await;
-        let epoch = epoch.map_err(|r| {
+        let stand = self.ledger.stand(&mut self.data).await;
+        let stand = stand.map_err(|r| {
             self.state = State::Lost;
             r.into_error("the ledger could not be looked at")
         })?;
-        if epoch == Some(self.progress.epoch) {
+        // The cut, too: a destination that was restored with its ledger has the epoch of then, which may be that of now.
+        if stand == Some((self.progress.epoch, self.progress.cut)) {
             return Ok(());
         }
         self.state = State::Lost;
@@ -424,10 +425,8 @@ impl Sink {
             return Err(Error::new(Kind::Bug, "TRUNCATE inside an open transaction"));
         }
         let mut referenced = Vec::new();
-        // A replay skips rows without identity, which is why they must stay, too.
-        let stays = |c: &&Change<R>| self.progress.skips_keyless() && c.table.identity().is_none();
         let truncates = batch.changes.iter().filter(|c| c.op == Op::Truncate);
-        let emptied: Vec<_> = truncates.filter(|c| !stays(c)).collect();
+        let emptied: Vec<_> = truncates.filter(|c| !self.stays(c)).collect();
         for change in emptied {
             let target = self.tables.target(&self.settings, &change.table.name).await?;
             if self.tables.has(&target).await? {

@@ -15,6 +15,9 @@ mod world;
 #[path = "sink/a_batch_is_one_transaction.rs"]
 mod a_batch_is_one_transaction;
 #[cfg(test)]
+#[path = "sink/a_replay_keeps_the_quarantine.rs"]
+mod a_replay_keeps_the_quarantine;
+#[cfg(test)]
 #[path = "sink/an_account_needs_no_more_than_check_says.rs"]
 mod an_account_needs_no_more_than_check_says;
 #[cfg(test)]
@@ -35,6 +38,9 @@ mod keyless_rows_are_counted;
 #[cfg(test)]
 #[path = "sink/keys_change.rs"]
 mod keys_change;
+#[cfg(test)]
+#[path = "sink/keys_change_while_rows_wait.rs"]
+mod keys_change_while_rows_wait;
 #[cfg(test)]
 #[path = "sink/keys_leave_the_quarantine.rs"]
 mod keys_leave_the_quarantine;

@@ -12,6 +12,10 @@ struct Stub {
 }
 
 async fn stub(status: &'static str) -> Stub {
+    stub_saying(status, r#"{"error_code":409,"message":"incompatible"}"#).await
+}
+
+async fn stub_saying(status: &'static str, said: &'static str) -> Stub {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/apis/ccompat/v7/", listener.local_addr().unwrap());
     let asked = Arc::new(AtomicUsize::new(0));
@@ -28,9 +32,7 @@ async fn stub(status: &'static str) -> Stub {
             }
             let answer = match head.split(' ').nth(1).unwrap() {
                 "/apis/ccompat/v7/subjects" => "[]".to_owned(),
-                _ if !status.starts_with("200") => {
-                    r#"{"error_code":409,"message":"incompatible"}"#.to_owned()
-                }
+                _ if !status.starts_with("200") => said.to_owned(),
                 _ => serde_json::json!({"id": 42, "schema": stored}).to_string(),
             };
             let length = answer.len();
@@ -94,6 +96,20 @@ async fn a_refusal_is_told_from_a_registry_in_trouble() {
     }
     let nobody = registry("http://127.0.0.1:1").ping().await.unwrap_err();
     assert_eq!(nobody.kind(), Kind::RegistryUnreachable);
+}
+
+#[tokio::test]
+async fn only_the_registry_itself_says_that_there_is_no_schema() {
+    for code in ["40401", "40402"] {
+        let said = format!(r#"{{"error_code":{code},"message":"not found"}}"#).leak();
+        let stub = stub_saying("404 Not Found", said).await;
+        assert_eq!(registry(&stub.url).latest_of("t").await.unwrap(), None, "{code}");
+    }
+    for said in [r#"{"error_code":404,"message":"HTTP 404 Not Found"}"#, "<html>404 page not found</html>"] {
+        let stub = stub_saying("404 Not Found", said).await;
+        let error = registry(&stub.url).latest_of("t").await.unwrap_err();
+        assert_eq!(error.kind(), Kind::SchemaRefused, "{said}: {error}");
+    }
 }
 
 #[test]

@@ -1,15 +1,15 @@
 //! What of one batch is not applied: changes of keys in quarantine, and of those that go there with it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use cdc_sdk::cut::Place;
 use cdc_sdk::value::Row;
-use cdc_sdk::{Op, TableName};
+use cdc_sdk::{Error, Kind, Op, Table, TableName};
 
-use super::{Guilty, Held, Letter, Origin, Quarantine, Why, shown_key};
+use super::{Guilty, Held, Letter, Origin, Quarantine, Why, made_of, shown_key};
 use crate::batch::Change;
 
 /// Keys whose changes in a batch become letters.
@@ -41,6 +41,15 @@ impl Aside {
             }
         }
         aside
+    }
+
+    /// Sets tables aside as a whole of which rows are held by keys that are made of something else than those of these
+    /// changes.
+    pub fn add_other_keys<R>(&mut self, changes: &[Change<R>], quarantine: &Quarantine) {
+        for table in schemas(changes).filter(|table| quarantine.has_other_keys(table)) {
+            let why = Arc::new(Why::of(&other_key(table, quarantine.rows_of(&table.name))));
+            self.new += usize::from(self.insert(&table.name, &None, why, "*".into()));
+        }
     }
 
     /// Whether everything is applied.
@@ -130,6 +139,7 @@ impl Aside {
             all.push(Held {
                 table: change.table.name.clone(),
                 key: key.cloned(),
+                made_of: key.and_then(|_| made_of(&change.table)),
                 shown: Arc::clone(&reason.shown),
                 why: Arc::clone(&reason.why),
                 since_us: now_us(),
@@ -141,6 +151,24 @@ impl Aside {
         }
         all
     }
+}
+
+/// The schemas of the rows that can be read, each once.
+pub(crate) fn schemas<R>(changes: &[Change<R>]) -> impl Iterator<Item = &Arc<Table>> {
+    let mut seen = HashSet::new();
+    let rows = changes.iter().filter(|c| c.op != Op::Truncate && c.unreadable.is_none());
+    rows.map(|c| &c.table).filter(move |table| seen.insert(Arc::as_ptr(table)))
+}
+
+fn other_key(table: &Table, rows: usize) -> Error {
+    let what = format!("the key of {} is another since {rows} of its rows wait in quarantine", table.name);
+    let now = made_of(table);
+    Error::new(Kind::DeadLettersFull, what)
+        .detail(format!(
+            "it is ({}) now: whether a change is of one of them, nothing tells",
+            now.as_deref().unwrap_or("none")
+        ))
+        .hint(format!("release the rows, then the table: cdc dead-letter retry --table {}", table.name))
 }
 
 /// Microseconds since 1970.

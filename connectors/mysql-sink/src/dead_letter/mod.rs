@@ -6,7 +6,9 @@
 //! applied to a row that is not what they expect, so they follow into the dead letters until
 //! somebody releases the key. A batch is folded, so the unit is a key's net change in a batch:
 //! all its changes of that batch go, and the row stays as it was before the batch. Where a
-//! row has no key, or an event's key cannot be told, the whole table is one key.
+//! row has no key, or an event's key cannot be told, the whole table is one key. So it is from
+//! the moment on when the table gets another primary key while rows of it wait: a row that
+//! waits is known by its old key, and its later changes would pass it by under the new one.
 //!
 //! **Which keys are in quarantine** stands in the ledger (`ledger_quarantine`), written in the
 //! transaction that leaves their changes out. So data, progress and quarantine never
@@ -29,10 +31,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cdc_sdk::cut::Place;
+use cdc_sdk::name::quoted;
 use cdc_sdk::value::Row;
 use cdc_sdk::{Result, Table, TableName};
 
-pub(crate) use aside::Aside;
+pub(crate) use aside::{Aside, schemas};
 pub use quarantine::{Held, Quarantine};
 pub(crate) use search::{Guilty, Search, search};
 
@@ -94,6 +97,13 @@ impl Why {
         let text = error.to_string().chars().take(TEXT_CHARS_MAX).collect();
         Self { code: error.kind().code().to_owned(), text }
     }
+}
+
+/// What the data of a table's keys are made of: columns and types, in their order. `None`: rows have no key.
+pub(crate) fn made_of(table: &Table) -> Option<Arc<str>> {
+    let columns = table.event_key()?.into_iter().filter_map(|index| table.columns.get(index));
+    let parts: Vec<_> = columns.map(|c| format!("{} {}", quoted(&c.name), c.ty.sql())).collect();
+    Some(parts.join(", ").into())
 }
 
 /// A key as people read and type it: `id=5, region='eu'`; `*` for a whole table; else its bytes.

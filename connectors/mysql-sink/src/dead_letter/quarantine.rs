@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cdc_sdk::TableName;
 use cdc_sdk::cut::Place;
+use cdc_sdk::{Table, TableName};
 
-use super::Why;
+use super::{Why, made_of};
 
 /// A key in quarantine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,9 @@ pub struct Held {
     pub table: TableName,
     /// The key's datum; `None`: every row of the table.
     pub key: Option<Bytes>,
+    /// What the datum is made of, by which keys of another key of the table are told apart; `None`: not known, or the
+    /// whole table.
+    pub made_of: Option<Arc<str>>,
     /// The key as people read it.
     pub shown: Arc<str>,
     /// The first error.
@@ -56,6 +59,21 @@ impl Quarantine {
         keys.get(&None).or_else(|| keys.get(key))
     }
 
+    /// Whether rows of a table are in by keys that are made of something else than those of this schema: which of them a
+    /// change is of, nothing tells. Not where the whole table is in.
+    pub(crate) fn has_other_keys(&self, table: &Table) -> bool {
+        let Some(keys) = self.tables.get(&table.name).filter(|keys| !keys.contains_key(&None)) else {
+            return false;
+        };
+        let here = made_of(table);
+        keys.values().any(|held| held.made_of.is_some() && held.made_of != here)
+    }
+
+    /// How many rows of a table are in by themselves.
+    pub(crate) fn rows_of(&self, table: &TableName) -> usize {
+        self.tables.get(table).map_or(0, |keys| keys.keys().flatten().count())
+    }
+
     /// All, in a settled order.
     pub fn held(&self) -> Vec<&Held> {
         let mut all: Vec<&Held> = self.tables.values().flat_map(HashMap::values).collect();
@@ -77,6 +95,7 @@ impl Quarantine {
         let keys = self.tables.entry(held.table.clone()).or_default();
         match keys.get_mut(&held.key) {
             Some(known) => {
+                known.made_of = held.made_of.or(known.made_of.take());
                 known.letters += held.letters;
                 known.last = held.last;
             }
@@ -99,14 +118,8 @@ impl Quarantine {
         }
     }
 
-    /// Releases all keys of a table.
-    pub(crate) fn release_table(&mut self, table: &TableName) {
-        let released = self.tables.remove(table);
-        self.count -= released.map_or(0, |keys| keys.len());
-    }
-
-    /// Whether any key of a table is in.
-    pub(crate) fn has_table(&self, table: &TableName) -> bool {
-        self.tables.contains_key(table)
+    /// The keys of a table that are in.
+    pub(crate) fn of_table(&self, table: &TableName) -> impl Iterator<Item = &Held> {
+        self.tables.get(table).into_iter().flat_map(HashMap::values)
     }
 }

@@ -137,3 +137,33 @@ fn a_long_key_is_shown_so_that_it_is_told_from_others() {
     assert!(shown[0] != shown[1] && shown.iter().all(|text| text.starts_with("0x78787878")), "{shown:?}");
     assert!(shown.iter().all(|text| text.chars().count() == KEY_CHARS_MAX), "{shown:?}");
 }
+
+#[test]
+fn a_table_whose_key_becomes_another_goes_as_a_whole_while_rows_of_it_are_held() {
+    let keyed = |columns: &[usize]| {
+        let parts =
+            columns.iter().map(|&c| KeyPart { on: KeyOn::Column(c), prefix: None, descending: false });
+        let primary = Key { kind: KeyKind::Primary, name: "PRIMARY".into(), parts: parts.collect() };
+        Arc::new(Table { keys: vec![primary], ..(*table("orders", true)).clone() })
+    };
+    let old = keyed(&[0, 1]);
+    let mut quarantine = Quarantine::default();
+    let first = [change(&old, 1, 1)];
+    let mut aside = Aside::default();
+    found(&mut aside, &first[0]);
+    aside.held(&first, false, 0, place).into_iter().for_each(|held| quarantine.take_in(held));
+    let lettered = |table: &Arc<Table>, quarantine: &Quarantine| {
+        let changes = [change(table, 2, 2), change(&self::table("others", true), 2, 3)];
+        let mut aside = Aside::of(&changes, quarantine);
+        aside.add_other_keys(&changes, quarantine);
+        aside.held(&changes, false, 0, place)
+    };
+    assert!(lettered(&keyed(&[0, 1]), &quarantine).is_empty(), "the same key in another schema");
+    for other in [keyed(&[1, 0]), keyed(&[1]), table("orders", false)] {
+        let held = lettered(&other, &quarantine);
+        assert_eq!(held.len(), 1, "{:?}", other.keys);
+        assert_eq!((&held[0].key, held[0].why.code.as_str(), held[0].first.offset), (&None, "E056", 2));
+    }
+    quarantine.release(&old.name, &first[0].key);
+    assert!(lettered(&keyed(&[1]), &quarantine).is_empty(), "nothing waits");
+}

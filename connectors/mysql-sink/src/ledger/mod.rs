@@ -240,10 +240,13 @@ impl Ledger {
         self.places_of(&to.places).into_iter().chain(passed).collect()
     }
 
-    /// The epoch as it is now; `None` where the ledger has gone.
-    pub async fn epoch(&self, session: &mut Session) -> Result<Option<u64>, Refusal> {
-        let sql = format!("SELECT epoch FROM {} WHERE name = {}", self.table("ledger"), text(&self.name));
-        session.row(&sql).await
+    /// The epoch and the cut as they are now; `None` where the ledger has gone.
+    pub async fn stand(&self, session: &mut Session) -> Result<Option<(u64, Option<CutId>)>, Refusal> {
+        let (table, name) = (self.table("ledger"), text(&self.name));
+        let sql = format!("SELECT epoch, incarnation, sequence FROM {table} WHERE name = {name}");
+        let row: Option<(u64, Option<u64>, Option<u64>)> = session.row(&sql).await?;
+        let cut = |incarnation, sequence| Some(CutId { incarnation: incarnation?, sequence: sequence? });
+        Ok(row.map(|(epoch, incarnation, sequence)| (epoch, cut(incarnation, sequence))))
     }
 
     /// The statement that stores partitions' offsets; `None` if there are none.

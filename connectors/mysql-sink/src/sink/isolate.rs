@@ -6,7 +6,7 @@ use cdc_sdk::{Error, Fate, Kind, Op, Result, fail};
 use super::{Sink, State};
 use crate::apply::Replay;
 use crate::batch::{Applied, Batch, Change};
-use crate::dead_letter::{Aside, Guilty, Search, search};
+use crate::dead_letter::{Aside, Guilty, Held, Search, schemas, search};
 use crate::fold::fold;
 use crate::ledger;
 
@@ -46,7 +46,8 @@ impl Sink {
     /// Whether changes are of keys in quarantine. Costs nothing while there are none.
     pub(crate) fn holds_any<R>(&self, changes: &[Change<R>]) -> bool {
         !self.quarantine.is_empty()
-            && changes.iter().any(|c| self.quarantine.reason(&c.table.name, &c.key).is_some())
+            && (changes.iter().any(|c| self.quarantine.reason(&c.table.name, &c.key).is_some())
+                || schemas(changes).any(|table| self.quarantine.has_other_keys(table)))
     }
 
     /// What of these changes is set aside before anything is tried.
@@ -55,7 +56,11 @@ impl Sink {
         if self.quarantine.is_empty() && !unreadable {
             return Ok(Aside::default());
         }
-        let aside = Aside::of(changes, &self.quarantine);
+        let mut aside = Aside::of(changes, &self.quarantine);
+        // A replay brings events from before a table had the key of today: what is held came after them.
+        if !self.progress.converging() {
+            aside.add_other_keys(changes, &self.quarantine);
+        }
         if !aside.is_empty() && self.office.is_none() {
             return Err(Error::new(Kind::Bug, "dead letters have nowhere to go"));
         }
@@ -159,15 +164,41 @@ impl Sink {
     pub(super) async fn release_truncated<R: Row>(&mut self, batch: &Batch<R>) -> Result<()> {
         self.leaving.clear();
         for change in batch.changes.iter().filter(|c| c.op == Op::Truncate) {
-            let table = &change.table.name;
-            if self.quarantine.has_table(table) {
-                ledger::quarantine::release_table(&self.ledger, &mut self.data, table).await?;
-                self.audit(&format!("TRUNCATE released the keys of {table} in quarantine")).await?;
-                self.before_run.get_or_insert_with(|| self.quarantine.clone());
-                self.quarantine.release_table(table);
+            let past = self.past(change);
+            if past.is_empty() {
+                continue;
             }
+            for held in &past {
+                ledger::quarantine::release(&self.ledger, &mut self.data, held).await?;
+            }
+            let table = &change.table.name;
+            self.audit(&format!("TRUNCATE released the keys of {table} in quarantine")).await?;
+            self.before_run.get_or_insert_with(|| self.quarantine.clone());
+            past.iter().for_each(|held| self.quarantine.release(table, &held.key));
         }
         let aside = self.known(&batch.changes)?;
         if aside.is_empty() { Ok(()) } else { self.leave(batch, &aside).await }
+    }
+
+    /// Whether a TRUNCATE leaves its table alone: a replay skips rows without identity, so they must stay, too.
+    pub(super) fn stays<R>(&self, truncate: &Change<R>) -> bool {
+        self.progress.skips_keyless() && truncate.table.identity().is_none()
+    }
+
+    /// What in quarantine lies behind a TRUNCATE. A table that stays waits for changes that came after it, unless this
+    /// replay has brought them: both stand in the one partition that a table without a key has.
+    fn past<R>(&self, truncate: &Change<R>) -> Vec<Held> {
+        let here = self.office.as_ref().map(|office| office.place(truncate.origin));
+        let is_before = |held: &&Held| {
+            let Some(here) = &here else { return false };
+            (&held.first.topic, held.first.partition) == (&here.topic, here.partition)
+                && held.first.offset < here.offset
+        };
+        let stays = self.stays(truncate);
+        self.quarantine
+            .of_table(&truncate.table.name)
+            .filter(|held| !stays || is_before(held))
+            .cloned()
+            .collect()
     }
 }

@@ -14,7 +14,7 @@ use crate::batch::{Applied, Change};
 use crate::dead_letter::{Guilty, Held, Search, search};
 use crate::fold::{Folded, fold};
 use crate::ledger::{Answer, Request, requests};
-use prepared::Prepared;
+use prepared::{Prepared, check_one_key};
 
 /// Longest text in the audit, in characters.
 const AUDIT_CHARS_MAX: usize = 15_000;
@@ -59,6 +59,7 @@ impl Sink {
             }
             let folded = fold(left.iter().flat_map(|(_, changes)| changes))?;
             let schemas: Vec<_> = folded.schemas().into_iter().cloned().collect();
+            self.check_keys_there(&schemas).await?;
             let plans = self.prepare(&schemas).await?.of(&folded)?;
             self.execute("START TRANSACTION").await?;
             let Err(error) = self.retry_together(&left, &folded, &plans, reason).await else {
@@ -133,6 +134,8 @@ impl Sink {
         reason: &str,
     ) -> Result<()> {
         self.between_batches()?;
+        self.check_rows_first(&held.table)?;
+        check_one_key(schemas)?;
         self.check_new_columns(schemas).await?;
         let prepared = self.prepare(schemas).await?;
         self.execute("START TRANSACTION").await?;

@@ -296,6 +296,18 @@ impl Tables {
         Ok(self.catalogue(target).await?.is_some())
     }
 
+    /// The columns of the primary key that a table has at the destination, none where it has no such key; `None` where there
+    /// is no such table.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn primary_key(&mut self, target: &TableName) -> Result<Option<Vec<String>>> {
+        let Some(found) = self.catalogue(target).await? else { return Ok(None) };
+        let parts =
+            found.keys.iter().find(|key| key.name == "PRIMARY").into_iter().flat_map(|key| &key.parts);
+        Ok(Some(parts.filter_map(|part| part.column().map(str::to_owned)).collect()))
+    }
+
     async fn catalogue(&mut self, target: &TableName) -> Result<Option<Catalogue>> {
         let read = Catalogue::read(&mut self.session, target).await;
         read.map_err(|r| r.into_error(format!("the catalogue of {target} could not be read")))

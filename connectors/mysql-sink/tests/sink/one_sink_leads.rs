@@ -94,3 +94,24 @@ fn a_ledger_of_another_prefix_is_refused() {
         assert_eq!(error.kind(), Kind::UnknownVersion, "{error}");
     });
 }
+
+#[test]
+fn a_ledger_that_was_restored_under_an_idle_sink_has_moved() {
+    in_world(|world| async move {
+        let people = world.people();
+        let mut sink = world.open().await;
+        sink.confirm().await.unwrap();
+        for id in [1, 2] {
+            world
+                .apply(&mut sink, vec![create(&people, vec![n(id), t(&id.to_string()), n(1)])])
+                .await
+                .unwrap();
+        }
+        sink.confirm().await.unwrap();
+        // Rows and ledger of an older dump, with the epoch that is still this sink's.
+        world.sql("DELETE FROM DB.people WHERE id = 2").await;
+        world.sql(&format!("UPDATE `{}`.ledger SET sequence = 1", world.settings.ledger_database)).await;
+        let error = sink.confirm().await.unwrap_err();
+        assert_eq!((error.kind(), error.fate()), (Kind::LedgerMoved, Fate::Retry), "{error}");
+    });
+}

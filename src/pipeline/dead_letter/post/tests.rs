@@ -14,6 +14,7 @@ fn held(first: Place, last: Place) -> Held {
     Held {
         table: TableName::new("shop", "t"),
         key: Some(Bytes::from_static(b"1")),
+        made_of: None,
         shown: "id=1".into(),
         why: why(),
         since_us: 0,

@@ -11,6 +11,7 @@ fn held(table: &str, key: &str, shown: &str) -> Held {
     Held {
         table: TableName::new("shop", table),
         key: Some(Bytes::copy_from_slice(key.as_bytes())),
+        made_of: None,
         shown: shown.into(),
         why: Arc::new(Why { code: "E050".into(), text: "too long".into() }),
         since_us: 0,

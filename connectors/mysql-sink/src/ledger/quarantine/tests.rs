@@ -4,6 +4,7 @@ fn held(key: Option<&'static [u8]>) -> Held {
     Held {
         table: TableName::new("it's", "o`rders"),
         key: key.map(Bytes::from_static),
+        made_of: key.map(|_| "`id` int".into()),
         shown: "id='x\\'".into(),
         why: Arc::new(Why { code: "E050".into(), text: "it's".into() }),
         since_us: 5,

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use cdc_sdk::{Column, Error, Kind, Result, Table};
+use cdc_sdk::name::is_same_name;
+use cdc_sdk::{Column, Error, Key, Kind, Result, Table, TableName};
 
 use crate::apply::{Plans, text};
 use crate::fold::Folded;
@@ -40,6 +41,41 @@ impl Sink {
     pub(super) async fn prepare(&mut self, schemas: &[Arc<Table>]) -> Result<Prepared> {
         let plans = self.tables.all(&self.settings, &schemas.iter().collect::<Vec<_>>()).await?;
         Ok(Prepared(schemas.iter().cloned().zip(plans).collect()))
+    }
+
+    /// Refuses to release a table before rows of it that are held by themselves: what they wait with is older than what the
+    /// table waits with, and would be written over it.
+    pub(super) fn check_rows_first(&self, table: &TableName) -> Result<()> {
+        match self.quarantine.rows_of(table) {
+            0 => Ok(()),
+            rows => Err(Error::new(
+                Kind::DeadLettersFull,
+                format!("{rows} rows of {table} are in quarantine by themselves, with older changes than the table's"),
+            )
+            .hint(format!(
+                "release them first: cdc dead-letter retry --table {table} takes them before the table; or discard \
+                 them one by one (--key)"
+            ))),
+        }
+    }
+
+    /// Refuses rows of a table that has another primary key at the destination by now: written as of then, they
+    /// would turn the key back, and go over what came since under the new one.
+    pub(super) async fn check_keys_there(&mut self, schemas: &[Arc<Table>]) -> Result<()> {
+        if !self.settings.schema.changes() {
+            return Ok(());
+        }
+        for table in schemas {
+            let Some(then) = table.primary_key().and_then(Key::columns).map(|key| names(table, &key)) else {
+                continue;
+            };
+            let target = self.settings.target(&table.name)?;
+            let Some(now) = self.tables.primary_key(&target).await? else { continue };
+            if now.len() != then.len() || now.iter().zip(&then).any(|(now, then)| !is_same_name(now, then)) {
+                return Err(other_key(&table.name, &then, &now));
+            }
+        }
+        Ok(())
     }
 
     /// Refuses rows that are to be written only after a later schema has come, where they would not be what
@@ -80,6 +116,38 @@ impl Sink {
         }
         Ok(())
     }
+}
+
+/// Refuses changes by several keys of one table: the table has one of them when they are applied, in one transaction, and by
+/// that the rows of the others would not be found.
+pub(super) fn check_one_key(schemas: &[Arc<Table>]) -> Result<()> {
+    let keys = schemas.iter().map(|table| (table, table.identity().map(|key| names(table, &key))));
+    let keys: Vec<_> = keys.collect();
+    for pair in keys.windows(2) {
+        let [(table, Some(then)), (_, now)] = pair else { continue };
+        let now = now.as_deref().unwrap_or_default();
+        if then != now {
+            return Err(other_key(&table.name, then, now));
+        }
+    }
+    Ok(())
+}
+
+fn names<'t>(table: &'t Table, key: &[usize]) -> Vec<&'t str> {
+    key.iter().filter_map(|index| table.columns.get(*index)).map(|column| column.name.as_str()).collect()
+}
+
+fn other_key<N: AsRef<str>>(table: &TableName, then: &[&str], now: &[N]) -> Error {
+    let now: Vec<&str> = now.iter().map(AsRef::as_ref).collect();
+    Error::new(
+        Kind::TableMismatch,
+        format!("the primary key of {table} is another than when its rows were set aside"),
+    )
+    .detail(format!("it was ({}) and is ({}) now", then.join(", "), now.join(", ")))
+    .hint(format!(
+        "discard what waits (cdc dead-letter discard --table {table}), then have the table read anew at the \
+             source: cdc snapshot -c source.toml --tables {table} --empty-first"
+    ))
 }
 
 /// Columns that must have a value and that earlier ones of these schemas do not know.
