@@ -167,7 +167,8 @@ fn shown(value: Value<'_>, out: &mut String) -> bool {
     let written = match value {
         Value::Decimal(number) => write!(out, "{number}"),
         Value::Double(number) => write!(out, "{number}"),
-        Value::Float(number) => write!(out, "{}", f64::from(number)),
+        // In the fewest digits that tell it from its neighbours, as MySQL shows it.
+        Value::Float(number) => write!(out, "{number}"),
         Value::Int(number) => write!(out, "{number}"),
         Value::UInt(number) => write!(out, "{number}"),
         Value::Text(text) => match text.contains(['e', 'E']).then(|| text.trim().parse::<f64>()) {
