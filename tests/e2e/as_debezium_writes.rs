@@ -137,12 +137,9 @@ async fn rows_that_are_there_get_the_default_of_a_column_that_comes() {
 /// With cuts nothing may be missing without a word.
 #[tokio::test(flavor = "multi_thread")]
 async fn by_key_refuses_compacted_topics() {
-    let options = Options {
-        source: "[topics]\ncleanup_policy = \"compact\"\n".to_owned(),
-        sink: BY_KEY.to_owned(),
-        ..Options::default()
-    };
+    let options = Options { sink: BY_KEY.to_owned(), ..Options::default() };
     let world = World::with("bykeycompact", &options).await;
+    world.edit("source.toml", "[topics]\n", "[topics]\ncleanup_policy = \"compact\"\n");
     world.source_sql("CREATE TABLE t (id INT PRIMARY KEY);\nINSERT INTO t VALUES (1)").await;
     source_catches_up(&world);
     let (code, text) = sink(&world);
