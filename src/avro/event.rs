@@ -45,6 +45,9 @@ pub fn frame_id(message: &[u8]) -> Result<u32> {
     match message {
         [0, a, b, c, d, ..] => Ok(u32::from_be_bytes([*a, *b, *c, *d])),
         [0, ..] | [] => Err(malformed("a message is shorter than its frame")),
+        [b'{', ..] => Err(malformed("a message is JSON, not Avro in Confluent's framing").hint(
+            "where the topic is none of a table, as Debezium's schema history: leave it out (exclude_topics)",
+        )),
         [first, ..] => Err(malformed(format!("a message begins with {first:#04x} instead of 0"))
             .hint("Confluent's framing is a zero byte, the schema's id in four bytes, then the datum")),
     }

@@ -24,21 +24,23 @@ pub(super) fn column(name: &str, avro: &Avro<'_>, nulls: Nulls) -> Column {
     }
 }
 
-/// InnoDB's limit on a key, in characters of utf8mb4 and in bytes.
-const KEY_CHARS_MAX: u32 = 768;
+/// InnoDB's limit on a key, in bytes, and what a letter of utf8mb4 takes of it.
 const KEY_BYTES_MAX: u32 = 3072;
+const LETTER_BYTES: u32 = 4;
 
-/// Gives the columns of the key, as far as their types were guessed, types that a key can stand on. Texts that
-/// differ in anything are different keys, whatever the source's collation says: Debezium tells none.
+/// Gives the columns of the key, as far as their types were guessed, types that a key can stand on: what the others
+/// leave is shared. Texts that differ in anything are different keys, whatever the source's collation says: Debezium tells none.
 pub(super) fn narrow(columns: &mut [Column], key: &[usize]) {
     let wide = |ty: &ColumnType| matches!(ty, ColumnType::Text { .. } | ColumnType::Blob { .. });
-    let count = key.iter().filter(|index| columns.get(**index).is_some_and(|c| wide(&c.ty))).count();
-    let share = u32::try_from(count).unwrap_or(u32::MAX).max(1);
+    let of_key = || key.iter().filter_map(|index| columns.get(*index)).map(|column| &column.ty);
+    let count = u32::try_from(of_key().filter(|ty| wide(ty)).count()).unwrap_or(u32::MAX).max(1);
+    let others: u32 = of_key().map(key_bytes).fold(0, u32::saturating_add);
+    let share = KEY_BYTES_MAX.saturating_sub(others) / count;
     for index in key {
         let Some(column) = columns.get_mut(*index) else { continue };
         match column.ty {
-            ColumnType::Text { .. } => column.ty = ColumnType::Varchar { length: KEY_CHARS_MAX / share },
-            ColumnType::Blob { .. } => column.ty = ColumnType::Varbinary { length: KEY_BYTES_MAX / share },
+            ColumnType::Text { .. } => column.ty = ColumnType::Varchar { length: share / LETTER_BYTES },
+            ColumnType::Blob { .. } => column.ty = ColumnType::Varbinary { length: share },
             _ => {}
         }
         if column.collation.is_none()
@@ -47,6 +49,19 @@ pub(super) fn narrow(columns: &mut [Column], key: &[usize]) {
             column.charset = Some("utf8mb4".to_owned());
             column.collation = Some("utf8mb4_0900_bin".to_owned());
         }
+    }
+}
+
+/// What a column takes of a key, at most; nothing where it takes what is left.
+fn key_bytes(ty: &ColumnType) -> u32 {
+    use ColumnType as T;
+    match ty {
+        T::Text { .. } | T::Blob { .. } => 0,
+        T::Char { length } | T::Varchar { length } => length.saturating_mul(LETTER_BYTES),
+        T::Binary { length } | T::Varbinary { length } => *length,
+        // 65 digits take 30 bytes (manual, "Precision Math"); all others are smaller.
+        T::Decimal { .. } => 30,
+        _ => 8,
     }
 }
 

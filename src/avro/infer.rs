@@ -7,6 +7,7 @@ use super::form::{self, BinaryText, ColumnPlan, DateForm, Form, Nulls, Odd, Stam
 use super::guess;
 use super::schema::BINARY_PROPERTY;
 use super::shape::refused;
+use super::told_default;
 
 /// A field's type without its null.
 pub(super) struct Avro<'j> {
@@ -44,7 +45,7 @@ pub(super) fn column(field: &Json, known: Option<&Column>) -> Result<(Column, Co
     let name = field.get("name").and_then(Json::as_str).ok_or_else(|| refused("a field without a name"))?;
     let (json, nulls) = without_null(field.get("type").unwrap_or(&Json::Null))?;
     let avro = Avro::new(json).map_err(|e| e.at(format!("column {name}")))?;
-    let column = match known {
+    let mut column = match known {
         Some(column) => column.clone(),
         None => guess::column(name, &avro, nulls),
     };
@@ -58,6 +59,9 @@ pub(super) fn column(field: &Json, known: Option<&Column>) -> Result<(Column, Co
         ty: column.ty.clone(),
         key_slot: None,
     };
+    if known.is_none() {
+        column.extra.default = told_default::column_default(field, avro.base, &plan);
+    }
     Ok((column, plan))
 }
 

@@ -40,7 +40,7 @@ impl KeyPlan {
         let nullable = |column: &ColumnPlan| ColumnPlan { nulls: Nulls::First, ..column.clone() };
         let mut columns: Vec<ColumnPlan> = values.columns.iter().map(nullable).collect();
         let mut parts = Vec::new();
-        for (field, at) in fields(&json)?.iter().zip(key_columns(&json, &table.columns)?) {
+        for (field, at) in fields(&json)?.iter().zip(key_columns(&json, &values.fields)?) {
             columns[at] = infer::column(field, table.columns.get(at))?.1;
             parts.push((at, shapes.add(field.get("type").unwrap_or(&Json::Null), &space)?));
         }

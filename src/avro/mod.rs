@@ -34,6 +34,7 @@ mod schema_change;
 mod shape;
 mod reading;
 mod guess;
+mod told_default;
 mod infer;
 mod event;
 mod plan;
@@ -42,7 +43,8 @@ mod key_row;
 pub use codec::{KeyNote, Outgoing, Scratch, TableCodec};
 pub use event::{AvroRow, Decoded, frame_id};
 pub use key_row::KeyPlan;
-pub use plan::{Plan, SourcePlace};
+pub use name::namespace;
+pub use plan::{Plan, SourcePlace, Whose};
 pub use registry::{Registry, RegistrySettings};
 pub use schema_change::{Happened, SchemaChangeIds};
 

@@ -3,11 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use cdc_sdk::Column;
+use cdc_sdk::name::{in_avro, spelled_in_avro};
 
 /// A topic's name as a namespace: what Avro forbids becomes `_`, as with Debezium's
 /// `schema.name.adjustment.mode=avro`.
-pub(super) fn namespace(topic: &str) -> String {
-    let parts: Vec<String> = topic.split('.').map(adjusted).collect();
+pub fn namespace(topic: &str) -> String {
+    let parts: Vec<String> = topic.split('.').map(in_avro).collect();
     parts.join(".")
 }
 
@@ -15,7 +16,7 @@ pub(super) fn namespace(topic: &str) -> String {
 /// `a_b`) are told apart by writing what is forbidden as `_uXXXX`; if even that is
 /// another column's name, the column's number is appended.
 pub(super) fn fields(columns: &[Column]) -> Vec<String> {
-    let plain: Vec<String> = columns.iter().map(|c| adjusted(&c.name)).collect();
+    let plain: Vec<String> = columns.iter().map(|c| in_avro(&c.name)).collect();
     let mut uses: HashMap<&str, usize> = HashMap::new();
     for name in &plain {
         *uses.entry(name).or_default() += 1;
@@ -26,33 +27,13 @@ pub(super) fn fields(columns: &[Column]) -> Vec<String> {
         if uses.get(name.as_str()) == Some(&1) || (!changed && taken.insert(name.clone())) {
             return name.clone();
         }
-        let mut field = escaped(&column.name);
+        let mut field = spelled_in_avro(&column.name);
         while !taken.insert(field.clone()) {
             field.push_str(&format!("_{index}"));
         }
         field
     };
     columns.iter().zip(&plain).enumerate().map(unique).collect()
-}
-
-fn adjusted(part: &str) -> String {
-    let mut name: String = part.chars().map(|c| if legal(c) { c } else { '_' }).collect();
-    if !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
-        name.insert(0, '_');
-    }
-    name
-}
-
-fn escaped(part: &str) -> String {
-    let mut name = String::from("_");
-    for c in part.chars() {
-        if legal(c) { name.push(c) } else { name.push_str(&format!("_u{:04x}", u32::from(c))) }
-    }
-    name
-}
-
-fn legal(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_'
 }
 
 #[cfg(test)]

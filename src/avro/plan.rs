@@ -23,6 +23,10 @@ use super::shape::{ShapeId, Shapes, fields, inner_namespace, refused};
 pub struct Plan {
     table: Arc<Table>,
     carries_table: bool,
+    /// What the schema is named after: the topic, in letters that Avro takes.
+    space: String,
+    /// The fields of a row, as the schema calls them.
+    pub(super) fields: Vec<String>,
     pub(super) columns: Vec<ColumnPlan>,
     /// The record `Value`.
     row: ShapeId,
@@ -46,12 +50,36 @@ enum Part {
 enum SourcePart {
     Millis,
     Micros,
+    Name,
     Gtid,
     File,
     Pos,
     Database,
     Table,
     Other,
+}
+
+/// Whose an event is, as its `source` says. Empty is what it does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Whose<'e> {
+    /// The source's name: its topic prefix.
+    pub source: &'e str,
+    /// The table's database, as MySQL spells it.
+    pub database: &'e str,
+    /// The table.
+    pub table: &'e str,
+}
+
+impl Whose<'_> {
+    /// Whether it is of this table.
+    pub fn is_of(&self, name: &TableName) -> bool {
+        self.table == name.table && self.database == name.database
+    }
+
+    /// The table's name.
+    pub fn name(&self) -> TableName {
+        TableName::new(self.database, self.table)
+    }
 }
 
 /// Where an event stood in the source's log, as its envelope says.
@@ -106,6 +134,11 @@ impl Plan {
         self.carries_table
     }
 
+    /// What the schema is named after: a topic, as [`namespace`](super::namespace) has it.
+    pub fn namespace(&self) -> &str {
+        &self.space
+    }
+
     /// The same, of a table that is called otherwise: letters that Avro forbids are gone from the name
     /// in a schema that does not carry its table, but not from its events.
     #[must_use]
@@ -119,6 +152,8 @@ impl Plan {
         Self {
             table: Arc::clone(&self.table),
             carries_table: self.carries_table,
+            space: self.space.clone(),
+            fields: self.fields.clone(),
             columns,
             row: self.row,
             envelope: Vec::new(),
@@ -149,11 +184,24 @@ impl Plan {
             return Err(refused("the envelope lacks one of 'after', 'source', 'op'"));
         }
         let (table, columns, carries_table) = columns_of(record, json)?;
-        Ok(Self { table: Arc::new(table), carries_table, columns, row, envelope, source, shapes })
+        let space = named_after(json).to_owned();
+        let names = fields(record)?.iter().map(|field| field.get("name").and_then(Json::as_str));
+        let fields = names.map(|name| name.unwrap_or_default().to_owned()).collect();
+        Ok(Self {
+            table: Arc::new(table),
+            carries_table,
+            space,
+            fields,
+            columns,
+            row,
+            envelope,
+            source,
+            shapes,
+        })
     }
 
     fn set_key(&mut self, key: &Json) -> Result<()> {
-        let columns = key_columns(key, &self.table.columns)?;
+        let columns = key_columns(key, &self.fields)?;
         guess::narrow(&mut Arc::make_mut(&mut self.table).columns, &columns);
         let part =
             |column| KeyPart { on: cdc_sdk::table::KeyOn::Column(column), prefix: None, descending: false };
@@ -168,18 +216,26 @@ impl Plan {
     /// # Errors
     /// [`Kind::Decode`] if it was not written with this schema.
     pub fn decode(self: &Arc<Self>, value: &Bytes) -> Result<Decoded> {
+        self.decode_with_source(value).map(|(decoded, _)| decoded)
+    }
+
+    /// As [`Plan::decode`]; whose the event is beside it, where the schema does not carry the table.
+    ///
+    /// # Errors
+    /// As [`Plan::decode`].
+    pub fn decode_with_source<'v>(self: &Arc<Self>, value: &'v Bytes) -> Result<(Decoded, Whose<'v>)> {
         self.decode_parts(value).map_err(|e| e.at(format!("an event of {}", self.table.name)))
     }
 
-    fn decode_parts(self: &Arc<Self>, value: &Bytes) -> Result<Decoded> {
+    fn decode_parts<'v>(self: &Arc<Self>, value: &'v Bytes) -> Result<(Decoded, Whose<'v>)> {
         let mut input = Input::new(unframed(value)?);
         let (mut op, mut rows) = (None, [None, None]);
-        let mut source_ts_us = 0;
+        let (mut source_ts_us, mut whose) = (0, Whose::default());
         for (part, shape) in &self.envelope {
             match part {
                 Part::Before => rows[0] = self.row(*shape, value, &mut input)?,
                 Part::After => rows[1] = self.row(*shape, value, &mut input)?,
-                Part::Source => source_ts_us = self.source_ts_us(&mut input)?,
+                Part::Source => (source_ts_us, whose) = self.source(&mut input)?,
                 Part::Op => op = self.shapes.read_text(*shape, &mut input)?,
                 Part::Other => self.shapes.skip(*shape, &mut input)?,
             }
@@ -192,7 +248,7 @@ impl Plan {
         let [before, after] = rows;
         let decoded = Decoded { op, before, after, source_ts_us };
         if decoded.is_whole() {
-            Ok(decoded)
+            Ok((decoded, whose))
         } else {
             Err(malformed(format!("op '{letter}' without its row")))
         }
@@ -237,7 +293,7 @@ impl Plan {
                     SourcePart::Pos => {
                         place.pos = self.shapes.read_long(*shape, &mut input)?.unwrap_or_default();
                     }
-                    SourcePart::Millis | SourcePart::Micros | SourcePart::Other => {
+                    SourcePart::Millis | SourcePart::Micros | SourcePart::Name | SourcePart::Other => {
                         self.shapes.skip(*shape, &mut input)?;
                     }
                 }
@@ -262,13 +318,24 @@ impl Plan {
         Ok(Some(AvroRow::new(value.slice(from..to), Arc::clone(self))))
     }
 
-    fn source_ts_us(&self, input: &mut Input<'_>) -> Result<i64> {
+    /// When it was committed, and whose it is where the schema does not say that.
+    fn source<'v>(&self, input: &mut Input<'v>) -> Result<(i64, Whose<'v>)> {
         let (mut millis, mut micros) = (None, None);
+        let mut whose = Whose::default();
         for (part, shape) in &self.source {
             match part {
                 SourcePart::Millis => millis = self.shapes.read_long(*shape, input)?,
                 SourcePart::Micros => micros = self.shapes.read_long(*shape, input)?,
-                SourcePart::Gtid
+                SourcePart::Name | SourcePart::Database | SourcePart::Table if !self.carries_table => {
+                    let text = self.shapes.read_text(*shape, input)?.unwrap_or_default();
+                    match part {
+                        SourcePart::Name => whose.source = text,
+                        SourcePart::Database => whose.database = text,
+                        _ => whose.table = text,
+                    }
+                }
+                SourcePart::Name
+                | SourcePart::Gtid
                 | SourcePart::File
                 | SourcePart::Pos
                 | SourcePart::Database
@@ -277,7 +344,7 @@ impl Plan {
             }
         }
         let micros = micros.or_else(|| millis.map(|ms| ms.saturating_mul(1000)));
-        Ok(micros.unwrap_or(0))
+        Ok((micros.unwrap_or(0), whose))
     }
 }
 
@@ -310,6 +377,7 @@ fn source_parts(record: &Json, space: &str, shapes: &mut Shapes) -> Result<Vec<(
         let part = match field.get("name").and_then(Json::as_str).unwrap_or_default() {
             "ts_ms" => SourcePart::Millis,
             "ts_us" => SourcePart::Micros,
+            "name" => SourcePart::Name,
             "gtid" => SourcePart::Gtid,
             "file" => SourcePart::File,
             "pos" => SourcePart::Pos,
@@ -343,15 +411,20 @@ fn columns_of(record: &Json, envelope: &Json) -> Result<(Table, Vec<ColumnPlan>,
     Ok((table, plans, true))
 }
 
-/// Which columns the fields of a key are.
-pub(super) fn key_columns(key: &Json, columns: &[cdc_sdk::Column]) -> Result<Vec<usize>> {
-    let names = super::name::fields(columns);
+/// Which columns the fields of a key are, by the names that the value's fields have.
+pub(super) fn key_columns(key: &Json, names: &[String]) -> Result<Vec<usize>> {
     let index = |field: &Json| {
         let name = field.get("name").and_then(Json::as_str).unwrap_or_default();
-        let found = names.iter().position(|field| field == name);
-        found.ok_or_else(|| refused(format!("the key's field '{name}' is no column")))
+        names.iter().position(|field| field == name).ok_or_else(|| no_column(name))
     };
     fields(key)?.iter().map(index).collect()
+}
+
+fn no_column(name: &str) -> Error {
+    Error::new(Kind::Decode, format!("the key's field '{name}' is no column")).hint(
+        "a router that lets tables share a topic adds such a field (key.enforce.uniqueness): let Debezium write each \
+         table to a topic of its own",
+    )
 }
 
 fn carried_table(json: &Json) -> Result<Table> {
@@ -373,11 +446,16 @@ fn carried_table(json: &Json) -> Result<Table> {
     }
 }
 
+/// What an envelope is named after: the topic.
+fn named_after(envelope: &Json) -> &str {
+    let text = |property: &str| envelope.get(property).and_then(Json::as_str).unwrap_or_default();
+    text("connect.name").strip_suffix(".Envelope").unwrap_or_else(|| text("namespace"))
+}
+
 /// Debezium's envelope is called `<prefix>.<database>.<table>.Envelope`; what stands
 /// last before that is the table. Letters that Avro forbids are gone from it.
 fn guessed_table(envelope: &Json, columns: Vec<cdc_sdk::Column>) -> Table {
-    let text = |property: &str| envelope.get(property).and_then(Json::as_str).unwrap_or_default();
-    let name = text("connect.name").strip_suffix(".Envelope").unwrap_or_else(|| text("namespace"));
+    let name = named_after(envelope);
     let (rest, table) = name.rsplit_once('.').unwrap_or(("", name));
     let database = rest.rsplit_once('.').map_or(rest, |(_, database)| database);
     Table {

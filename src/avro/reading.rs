@@ -139,12 +139,20 @@ impl ColumnPlan {
 
     fn member(&self, text: &str) -> Result<Value<'static>> {
         let index = self.members.index(text);
-        index.map(Value::Enum).ok_or_else(|| self.misread(&format!("'{text}' is no member of the ENUM")))
+        index.map(Value::Enum).ok_or_else(|| self.no_member(format!("'{text}' is no member of the ENUM")))
     }
 
     fn members_of(&self, text: &str) -> Result<Value<'static>> {
         let bits = self.members.bits(text);
-        bits.map(Value::Set).ok_or_else(|| self.misread(&format!("'{text}' has no members of the SET")))
+        bits.map(Value::Set).ok_or_else(|| self.no_member(format!("'{text}' has no members of the SET")))
+    }
+
+    #[cold]
+    fn no_member(&self, why: String) -> Error {
+        self.misread(&why).hint(
+            "where a member ends in a backslash, Debezium's `allowed` does not tell its members (a comma within one looks \
+             the same): rename that member; else the message is damaged, or the registry's schema is another one",
+        )
     }
 
     fn year(&self, number: i64) -> Result<Value<'static>> {

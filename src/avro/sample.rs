@@ -39,7 +39,7 @@ pub(crate) fn cut() -> Cut {
     }
 }
 
-pub(super) fn column(name: &str, ty: ColumnType, nullable: bool) -> Column {
+pub(crate) fn column(name: &str, ty: ColumnType, nullable: bool) -> Column {
     Column { name: name.to_owned(), ty, nullable, charset: None, collation: None, extra: Default::default() }
 }
 
@@ -48,7 +48,7 @@ pub(super) fn with_default(mut column: Column, default: &str) -> Column {
     column
 }
 
-pub(super) fn table(database: &str, name: &str, columns: Vec<Column>, key: &[usize]) -> Arc<Table> {
+pub(crate) fn table(database: &str, name: &str, columns: Vec<Column>, key: &[usize]) -> Arc<Table> {
     let part = |c: &usize| KeyPart { on: KeyOn::Column(*c), prefix: None, descending: false };
     let parts: Vec<KeyPart> = key.iter().map(part).collect();
     let primary = Key { kind: KeyKind::Primary, name: "PRIMARY".to_owned(), parts };
@@ -63,7 +63,7 @@ pub(super) fn table(database: &str, name: &str, columns: Vec<Column>, key: &[usi
     })
 }
 
-pub(super) fn int() -> ColumnType {
+pub(crate) fn int() -> ColumnType {
     ColumnType::Integer { width: Width::Int, unsigned: false }
 }
 
@@ -82,7 +82,7 @@ pub(super) fn orders() -> Arc<Table> {
     table("inventory", "orders", columns, &[0])
 }
 
-pub(super) fn origin() -> Origin {
+pub(crate) fn origin() -> Origin {
     Origin {
         ts_us: 1_700_000_000_123_456,
         server_id: 7,
@@ -93,7 +93,7 @@ pub(super) fn origin() -> Origin {
     }
 }
 
-pub(super) fn meta(origin: &Origin) -> Meta<'_> {
+pub(crate) fn meta(origin: &Origin) -> Meta<'_> {
     Meta {
         origin,
         row: 3,

@@ -18,6 +18,8 @@ pub struct SinkConfig {
     pub topic_prefix: String,
     /// Who wrote them.
     pub written_by: WrittenBy,
+    /// Topics of the prefix that are no tables', by name, or by what it begins with and `*`.
+    pub exclude_topics: Vec<String>,
     /// The server that is written.
     pub mysql: Endpoint,
     /// Where events come from.
@@ -144,6 +146,7 @@ impl SinkConfig {
         let name = servers::name(&mut document.root());
         let topic_prefix = topic_prefix(&mut document.root());
         let written_by = written_by(&mut document.root());
+        let exclude_topics = exclude_topics(&mut document.root(), written_by);
         // A source's `server_id` is taken here too, so that both may share a [mysql]; it has no meaning.
         let (mysql, _) = servers::mysql(&mut document);
         let kafka = servers::kafka(&mut document);
@@ -156,11 +159,12 @@ impl SinkConfig {
         let dead_letter = dead_letter(&mut document, two_way.is_some(), by_key);
         let http = servers::http(&mut document);
         let limits = limits(&mut document);
-        document.root().close_naming(&["name", "topic_prefix", "written_by"], SECTIONS);
+        document.root().close_naming(&["name", "topic_prefix", "written_by", "exclude_topics"], SECTIONS);
         document.finish(Self {
             name,
             topic_prefix,
             written_by,
+            exclude_topics,
             mysql,
             kafka,
             registry,
@@ -186,6 +190,19 @@ fn topic_prefix(root: &mut Section<'_, '_>) -> String {
 fn written_by(root: &mut Section<'_, '_>) -> WrittenBy {
     let writers = [("cdc", WrittenBy::Cdc), ("debezium", WrittenBy::Debezium)];
     root.choice("written_by", &writers).unwrap_or_default()
+}
+
+/// A source of cdc says itself which topics are its tables'.
+fn exclude_topics(root: &mut Section<'_, '_>, written_by: WrittenBy) -> Vec<String> {
+    let texts = root.texts("exclude_topics").unwrap_or_default();
+    for (text, line) in &texts {
+        if written_by == WrittenBy::Cdc {
+            root.wrong_at(*line, "exclude_topics", "is for written_by = \"debezium\"");
+        } else if text.trim_end_matches('*').contains('*') || text.is_empty() {
+            root.wrong_at(*line, "exclude_topics", "takes names of topics, and `*` at the end only");
+        }
+    }
+    texts.into_iter().map(|(text, _)| text).collect()
 }
 
 fn apply(document: &mut Document<'_>, written_by: WrittenBy) -> ApplyConfig {

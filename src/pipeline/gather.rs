@@ -140,7 +140,7 @@ impl Gatherer {
                 waiting: CUTS_WAITING,
                 barrier: progress.high_water,
             }),
-            decoder: Decoder::new(&config.registry)?,
+            decoder: Decoder::new(config)?,
             topic_prefix: config.topic_prefix.clone(),
             dead_letters: config.dead_letter.tables.clone(),
             streams: streams.clone(),
@@ -422,7 +422,7 @@ impl Gatherer {
             let gone = key.map(|key| self.decoder.deletion(&self.topic_prefix, topic, key, origin));
             return gone.transpose();
         };
-        let (plan, decoded) = self.decoder.decode(event.key.as_ref(), value)?;
+        let (plan, decoded) = self.decoder.decode(topic, event.key.as_ref(), value)?;
         if !self.filling.admits(topic, decoded.op, &plan.table().name) {
             return Ok(None);
         }

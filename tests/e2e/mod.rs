@@ -1,6 +1,7 @@
 //! The road end to end on real servers: one behaviour a file, named after it.
 
 mod a_stop_does_not_wait_for_servers;
+mod as_debezium_writes;
 mod an_event_that_cannot_be_read_waits;
 mod an_idle_sink_says_what_it_does;
 mod backlog_older_than_retention;

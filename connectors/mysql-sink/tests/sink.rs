@@ -51,6 +51,9 @@ mod keys_spelled_anew;
 #[path = "sink/letters_of_several_schemas.rs"]
 mod letters_of_several_schemas;
 #[cfg(test)]
+#[path = "sink/names_that_were_adjusted.rs"]
+mod names_that_were_adjusted;
+#[cfg(test)]
 #[path = "sink/one_sink_leads.rs"]
 mod one_sink_leads;
 #[cfg(test)]

@@ -56,6 +56,45 @@ fn a_text_in_a_guessed_key_is_one_that_a_key_can_stand_on() {
 }
 
 #[test]
+fn a_guessed_key_leaves_room_for_its_other_columns() {
+    let (text, bytes) = (ColumnType::Varchar { length: 10 }, ColumnType::Varbinary { length: 10 });
+    let big = ColumnType::Integer { width: Width::Big, unsigned: false };
+    let guessed = |columns: &[&ColumnType]| {
+        let columns =
+            columns.iter().enumerate().map(|(at, ty)| column(&format!("c{at}"), (*ty).clone(), false));
+        let columns: Vec<Column> = columns.collect();
+        let key: Vec<usize> = (0..columns.len()).collect();
+        let codec = TableCodec::new(&table("d", "t", columns, &key), &Modes::debezium(), "p.d.t").unwrap();
+        types(&Plan::parse_with_key(codec.value_schema(), codec.key_schema()).unwrap())
+    };
+    for key in [vec![&int(), &text], vec![&big, &text, &bytes], vec![&text, &text, &text]] {
+        let taken: u32 = guessed(&key)
+            .iter()
+            .map(|ty| match ty {
+                ColumnType::Varchar { length } => length * 4,
+                ColumnType::Varbinary { length } => *length,
+                ColumnType::Integer { width: Width::Int, .. } => 4,
+                ColumnType::Integer { .. } => 8,
+                other => panic!("{other:?} in a key"),
+            })
+            .sum();
+        assert!((2_900..=3_072).contains(&taken), "{key:?}: {taken} bytes");
+    }
+}
+
+#[test]
+fn a_keys_fields_are_those_of_the_value() {
+    let modes = Modes { propagate_source_type: RegexList::every(), ..Modes::debezium() };
+    let columns = vec![column("a-b", int(), false), column("c", int(), true)];
+    let codec = TableCodec::new(&table("d", "t", columns, &[0]), &modes, "p.d.t").unwrap();
+    // As `field.name.adjustment.mode=avro_unicode` has it.
+    let unicode = |schema: &str| schema.replace(r#""name":"a_b""#, r#""name":"a_u002db""#);
+    let (value, key) = (unicode(codec.value_schema()), unicode(codec.key_schema().unwrap()));
+    let plan = Plan::parse_with_key(&value, Some(&key)).unwrap();
+    assert_eq!((plan.table().columns[0].name.as_str(), plan.table().identity()), ("a-b", Some(vec![0])));
+}
+
+#[test]
 fn debeziums_parameters_tell_the_exact_types() {
     let unsigned = |width| ColumnType::Integer { width, unsigned: true };
     let columns = vec![

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use cdc_mysql_sink::{Change, Emptying, KeyBatch, Origin, Partition, Standing, Step};
 use cdc_sdk::cut::Place;
 use cdc_sdk::{CutId, Error, Kind, Op, Result};
@@ -18,6 +19,7 @@ use super::super::cut_writer::OwnTopics;
 use super::super::decoder::{Decoder, change_of};
 use super::super::streams::Streams;
 use super::super::{reach, settings};
+use super::compaction::{self, Compactions};
 use super::lane::Lane;
 use super::partitions::Topics;
 use super::progress::{Ends, Pulse, Rivals};
@@ -25,7 +27,7 @@ use super::{Feedback, Lost, Size, Work};
 use crate::avro::AvroRow;
 use crate::config::{SinkConfig, WrittenBy};
 use crate::kafka::{self, Event, Group, Turn};
-use crate::observe::{SinkView, State, Stop};
+use crate::observe::{SinkView, State, Stop, now_us};
 
 /// One wait for Kafka; between two of them a stop is noticed.
 const WAIT: Duration = Duration::from_millis(100);
@@ -55,6 +57,7 @@ pub(super) struct Gatherer {
     kafka: kafka::Settings,
     group: Group,
     topics: Topics,
+    compactions: Compactions,
     decoder: Decoder,
     streams: Streams,
     lanes: HashMap<Key, Lane>,
@@ -97,9 +100,10 @@ impl Gatherer {
         let ends = until_caught_up.then(|| Ends::now(&kafka, &group, all)).transpose()?;
         follow(&mut group, &topics)?;
         Ok(Self {
-            decoder: Decoder::new(&config.registry)?,
+            decoder: Decoder::new(config)?,
             pulse: has_cuts(config).then(|| Pulse::open(&kafka, &own)).transpose()?,
             config: config.clone(),
+            compactions: Compactions::new(&kafka),
             kafka,
             group,
             topics,
@@ -163,14 +167,21 @@ impl Gatherer {
         let stamp = event.stamp;
         let counts = lane.admits(stamp).map_err(place)?;
         self.pending = true;
-        // A tombstone repeats the delete before it.
+        if stamp.is_none() {
+            lane.refuse_gap(event.offset).map_err(place)?;
+        }
+        let origin = Origin { stream: lane.stream, offset: event.offset };
         let Some(value) = event.value.as_ref().filter(|_| counts) else {
             lane.pass(event.offset, stamp, 0);
-            return Ok(true);
+            // It repeats the delete before it, which a compaction may have taken. Compacted topics with cuts are refused.
+            let deleted = event.key.as_ref().filter(|_| counts && stamp.is_none());
+            return match deleted {
+                Some(of) => self.delete(&key, of, origin).map_err(place).map(|()| self.hand_on(hand_over)),
+                None => Ok(true),
+            };
         };
-        let (plan, decoded) = self.decoder.decode(event.key.as_ref(), value).map_err(place)?;
+        let (plan, decoded) = self.decoder.decode(&key.0, event.key.as_ref(), value).map_err(place)?;
         let committed_us = decoded.source_ts_us;
-        let origin = Origin { stream: lane.stream, offset: event.offset };
         let change = change_of(&plan, decoded, event.key.as_ref(), origin).map_err(place)?;
         if change.op == Op::Truncate {
             return self.empty(&key, change, (event.offset, stamp, committed_us), hand_over);
@@ -179,8 +190,26 @@ impl Gatherer {
         self.size.rows += 1;
         self.size.bytes += (event.key.as_ref().map_or(0, |key| key.len()) + value.len()) as u64;
         self.batch.push(change);
+        Ok(self.hand_on(hand_over))
+    }
+
+    /// Takes in the deletion that a tombstone tells of.
+    fn delete(&mut self, key: &Key, of: &Bytes, origin: Origin) -> Result<()> {
+        let (topic, number) = (&key.0, key.1);
+        if !self.decoder.knows(topic) {
+            compaction::meet_table(&self.kafka, &mut self.decoder, topic, number, origin.offset)?;
+        }
+        let change = self.decoder.deletion(&self.config.topic_prefix, topic, of, origin)?;
+        self.size.rows += 1;
+        self.size.bytes += of.len() as u64;
+        self.batch.push(change);
+        Ok(())
+    }
+
+    /// Hands over what is gathered once that is a batch; `false` if nobody takes it.
+    fn hand_on(&mut self, hand_over: &mpsc::Sender<Work>) -> bool {
         let full = self.size.rows >= self.limits.rows || self.size.bytes >= self.limits.bytes;
-        Ok(!full || self.flush(hand_over))
+        !full || self.flush(hand_over)
     }
 
     /// Hands over what is gathered; `false` if nobody takes it.
@@ -269,11 +298,21 @@ impl Gatherer {
     ) -> Result<Option<Vec<(Partition, i64)>>> {
         let taken = ask(hand_over, |answer| Work::Take(partitions.to_vec(), answer));
         let Some(taken) = taken else { return Ok(None) };
+        self.compactions.ask(partitions)?;
+        if has_cuts(&self.config) {
+            self.compactions.refuse(partitions)?;
+        }
         let beginnings = self.beginnings(&taken)?;
         let mut places = Vec::with_capacity(taken.len());
         for ((partition, standing), beginning) in taken.into_iter().zip(beginnings) {
             let stream = self.streams.number(&partition.0, partition.1);
-            self.lanes.insert(key_of(&partition), Lane::new(stream, standing));
+            let mut lane = Lane::new(stream, standing);
+            let compaction = self.compactions.of(&partition.0);
+            if compaction.is_some_and(|known| compaction::may_miss_deletions(&standing, known, now_us())) {
+                lane.whole_until =
+                    self.group.ends(std::slice::from_ref(&partition))?.first().copied().unwrap_or(0);
+            }
+            self.lanes.insert(key_of(&partition), lane);
             places.push((partition, standing.next_offset.max(beginning)));
         }
         Ok(Some(places))
@@ -289,7 +328,7 @@ impl Gatherer {
         if let (Some((partition, standing)), false) =
             (behind.first().map(|(taken, _)| taken), has_cuts(&self.config))
         {
-            return Err(gone(partition, standing));
+            return Err(compaction::gone(partition, standing));
         }
         if !behind.is_empty() {
             let of: Vec<Partition> = behind.iter().map(|((partition, _), _)| partition.clone()).collect();
@@ -450,16 +489,4 @@ fn emptied(topic: &str) -> Error {
         .hint(
             "let Debezium leave it out (skipped.operations = t, its default), or write to topics of one partition",
         )
-}
-
-/// Without cuts nothing tells whether what is gone was needed.
-fn gone((topic, number): &Partition, standing: &Standing) -> Error {
-    Error::new(
-        Kind::EventsMissing,
-        format!("{topic}/{number} does not hold offset {} any more", standing.next_offset),
-    )
-    .detail("retention deleted records that this sink has not read")
-    .hint(
-        "let Debezium take a new snapshot under a new topic.prefix, and follow that; keep records for longer",
-    )
 }

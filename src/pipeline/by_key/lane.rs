@@ -17,11 +17,13 @@ pub(super) struct Lane {
     pub now: Standing,
     /// Nothing could be committed for it: it is not read before this moment, and then must be taken anew.
     pub lost: Option<Instant>,
+    /// Before this offset no record may be gone: with it a deletion might be.
+    pub whole_until: i64,
 }
 
 impl Lane {
     pub fn new(stream: u32, standing: Standing) -> Self {
-        Self { stream, handed: standing.next_offset, now: standing, lost: None }
+        Self { stream, handed: standing.next_offset, now: standing, lost: None, whole_until: 0 }
     }
 
     /// Whether records are gathered that are not handed over.
@@ -49,6 +51,26 @@ impl Lane {
             .hint(
                 "retention or compaction took them, or the topic was written by something else: restore the \
                  destination, or empty it, cdc offsets reset, and let the source take a new snapshot",
+            ))
+    }
+
+    /// Looks whether records are gone before the next one, where none may be.
+    ///
+    /// # Errors
+    /// [`Kind::EventsMissing`].
+    pub fn refuse_gap(&self, offset: i64) -> Result<()> {
+        let expected = self.now.next_offset;
+        if offset <= expected || expected >= self.whole_until {
+            return Ok(());
+        }
+        Err(Error::new(Kind::EventsMissing, "records are gone, and tombstones may be among them")
+            .detail(format!(
+                "expected offset {expected}, found {offset}; the topic is compacted, and tombstones stay for \
+                 delete.retention.ms, which is less than the time since this sink's last event"
+            ))
+            .hint(
+                "empty the destination's tables and begin anew: cdc offsets reset; keep tombstones for longer than \
+                 sinks may stand",
             ))
     }
 
@@ -92,6 +114,17 @@ mod tests {
         // A record written twice leads on, but not back.
         lane.pass(8, stamp(1, 0), 40);
         assert_eq!(lane.now, Standing { next_offset: 9, last: Some((cut(2), 2)), committed_us: 50 });
+    }
+
+    #[test]
+    fn a_gap_stops_up_to_where_none_may_be() {
+        let mut lane = Lane::new(0, Standing { next_offset: 5, last: None, committed_us: 0 });
+        lane.refuse_gap(9).unwrap();
+        lane.whole_until = 20;
+        lane.refuse_gap(5).unwrap();
+        assert_eq!(lane.refuse_gap(6).unwrap_err().kind(), Kind::EventsMissing);
+        lane.pass(19, None, 0);
+        lane.refuse_gap(23).unwrap();
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! One stage gathers, on a thread of its own, the other applies. What the first asks the second for (to take
 //! partitions, to let them go) goes the way of the batches, behind those that came before.
 
+mod compaction;
 mod gather;
 mod lane;
 mod partitions;

@@ -27,7 +27,7 @@ enum List {
     /// The source's record of them.
     State(Log),
     /// Their names: Debezium keeps no record.
-    Names { admin: Admin, runtime: Handle, prefix: String },
+    Names { admin: Admin, runtime: Handle, prefix: String, excluded: Vec<String> },
 }
 
 impl Topics {
@@ -38,7 +38,7 @@ impl Topics {
     pub fn open(kafka: &kafka::Settings, config: &SinkConfig) -> Result<Self> {
         match config.written_by {
             WrittenBy::Cdc => Self::by_state(kafka, &OwnTopics::of(&config.topic_prefix)),
-            WrittenBy::Debezium => Self::by_name(kafka, &config.topic_prefix),
+            WrittenBy::Debezium => Self::by_name(kafka, config),
         }
     }
 
@@ -60,11 +60,13 @@ impl Topics {
         Ok(Self { list: List::State(state), counts })
     }
 
-    fn by_name(kafka: &kafka::Settings, prefix: &str) -> Result<Self> {
+    fn by_name(kafka: &kafka::Settings, config: &SinkConfig) -> Result<Self> {
+        let prefix = &config.topic_prefix;
         let list = List::Names {
             admin: Admin::connect(kafka)?,
             runtime: Handle::current(),
-            prefix: prefix.to_owned(),
+            prefix: prefix.clone(),
+            excluded: config.exclude_topics.clone(),
         };
         let mut found = Self { list, counts: BTreeMap::new() };
         if found.look()? {
@@ -87,9 +89,11 @@ impl Topics {
                     self.counts.extend(recovery::pin_of(&record)?);
                 }
             }
-            List::Names { admin, runtime, prefix } => {
+            List::Names { admin, runtime, prefix, excluded } => {
                 let now = runtime.block_on(admin.topics_with_prefix(&format!("{prefix}.")))?;
-                for (topic, count) in now.into_iter().filter(|(topic, _)| is_of_a_table(prefix, topic)) {
+                for (topic, count) in
+                    now.into_iter().filter(|(topic, _)| is_of_a_table(prefix, excluded, topic))
+                {
                     let known = *self.counts.entry(topic.clone()).or_insert(count);
                     if known != count {
                         return Err(repartitioned(&topic, known, count));
@@ -120,13 +124,33 @@ impl Topics {
     }
 }
 
-/// `<prefix>.<database>.<table>`, and not `<prefix>.transaction`, or one of ours.
-fn is_of_a_table(prefix: &str, topic: &str) -> bool {
-    topic.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.')).is_some_and(|rest| rest.contains('.'))
+/// `<prefix>.<database>.<table>`, and not `<prefix>.transaction`, or one of ours; none that the user leaves out.
+fn is_of_a_table(prefix: &str, excluded: &[String], topic: &str) -> bool {
+    let is_excluded = |name: &String| match name.strip_suffix('*') {
+        Some(beginning) => topic.starts_with(beginning),
+        None => topic == name,
+    };
+    let rest = topic.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.'));
+    rest.is_some_and(|rest| rest.contains('.')) && !excluded.iter().any(is_excluded)
 }
 
 fn repartitioned(topic: &str, before: i32, now: i32) -> Error {
     Error::new(Kind::TopicChanged, format!("topic {topic} has {now} partitions, and had {before}")).hint(
         "a key must keep its partition: let Debezium write under a new topic.prefix, with a new snapshot",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_of_a_table_has_its_name_and_is_not_left_out() {
+        let excluded = ["p.schema.history", "p.eu.*"].map(str::to_owned);
+        let of_a_table = |topic| is_of_a_table("p", &excluded, topic);
+        assert!(of_a_table("p.d.t") && of_a_table("p.d.t.x") && of_a_table("p.schema.history2"));
+        for other in ["p", "p.transaction", "p2.d.t", "p.schema.history", "p.eu.d.t"] {
+            assert!(!of_a_table(other), "{other}");
+        }
+    }
 }

@@ -46,7 +46,7 @@ struct Desk {
 impl Office {
     /// The office of a sink. Nothing is opened before the first letter.
     pub fn new(config: &SinkConfig, streams: &Streams) -> Result<Self> {
-        let desk = Desk { logs: HashMap::new(), outbox: None, decoder: Decoder::new(&config.registry)? };
+        let desk = Desk { logs: HashMap::new(), outbox: None, decoder: Decoder::new(config)? };
         Ok(Self {
             kafka: settings::kafka(&config.kafka),
             topic: super::topic(&config.topic_prefix),
@@ -105,7 +105,7 @@ impl Office {
         let place = self.streams.place(letter.origin);
         let mut record = self.read_again(desk, letter.origin, &place)?;
         let slip = Slip::new(&self.sink, letter, &place, &record)?;
-        let slip = slip.at_source(source_place(&mut desk.decoder, &record));
+        let slip = slip.at_source(source_place(&mut desk.decoder, &place.topic, &record));
         tracing::debug!(%slip, "a dead letter");
         record.headers.push((HEADER.to_owned(), slip.write()?));
         Ok(record)
@@ -137,10 +137,10 @@ impl Office {
 }
 
 /// Where the change stands in the source's log; `None` where that cannot be read.
-fn source_place(decoder: &mut Decoder, record: &Record) -> Option<SourcePlace> {
+fn source_place(decoder: &mut Decoder, topic: &str, record: &Record) -> Option<SourcePlace> {
     let value = Bytes::from(record.value.clone()?);
     let key = record.key.clone().map(Bytes::from);
-    let (plan, _) = decoder.decode(key.as_ref(), &value).ok()?;
+    let (plan, _) = decoder.decode(topic, key.as_ref(), &value).ok()?;
     plan.source_place(&value).ok()
 }
 

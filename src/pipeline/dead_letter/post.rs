@@ -53,7 +53,7 @@ impl Post {
             topic: super::topic(&config.topic_prefix),
             sink: config.name.clone(),
             bytes: settings::letter_bytes(&config.limits),
-            decoder: Decoder::new(&config.registry)?,
+            decoder: Decoder::new(config)?,
         })
     }
 
@@ -78,7 +78,7 @@ impl Post {
         log.seek(from.max(log.beginning()?))?;
         while let Some(record) = log.next_until(end)? {
             let Some(slip) = Slip::read(&record)?.filter(|slip| slip.sink == self.sink) else { continue };
-            let key = self.row_of(&record);
+            let key = self.row_of(&slip.topic, &record);
             let at = key.and_then(|key| index.get(&(&slip.table, &key)).copied());
             let Some((held, found)) = at.and_then(|at| Some((wanted.get(at)?, found.get_mut(at)?))) else {
                 continue;
@@ -117,10 +117,10 @@ impl Post {
     }
 
     /// Which row a letter is of, as the ledger has it; `None` where that cannot be told.
-    fn row_of(&mut self, record: &Record) -> Option<Bytes> {
+    fn row_of(&mut self, topic: &str, record: &Record) -> Option<Bytes> {
         let (key, value) = (record.key.clone().map(Bytes::from), record.value.clone().map(Bytes::from));
         let key = key?;
-        match value.map(|value| self.decoder.decode(Some(&key), &value)) {
+        match value.map(|value| self.decoder.decode(topic, Some(&key), &value)) {
             Some(Ok((plan, decoded))) => change_of(&plan, decoded, Some(&key), Origin::default()).ok()?.key,
             Some(Err(_)) | None => datum(&key).ok(),
         }
@@ -131,7 +131,9 @@ impl Post {
         let value = record.value.clone().map(Bytes::from);
         let value = value.ok_or_else(|| Error::new(Kind::Decode, format!("{place}: it has no value")))?;
         let key = record.key.clone().map(Bytes::from);
-        let decoded = self.decoder.decode(key.as_ref(), &value);
+        let slip = Slip::read(record)?
+            .ok_or_else(|| Error::new(Kind::Decode, format!("{place}: it has no slip")))?;
+        let decoded = self.decoder.decode(&slip.topic, key.as_ref(), &value);
         let change =
             decoded.and_then(|(plan, decoded)| change_of(&plan, decoded, key.as_ref(), Origin::default()));
         change.map_err(|e| e.at(place))

@@ -46,6 +46,8 @@ pub(crate) enum Danger {
     Padding(usize),
     /// An ENUM's or SET's members have other numbers, or are none.
     Members(Members),
+    /// Text of a topic that tells no types may be bytes in some encoding.
+    Encoded,
     /// Text is read as a number where it is none of these members.
     Named(Vec<String>),
 }
@@ -68,6 +70,7 @@ impl Misfit {
         let (is_safe, value) = match (&self.danger, value) {
             (Danger::Members(members), Value::Enum(number)) => return self.member(members, number),
             (Danger::Members(members), Value::Set(bits)) => return self.subset(members, bits, scratch),
+            (Danger::Encoded, Value::Text(_)) => return Err(self.encoded()),
             (Danger::Digits(most), value) => {
                 (digits_behind(value, scratch).is_none_or(|n| n <= *most), value)
             }
@@ -144,6 +147,13 @@ impl Misfit {
 
     fn no_member(&self, name: &str) -> Error {
         self.refused(&format!("'{name}' is none of its members"))
+    }
+
+    fn encoded(&self) -> Error {
+        self.refused("the event has text, which may be bytes in base64 or hex: nothing tells").hint(
+            "let Debezium write bytes (binary.handling.mode = bytes), or tell types (column.propagate.source.type = .*); for text \
+             make the column one of text",
+        )
     }
 
     fn refused(&self, why: &str) -> Error {

@@ -16,6 +16,9 @@ impl Difference {
             match found.column(&column.name) {
                 None => {
                     self.adds_counter |= column.extra.auto_increment;
+                    if aim.mode == SchemaMode::Extend && column.extra.default.is_none() {
+                        self.unknown.push(column.name.clone());
+                    }
                     self.mendable(
                         format!("column {} is missing", column.name),
                         format!("ADD COLUMN {} {place}", definition::column(&implicit::added(column))),

@@ -54,6 +54,10 @@ pub(crate) struct Difference {
     pub(super) drops_primary: bool,
     /// A column comes with AUTO_INCREMENT, of which a table has one.
     pub(super) adds_counter: bool,
+    /// Columns that a primary key stands on which goes, and that no row brings.
+    pub(super) stripped: Vec<String>,
+    /// Columns that are added, of whose values in rows that are there nothing is known.
+    pub(super) unknown: Vec<String>,
     /// Columns that are defined anew.
     pub(super) defined: Vec<String>,
 }
@@ -90,6 +94,21 @@ impl Difference {
     /// Whether rows that are there, or that come with another schema, would lose something.
     pub fn is_lossy(&self) -> bool {
         !self.lossy.is_empty()
+    }
+
+    /// Whether a table whose rows are told by columns that no event has would lose that.
+    pub fn is_stripped(&self) -> bool {
+        !self.stripped.is_empty()
+    }
+
+    /// Whether columns are added of whose values in rows that are there nothing is known.
+    pub fn adds_unknown(&self) -> bool {
+        !self.unknown.is_empty()
+    }
+
+    /// Those columns, for a person.
+    pub fn unknown(&self) -> String {
+        self.unknown.join(", ")
     }
 
     /// Expressions of the source with the destination's texts, if nothing else differs: after an ALTER that made them
@@ -142,6 +161,20 @@ impl Difference {
                  (cdc snapshot), which passes over the older rows",
                 self.alters(target).join("; ")
             ))
+    }
+
+    /// The error of a primary key that is another column's, in a table with rows.
+    pub fn into_stripped_error(self, table: &Table, target: &TableName) -> Error {
+        let there = self.stripped.join(", ");
+        Error::new(
+            Kind::TableMismatch,
+            format!("the primary key of {target} is on {there}, which no event of {} has", table.name),
+        )
+        .detail(format!("{}; with another key its rows would not be found", self.problems.join("; ")))
+        .hint(
+            "if the source renamed the column, rename it here (ALTER TABLE … RENAME COLUMN); if Debezium adjusts its name, let \
+             it tell the real one (column.propagate.source.type = .*), or name the column as the event does",
+        )
     }
 
     pub(super) fn mendable(&mut self, problem: String, clause: String) {

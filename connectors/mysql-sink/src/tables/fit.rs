@@ -93,6 +93,11 @@ pub(crate) fn misfit(actual: &Actual, wanted: &Column) -> Option<Misfit> {
             Danger::Members(Members { places: None, names: members.clone() })
         }
         (T::Enum { members } | T::Set { members }, _) => Danger::Named(members.clone()),
+        (T::Binary { .. } | T::Varbinary { .. } | T::Blob { .. }, T::Text { .. })
+            if wanted.charset.is_none() =>
+        {
+            Danger::Encoded
+        }
         (T::Decimal { scale, .. }, _) => Danger::Digits(usize(u32::from(*scale))),
         (T::Integer { .. } | T::Bit { .. }, _) => Danger::Digits(0),
         (T::Float { .. } | T::Double { .. }, _) => match digits(&actual.type_text) {

@@ -5,8 +5,8 @@
 
 use std::borrow::Cow;
 
-use cdc_sdk::Column;
 use cdc_sdk::column::ColumnType;
+use cdc_sdk::{Column, Table};
 
 use super::definition::literal;
 use crate::session::Version;
@@ -44,6 +44,20 @@ fn constant(ty: &ColumnType) -> Option<Cow<'static, str>> {
         T::Time { .. } => "'00:00:00'".into(),
         T::Text { .. } | T::Blob { .. } | T::Json | T::Geometry { .. } | T::Vector { .. } => return None,
     })
+}
+
+/// A table whose defaults the server can have: those that are guessed for TEXT and BLOB are expressions, which are left out
+/// where it has none. Rows bring all values.
+pub(super) fn possible(table: Cow<'_, Table>, version: Version) -> Cow<'_, Table> {
+    let is_expression = |column: &Column| column.extra.default.as_deref().is_some_and(|d| d.starts_with('('));
+    if version >= EXPRESSIONS || !table.columns.iter().any(is_expression) {
+        return table;
+    }
+    let mut table = table.into_owned();
+    for column in table.columns.iter_mut().filter(|column| is_expression(column)) {
+        column.extra.default = None;
+    }
+    Cow::Owned(table)
 }
 
 /// A column as it is added. An expression as default has MySQL copy the table: it is given when rows need it.

@@ -26,7 +26,7 @@ impl Difference {
                 };
             let wanted = is_identity || aim.mode == SchemaMode::Evolve;
             if !there && wanted {
-                self.missing_key(table, key, found);
+                self.missing_key(table, key, found, aim);
             }
         }
         if aim.drops_keys() {
@@ -34,15 +34,16 @@ impl Difference {
         }
     }
 
-    fn missing_key(&mut self, table: &Table, key: &Key, found: &Catalogue) {
+    fn missing_key(&mut self, table: &Table, key: &Key, found: &Catalogue, aim: &Aim<'_>) {
         let Some(sql) = definition::key(table, key) else {
             return self.hopeless(format!("key {} names a column that the table does not have", key.name));
         };
         let of_name = found.keys.iter().find(|k| is_same_name(&k.name, &key.name));
         match of_name.filter(|k| !self.before.contains(&k.name)) {
             None => self.mendable(format!("key {} is missing", key.name), format!("ADD {sql}")),
-            Some(_) if key.kind == KeyKind::Primary => {
+            Some(other) if key.kind == KeyKind::Primary => {
                 self.drops_primary = true;
+                self.note_stripped(table, other, aim);
                 self.mendable(
                     format!("the primary key is another than the source's ({sql})"),
                     format!("DROP PRIMARY KEY, ADD {sql}"),
@@ -53,6 +54,13 @@ impl Difference {
                 format!("DROP INDEX {}, ADD {sql}", quoted(&other.name)),
             ),
         }
+    }
+
+    /// Where nothing tells whether a column is gone or called otherwise, its rows must not lose what tells them apart.
+    pub(super) fn note_stripped(&mut self, table: &Table, primary: &ActualKey, aim: &Aim<'_>) {
+        let columns = primary.parts.iter().filter_map(ActualPart::column);
+        let own = columns.filter(|name| aim.mode == SchemaMode::Extend && table.column_index(name).is_none());
+        self.stripped.extend(own.map(ToOwned::to_owned));
     }
 
     /// Unique keys that would refuse rows that the source has: its tables had them before. Of secondary ones that must be
@@ -66,7 +74,7 @@ impl Difference {
             match (key.name == PRIMARY, of_name) {
                 (true, _) if self.drops_primary => {}
                 // Another unique key tells what its rows are by: so the primary key was not missed.
-                (true, Some(theirs)) => self.missing_key(table, theirs, found),
+                (true, Some(theirs)) => self.missing_key(table, theirs, found, aim),
                 (true, None) => {
                     self.drops_primary = true;
                     self.mendable("the source has no primary key".into(), "DROP PRIMARY KEY".into());

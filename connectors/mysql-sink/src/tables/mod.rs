@@ -15,6 +15,7 @@ mod catalogue;
 mod type_text;
 mod definition;
 mod implicit;
+mod adjusted;
 mod past;
 mod difference;
 mod fit;
@@ -141,7 +142,14 @@ impl Tables {
         }
         settings.check_record_key(table)?;
         let target = self.target(settings, &table.name).await?;
-        let here = computed::as_written(settings, table);
+        let here = implicit::possible(computed::as_written(settings, table), self.session.version);
+        let here = match settings.schema {
+            SchemaMode::Extend => match self.catalogue(&target).await? {
+                Some(found) => adjusted::as_there(here, &found),
+                None => here,
+            },
+            SchemaMode::Evolve | SchemaMode::Check | SchemaMode::None => here,
+        };
         let (catalogue, changed) = self.fitting(settings, &here, &target, round > 0).await?;
         if self.plans.len() >= PLANS_MAX {
             self.plans.clear();
@@ -206,6 +214,15 @@ impl Tables {
             }
             if difference.is_lossy() && self.has_rows(target).await? {
                 return Err(difference.into_lossy_error(table, target));
+            }
+            if difference.is_stripped() && self.has_rows(target).await? {
+                return Err(difference.into_stripped_error(table, target));
+            }
+            if difference.adds_unknown() && self.has_rows(target).await? {
+                let what = "a column comes without a default: rows that are there have NULL, 0 or '' in it. Where the source \
+                            gave them other values (an expression as default, RENAME COLUMN), let Debezium read the table \
+                            once more (an incremental snapshot)";
+                tracing::warn!(table = %target, columns = difference.unknown(), what);
             }
             for sql in difference.alters(target) {
                 tracing::info!(table = %target, sql, "the table is changed to hold the source's rows");

@@ -83,7 +83,10 @@ impl Difference {
             true => "DROP PRIMARY KEY".to_owned(),
             false => format!("DROP INDEX {}", quoted(&key.name)),
         };
-        self.drops_primary |= key.name == PRIMARY;
+        if key.name == PRIMARY {
+            self.drops_primary = true;
+            self.note_stripped(table, key, aim);
+        }
         let problem = format!("the unique key {} is on columns that are not in the source", key.name);
         self.mendable(problem, clause);
     }

@@ -324,3 +324,14 @@ fn a_big_number_is_not_told_apart_by_text() {
     assert!(error.what().contains("column id of crm.people is text"), "{error}");
     assert!(plan(&table, "decimal(20,0)").is_ok());
 }
+
+#[test]
+fn a_text_of_no_character_set_is_taken_for_bytes_in_a_binary_column() {
+    let text = |charset: Option<&str>| Column {
+        charset: charset.map(str::to_owned),
+        ..wanted("c", T::Text { size: BlobSize::Long }, true)
+    };
+    let danger = |column: &Column| fit::misfit(&actual("c", "varbinary(9)", true), column).map(|m| m.danger);
+    assert_eq!(danger(&text(None)), Some(crate::apply::Danger::Encoded));
+    assert_eq!(danger(&text(Some("utf8mb4"))), None);
+}

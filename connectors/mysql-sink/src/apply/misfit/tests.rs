@@ -120,3 +120,11 @@ fn members_are_found_by_their_names() {
     assert_eq!(stored(text(), Value::Set(0b101)).unwrap(), "Text(\"a,c\")");
     assert_eq!(stored(text(), Value::Enum(0)).unwrap(), "Text(\"\")");
 }
+
+#[test]
+fn text_that_may_be_bytes_is_refused_for_a_binary_column() {
+    let misfit = Misfit { type_text: "varbinary(9)".to_owned(), danger: Danger::Encoded };
+    let refused = misfit.stored(Value::Text("AP8Q"), &mut String::new()).unwrap_err();
+    assert_eq!(refused.kind(), Kind::RowRefused);
+    assert_eq!(misfit.stored(Value::Null, &mut String::new()).unwrap(), Value::Null);
+}
