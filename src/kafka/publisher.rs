@@ -433,7 +433,9 @@ impl Publisher {
     fn fault(&self, cause: &KafkaError, doing: &str) -> Error {
         // The reason is an event, behind log lines.
         (0..POLLS_MAX).for_each(|_| self.producer.poll(Duration::ZERO));
-        self.fault_of(fault::code_of(cause), doing).caused_by(cause.clone())
+        let error = self.fault_of(fault::code_of(cause), doing);
+        // librdkafka, too, takes the end of an old transaction for another instance's work.
+        if self.outlived(fault::code_of(cause)).is_some() { error } else { error.caused_by(cause.clone()) }
     }
 
     fn outlived(&self, code: Code) -> Option<Error> {
@@ -464,14 +466,13 @@ fn ended_by_age(code: Code, age: Duration, limit: Duration) -> Option<Error> {
         return None;
     }
     let (age_s, limit_ms) = (age.as_secs(), limit.as_millis());
-    Some(
-        Error::new(Kind::KafkaUnreachable, format!("a transaction was open for {age_s} s, and the brokers ended it"))
-            .detail(format!("transaction.timeout.ms is {limit_ms}; all that it brought is sent again"))
-            .hint(
-                "see what held it up: slow answers of MySQL, the registry or the brokers, a process that stood still; or \
-                 raise transaction.timeout.ms in [kafka.options]",
-            ),
-    )
+    let what = format!(
+        "a transaction was open for {age_s} s, and the brokers ended it (transaction.timeout.ms is {limit_ms})"
+    );
+    Some(Error::new(Kind::KafkaUnreachable, what).hint(
+        "see what held it up: slow answers of MySQL, the registry or the brokers, a process that stood still; or \
+         raise transaction.timeout.ms in [kafka.options]",
+    ))
 }
 
 /// Most partitions of one topic: bounds what a wrong number can allocate.

@@ -51,8 +51,7 @@ async fn own_topics_lost_or_unfit() {
     world.catch_up();
     let (code, text) = source(&world, &["check"]);
     assert_eq!(code, Some(0), "those that a source makes itself: {text}");
-    let ends = admin.ends(vec![(state.clone(), 0)]).await.unwrap();
-    admin.delete_records_before(&ends).await.unwrap();
+    admin.delete(&[&state]).await.unwrap();
     refused(&world, &["error[E034]", "state has lost records", &format!("{name}.{name}.t")]);
 
     // Nothing is left that tells of pins: the data topics alone tell that there was a source.

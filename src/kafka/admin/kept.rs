@@ -2,6 +2,7 @@
 
 use cdc_sdk::Result;
 use rdkafka::admin::ConfigResource;
+use rdkafka::error::RDKafkaErrorCode as Code;
 
 use super::Admin;
 use crate::kafka::fault;
@@ -60,6 +61,13 @@ impl Admin {
                 Err(code) => return Err(self.setting_refused(name, code)),
                 Ok(settings) => settings,
             };
+            // Of a topic that is not there the brokers tell no settings, and no error either.
+            if settings.get("cleanup.policy").is_none() {
+                if self.partitions(name).await?.is_none() {
+                    continue;
+                }
+                return Err(self.setting_refused(name, Code::TopicAuthorizationFailed));
+            }
             let why = keeps.lost_by(|of| settings.get(of).and_then(|entry| entry.value.clone()));
             found.extend(why.map(|why| (*name, *keeps, why)));
         }
