@@ -13,7 +13,6 @@ use super::event::format::Format;
 use super::event::gtid::Announced;
 use super::event::kind;
 use super::event::query::Query;
-use super::event::rotate::Rotate;
 use super::event::rows::RowsHead;
 use super::frame::{Frame, Header, Home};
 use super::place::LogPlace;
@@ -26,6 +25,7 @@ use crate::ddl::{Effect, Sense};
 use refusal::{contradiction, corrupt, refused};
 use xa::{Held, Opening, Undecided};
 
+mod landmark;
 mod payload;
 mod refusal;
 mod xa;
@@ -72,13 +72,28 @@ struct Transaction {
     captured: bool,
     /// The GTID under which it was prepared.
     prepared: Option<Gtid>,
+    /// When it was committed where it was first run, µs since 1970; 0 where that is not told.
+    announced_us: i64,
+    /// A group's servers each log it for themselves, with times of their own.
+    each_its_own: bool,
 }
 
 /// What is to be handed out.
 #[derive(Debug)]
 enum Queued {
     Event(BinlogEvent),
-    Commit { gtids: [Option<Gtid>; 2], committed_us: i64, file: Arc<str>, pos: u64 },
+    Commit(Box<Committed>),
+}
+
+/// A transaction's end.
+#[derive(Debug)]
+struct Committed {
+    gtids: [Option<Gtid>; 2],
+    /// By which it is known again.
+    landmark: Option<(Gtid, i64)>,
+    committed_us: i64,
+    file: Arc<str>,
+    pos: u64,
 }
 
 /// Puts events together to transactions.
@@ -153,7 +168,9 @@ impl Assembler {
         self.settle();
         match queued {
             Queued::Event(event) => Some(event),
-            Queued::Commit { gtids, committed_us, file, pos } => {
+            Queued::Commit(committed) => {
+                let Committed { gtids, landmark, committed_us, file, pos } = *committed;
+                self.remember(landmark);
                 if let Some(set) = &mut self.position.gtids {
                     gtids.iter().flatten().for_each(|gtid| set.insert(gtid));
                 }
@@ -241,11 +258,12 @@ impl Assembler {
             }
             kind::FORMAT_DESCRIPTION => {
                 let format = Format::read(frame.body()).map_err(corrupt)?;
-                self.described = true;
+                self.file_begins(header.timestamp)?;
                 tracing::debug!(file = %self.place.file(), version = %format.server_version, "binlog file");
             }
             kind::PREVIOUS_GTIDS | kind::STOP | kind::HEARTBEAT_V2 => self.idle(),
-            kind::ROWS_QUERY | kind::IGNORABLE | kind::TRANSACTION_CONTEXT | kind::VIEW_CHANGE => {}
+            kind::VIEW_CHANGE => self.view_changes(),
+            kind::ROWS_QUERY | kind::IGNORABLE | kind::TRANSACTION_CONTEXT => {}
             kind::TRANSACTION_PAYLOAD => self.payload(pos)?,
             // What belongs to a statement behind it, which is judged itself.
             kind::INTVAR | kind::RAND | kind::USER_VAR => {}
@@ -256,23 +274,6 @@ impl Assembler {
 
     fn idle(&mut self) {
         self.ready.push_back(Queued::Event(BinlogEvent::Idle));
-    }
-
-    fn rotate(&mut self, frame: &Frame) -> Result<()> {
-        let rotate = Rotate::read(frame.body()).map_err(corrupt)?;
-        if **self.place.file() != *rotate.file {
-            self.passed_to = 0;
-            self.described = false;
-        }
-        self.place.rotate(&rotate.file, rotate.offset);
-        // An announcement is in no file; by GTID it may name an older one.
-        let in_file = frame.header.log_pos != 0;
-        if in_file && matches!(self.state, State::Between) && *self.position.file != *rotate.file {
-            self.position.file = rotate.file;
-            self.position.pos = rotate.offset;
-        }
-        self.idle();
-        Ok(())
     }
 
     fn announced(&mut self, frame: &Frame, pos: u64) -> Result<()> {
@@ -286,7 +287,8 @@ impl Assembler {
             return Err(contradiction("a transaction starts inside another"));
         }
         let known = self.position.gtids.as_ref().zip(announced.gtid.as_ref());
-        self.state = if known.is_some_and(|(set, gtid)| set.contains(gtid)) {
+        self.state = if let Some((_, gtid)) = known.filter(|(set, gtid)| set.contains(gtid)) {
+            self.recognise(gtid, announced.committed_us)?;
             State::Skipping { begun: false }
         } else {
             State::Announced(Announcement { gtid: announced.gtid, committed_us: announced.committed_us, pos })
@@ -356,8 +358,15 @@ impl Assembler {
         };
         self.ready.push_back(Queued::Event(BinlogEvent::Begin(Begin { origin: origin.clone() })));
         let tally = Tally::begin(self.position.partial);
-        let gtid = announcement.gtid;
-        let transaction = Transaction { gtid, origin, tally, captured: false, prepared: None };
+        let transaction = Transaction {
+            gtid: announcement.gtid,
+            origin,
+            tally,
+            captured: false,
+            prepared: None,
+            announced_us: announcement.committed_us.unwrap_or(0),
+            each_its_own: false,
+        };
         self.state = State::Inside(Box::new(transaction));
         Ok(())
     }
@@ -382,12 +391,14 @@ impl Assembler {
         match std::mem::replace(&mut self.state, State::Between) {
             State::Inside(transaction) => {
                 transaction.tally.finish()?;
-                self.ready.push_back(Queued::Commit {
+                let known_by = transaction.gtid.clone().filter(|_| !transaction.each_its_own);
+                self.ready.push_back(Queued::Commit(Box::new(Committed {
+                    landmark: known_by.map(|gtid| (gtid, transaction.announced_us)),
                     gtids: [transaction.gtid, transaction.prepared],
                     committed_us: transaction.origin.ts_us,
                     file: self.place.file().clone(),
                     pos: self.place.end(),
-                });
+                })));
                 Ok(())
             }
             State::Skipping { .. } => {

@@ -40,7 +40,8 @@ impl LogEnd {
     }
 }
 
-fn file_number(file: &str) -> u64 {
+/// What files are ordered by.
+pub(crate) fn file_number(file: &str) -> u64 {
     file.rsplit('.').next().and_then(|n| n.parse().ok()).unwrap_or(0)
 }
 
@@ -70,6 +71,7 @@ impl Server {
             file: end.file.clone(),
             pos: end.pos,
             partial: None,
+            landmark: None,
         }
     }
 }

@@ -7,6 +7,7 @@
 mod kit;
 
 mod accounts;
+mod another_log;
 mod catalogue;
 mod concurrent_writers;
 mod keyless_tables;

@@ -3,5 +3,6 @@
 mod bench;
 mod fuzz;
 mod golden;
+mod landmarks;
 mod replay;
 mod resume;

@@ -13,7 +13,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use cdc_sdk::{Gtid, Result};
+use cdc_sdk::{Gtid, GtidSet, Result};
 
 use super::refusal::{contradiction, corrupt, too_many_prepared, xa_unsupported};
 use super::{Announcement, Assembler, Queued, State};
@@ -91,6 +91,18 @@ impl Held {
 }
 
 impl Undecided {
+    /// Whether nothing is prepared.
+    pub fn is_empty(&self) -> bool {
+        self.prepared.is_empty() && self.again.is_none()
+    }
+
+    /// The GTIDs under which transactions were prepared.
+    pub fn gtids(&self) -> GtidSet {
+        let mut all = GtidSet::default();
+        self.prepared.values().filter_map(Held::gtid).for_each(|gtid| all.insert(&gtid));
+        all
+    }
+
     fn hold(&mut self, held: &mut Held, frame: Frame) {
         let bytes = frame.body().len();
         held.bytes += bytes;
@@ -263,6 +275,11 @@ impl Assembler {
             self.commit().map_err(|error| at(error, self.place.file()))?;
         }
         Ok(Some(unknown))
+    }
+
+    /// The GTIDs of transactions that are prepared and not decided.
+    pub fn undecided(&self) -> GtidSet {
+        self.undecided.gtids()
     }
 
     /// Whether the log must be read again from [`Assembler::position`] before anything else.
