@@ -18,7 +18,7 @@ use super::frame::{Frame, Header, Home};
 use super::place::LogPlace;
 use super::rows::{self, Found};
 use super::shapes::{Shapes, Unknown};
-use super::statement::{Statement, captured};
+use super::statement::{Statement, captured, of_session};
 use super::tally::Tally;
 use super::{Begin, BinlogEvent, Commit, Ddl, Enriched};
 use crate::ddl::{Effect, Sense};
@@ -70,6 +70,8 @@ struct Transaction {
     tally: Tally,
     /// Rows of captured tables were handed out.
     captured: bool,
+    /// A statement in it changed captured tables.
+    altered: bool,
     /// The GTID under which it was prepared.
     prepared: Option<Gtid>,
     /// When it was committed where it was first run, µs since 1970; 0 where that is not told.
@@ -265,8 +267,14 @@ impl Assembler {
             kind::VIEW_CHANGE => self.view_changes(),
             kind::ROWS_QUERY | kind::IGNORABLE | kind::TRANSACTION_CONTEXT => {}
             kind::TRANSACTION_PAYLOAD => self.payload(pos)?,
+            kind::EXECUTE_LOAD_QUERY => self.load(&frame, pos)?,
             // What belongs to a statement behind it, which is judged itself.
-            kind::INTVAR | kind::RAND | kind::USER_VAR => {}
+            kind::INTVAR
+            | kind::RAND
+            | kind::USER_VAR
+            | kind::BEGIN_LOAD_QUERY
+            | kind::APPEND_BLOCK
+            | kind::DELETE_FILE => {}
             _ => refused(&header)?,
         }
         Ok(None)
@@ -307,7 +315,7 @@ impl Assembler {
         let thread = u64::from(statement.thread);
         match &statement.sense {
             Sense::Begin => self.begin(&frame.header, micros, thread, pos),
-            Sense::XaStart => self.xa_start(&frame.header, micros, thread, pos),
+            Sense::XaStart { xid } => self.xa_start(xid, (&frame.header, micros), thread, pos),
             Sense::Commit => self.commit(),
             Sense::Rollback => {
                 self.no_rows_yet(&statement)?;
@@ -330,7 +338,7 @@ impl Assembler {
 
     fn skip_statement(&mut self, sense: &Sense, begun: bool) {
         let ends = match sense {
-            Sense::Begin | Sense::XaStart => {
+            Sense::Begin | Sense::XaStart { .. } => {
                 self.state = State::Skipping { begun: true };
                 false
             }
@@ -363,6 +371,7 @@ impl Assembler {
             origin,
             tally,
             captured: false,
+            altered: false,
             prepared: None,
             announced_us: announcement.committed_us.unwrap_or(0),
             each_its_own: false,
@@ -411,24 +420,6 @@ impl Assembler {
         }
     }
 
-    /// A rollback is in the log only where rows of tables without transactions stand
-    /// beside others; which of the rows it takes back cannot be told.
-    fn no_rows_yet(&self, statement: &Statement) -> Result<()> {
-        match &self.state {
-            State::Inside(transaction) if transaction.tally.seen.rows > 0 => {
-                Err(refusal::rolled_back_in_part(&statement.excerpt()))
-            }
-            State::Holding(held) if held.has_rows() => {
-                Err(refusal::rolled_back_in_part(&statement.excerpt()))
-            }
-            State::Inside(_)
-            | State::Holding(_)
-            | State::Between
-            | State::Announced(_)
-            | State::Skipping { .. } => Ok(()),
-        }
-    }
-
     fn dml(&mut self, statement: &Statement, header: &Header, micros: u32, pos: u64) -> Result<()> {
         statement.refuse_dml(&self.setting.selection)?;
         if matches!(self.state, State::Inside(_) | State::Holding(_)) {
@@ -447,6 +438,7 @@ impl Assembler {
         }
         let State::Inside(transaction) = &self.state else { return Ok(()) };
         let Sense::Ddl(effects) = statement.sense else { return Ok(()) };
+        let effects = if header.is_of_session() { of_session(effects) } else { effects };
         let effects = self.shapes.settled(captured(effects, &self.setting.selection));
         if !effects.is_empty() {
             let names = effects.iter().flat_map(Effect::tables);
@@ -454,6 +446,9 @@ impl Assembler {
             let origin = Origin { pos, ..transaction.origin.clone() };
             let ddl = Ddl { statement: statement.text, database: statement.database, effects, origin };
             self.ready.push_back(Queued::Event(BinlogEvent::Ddl(ddl)));
+            if let State::Inside(transaction) = &mut self.state {
+                transaction.altered = true;
+            }
         }
         if alone { self.commit() } else { Ok(()) }
     }

@@ -96,6 +96,18 @@ pub(crate) async fn log_end(conn: &mut Conn) -> Result<LogEnd> {
     })
 }
 
+/// Whether the server is set up to follow another one, be it at work or not.
+///
+/// # Errors
+/// What the server answers.
+pub(crate) async fn is_replica(conn: &mut Conn) -> Result<bool> {
+    let statement =
+        if conn.server_version() >= (8, 0, 22) { "SHOW REPLICA STATUS" } else { "SHOW SLAVE STATUS" };
+    let row: Option<Row> =
+        within("asking whether the server is a replica", conn.query_first(statement)).await?;
+    Ok(row.is_some())
+}
+
 /// How long transactions that a log holds may take to show, where nobody minds their not being there at all.
 pub(crate) const SHOW_WAIT: Duration = Duration::from_secs(10);
 

@@ -13,7 +13,9 @@ use super::readers::Readers;
 use super::{DroppedColumns, Source, Start};
 use crate::binlog::{Collation, Collations, Request, Stream};
 use crate::catalogue::{Catalogue, list};
-use crate::session::{LogEnd, SHOW_WAIT, Server, connect, file_number, log_end, wait_for, within};
+use crate::session::{
+    LogEnd, SHOW_WAIT, Server, connect, file_number, is_replica, log_end, wait_for, within,
+};
 use crate::settings::{Settings, SnapshotMode};
 use crate::shape;
 use crate::snapshot::plan::{Limits, Plan};
@@ -189,15 +191,6 @@ async fn is_lost(
     }
     tracing::warn!(%gtid, "the server that took over does not have the transaction that was being delivered: it is abandoned");
     Ok(true)
-}
-
-/// Whether the server is set up to follow another one, be it at work or not.
-async fn is_replica(conn: &mut Conn) -> Result<bool> {
-    let statement =
-        if conn.server_version() >= (8, 0, 22) { "SHOW REPLICA STATUS" } else { "SHOW SLAVE STATUS" };
-    let row: Option<mysql_async::Row> =
-        within("asking whether the server is a replica", conn.query_first(statement)).await?;
-    Ok(row.is_some())
 }
 
 async fn verify(conn: &mut Conn, server: &Server, position: &Position) -> Result<()> {

@@ -18,3 +18,4 @@ mod restarts;
 mod statements;
 mod transfers;
 mod values;
+mod what_is_not_sent;

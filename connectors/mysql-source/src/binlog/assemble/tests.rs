@@ -6,3 +6,4 @@ mod golden;
 mod landmarks;
 mod replay;
 mod resume;
+mod statements;
