@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cdc_sdk::change::Origin;
 use cdc_sdk::column::{BlobSize, GeometryKind, Width};
 use cdc_sdk::cut::{CutKind, Place, Touched};
-use cdc_sdk::position::{Partial, Position};
+use cdc_sdk::position::{Landmark, Partial, Position};
 use cdc_sdk::table::KeyOn;
 use cdc_sdk::temporal::{Date, DateTime, Time};
 use cdc_sdk::{
@@ -29,6 +29,10 @@ pub(crate) fn cut() -> Cut {
             file: "binlog.000042".into(),
             pos: u64::MAX,
             partial: Some(Partial { rows: 12, hash: 0xfedc_ba98_7654_3210 }),
+            landmark: Some(Landmark::Transaction {
+                gtid: "3e11fa47-71ca-11e1-9e33-c80aa9429562:tag:3".parse().unwrap(),
+                committed_us: 1_700_000_000_000_000,
+            }),
         },
         committed_us: 1_700_000_000_000_001,
         written_us: 1_700_000_000_000_002,

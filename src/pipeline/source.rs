@@ -281,6 +281,7 @@ impl<'a> Road<'a> {
             Event::Chunk(chunk) => self.chunk(&chunk).await?,
             Event::SnapshotComplete => {
                 self.writer.mark_snapshot_complete();
+                self.position = self.source.position().clone();
                 info!("all captured tables have been read");
                 self.cut(CutKind::Complete)?;
             }
@@ -395,6 +396,9 @@ impl<'a> Road<'a> {
 
     async fn idle_cut(&mut self) -> Result<()> {
         self.leader.confirm().await?;
+        self.source.confirm().await?;
+        // Without transactions, too, it goes on to files that follow.
+        self.position = self.source.position().clone();
         self.cut(CutKind::Complete)
     }
 

@@ -66,11 +66,13 @@ kinds! {
     MysqlDenied = "E012", Halt;
     /// A statement that should always work was refused by the server.
     MysqlRefused = "E013", Halt;
-    /// The binlog at the source's position is no longer on the server. Take a new snapshot;
-    /// keep binlogs longer (`binlog_expire_logs_seconds`).
+    /// The binlog at the source's position is no longer on the server, or holds transactions without
+    /// a GTID there, which cannot be read by GTID. Take a new snapshot; keep binlogs longer
+    /// (`binlog_expire_logs_seconds`), and `gtid_mode` at ON.
     Purged = "E014", Halt;
-    /// The position names transactions that this server never had: it is another server, or one
-    /// that lost transactions in a failover. Nothing is read, since what was delivered is not there.
+    /// The position names transactions that this server never had, or has with other contents: it is
+    /// another server, one that lost transactions in a failover or a crash, or one whose log was
+    /// reset. Nothing is read, since what was delivered is not there.
     Diverged = "E015", Halt;
     /// Without GTIDs a position belongs to one server, and this is another one.
     OtherServer = "E016", Halt;

@@ -5,13 +5,17 @@
 //! times a second.
 
 use cdc_sdk::cut::{CutKind, Place, Touched};
-use cdc_sdk::position::{Partial, Position};
+use cdc_sdk::position::{Landmark, Partial, Position};
 use cdc_sdk::{Cut, CutId, Error, GtidSet, Kind, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{CUT_SCHEMA, Form};
+use super::{CUT_SCHEMA, CUT_SCHEMA_1, Form};
 
-static FORM: Form = Form::new(CUT_SCHEMA, "cut", 1);
+static FORM: Form = Form::new(CUT_SCHEMA, "cut", 2);
+/// As cuts were written before they had landmarks.
+static FORM_1: Form = Form::new(CUT_SCHEMA_1, "cut", 1);
+
+const SECOND_US: i64 = 1_000_000;
 
 /// Which GTIDs a cut is to carry.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +49,8 @@ pub fn encode_cut(cut: &Cut, gtids: GtidsOf<'_>, id: u32) -> Result<Vec<u8>> {
 /// [`Kind::UnknownVersion`], [`Kind::Decode`] for damage, [`Kind::BadPosition`] for a
 /// GTID set that is none.
 pub fn decode_cut(message: &[u8]) -> Result<StoredCut> {
-    FORM.decode::<Record>(message)?.into_cut()
+    let form = if FORM_1.is_of(message) { &FORM_1 } else { &FORM };
+    form.decode::<Record>(message)?.into_cut()
 }
 
 /// The schema's fields in order. Unsigned numbers keep their 64 bits.
@@ -69,6 +74,15 @@ struct Record {
     touched: Vec<TouchedRecord>,
     previous_ends: Vec<PlaceRecord>,
     map_slice: Vec<PlaceRecord>,
+    #[serde(default)]
+    landmark: Option<LandmarkRecord>,
+}
+
+/// A transaction where it has a GTID, else the position's file.
+#[derive(Serialize, Deserialize)]
+struct LandmarkRecord {
+    gtid: Option<String>,
+    at_us: i64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -121,6 +135,7 @@ impl Record {
             touched: cut.touched.iter().map(TouchedRecord::from).collect(),
             previous_ends: cut.previous_ends.iter().map(PlaceRecord::from).collect(),
             map_slice: cut.map_slice.iter().map(PlaceRecord::from).collect(),
+            landmark: position.landmark.as_ref().map(LandmarkRecord::from),
         }
     }
 
@@ -134,6 +149,7 @@ impl Record {
             partial: self
                 .partial
                 .map(|p| Partial { rows: p.rows.cast_unsigned(), hash: p.hash.cast_unsigned() }),
+            landmark: self.landmark.map(Landmark::try_from).transpose()?,
         };
         let cut = Cut {
             id: CutId {
@@ -169,6 +185,32 @@ fn parse_kind(text: &str) -> Result<CutKind> {
         Error::new(Kind::UnknownVersion, format!("a cut of kind '{text}'"))
             .hint("run the version of cdc that wrote it, or a newer one")
     })
+}
+
+impl From<&Landmark> for LandmarkRecord {
+    fn from(landmark: &Landmark) -> Self {
+        match landmark {
+            Landmark::Transaction { gtid, committed_us } => {
+                Self { gtid: Some(gtid.to_string()), at_us: *committed_us }
+            }
+            Landmark::File { begun_s } => Self { gtid: None, at_us: i64::from(*begun_s) * SECOND_US },
+        }
+    }
+}
+
+impl TryFrom<LandmarkRecord> for Landmark {
+    type Error = Error;
+
+    fn try_from(record: LandmarkRecord) -> Result<Self> {
+        match record.gtid {
+            Some(gtid) => Ok(Self::Transaction { gtid: gtid.parse()?, committed_us: record.at_us }),
+            None => {
+                u32::try_from(record.at_us / SECOND_US).map(|begun_s| Self::File { begun_s }).map_err(|_| {
+                    Error::new(Kind::BadPosition, format!("{} µs is no time of a binlog file", record.at_us))
+                })
+            }
+        }
+    }
 }
 
 impl From<&Touched> for TouchedRecord {

@@ -51,6 +51,8 @@ pub const HEARTBEAT_VALUE_SCHEMA: &str = include_str!("../../../schemas/heartbea
 pub const INTERNAL_KEY_SCHEMA: &str = include_str!("../../../schemas/internal_key.avsc");
 /// Values of `prefix.cuts`.
 pub const CUT_SCHEMA: &str = include_str!("../../../schemas/cut_value.avsc");
+/// The same as they were before, in version 1.
+const CUT_SCHEMA_1: &str = include_str!("../../../schemas/cut_value_1.avsc");
 /// Values of `prefix.state`.
 pub const STATE_SCHEMA: &str = include_str!("../../../schemas/state_value.avsc");
 /// Values of `prefix.control`.
@@ -86,6 +88,12 @@ impl Form {
         let mut message = frame(id).to_vec();
         message.extend_from_slice(&datum);
         Ok(message)
+    }
+
+    /// Whether a message says that it is of this version.
+    fn is_of(&self, message: &[u8]) -> bool {
+        let version = unframed(message).ok().and_then(|datum| Input::new(datum).long().ok());
+        version == Some(i64::from(self.version))
     }
 
     fn decode<T: DeserializeOwned>(&self, message: &[u8]) -> Result<T> {

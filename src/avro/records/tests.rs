@@ -1,13 +1,15 @@
 use cdc_sdk::cut::CutKind;
+use cdc_sdk::position::Landmark;
 use cdc_sdk::{Cut, GtidSet};
 
 use super::*;
 use crate::avro::sample::cut;
 
 /// Every schema there is, by the name of its file.
-const SCHEMAS: [(&str, &str); 12] = [
+const SCHEMAS: [(&str, &str); 13] = [
     ("control_value", CONTROL_SCHEMA),
     ("cut_value", CUT_SCHEMA),
+    ("cut_value_1", CUT_SCHEMA_1),
     ("heartbeat_key", HEARTBEAT_KEY_SCHEMA),
     ("heartbeat_value", HEARTBEAT_VALUE_SCHEMA),
     ("internal_key", INTERNAL_KEY_SCHEMA),
@@ -62,6 +64,27 @@ fn a_cut_comes_back() {
 }
 
 #[test]
+fn a_cut_of_version_1_has_no_landmark() {
+    let mut cut = cut();
+    cut.position.landmark = None;
+    let mut message = encode_cut(&cut, GtidsOf::Full, 1).unwrap();
+    // Version 1 ends where a cut without a landmark says so.
+    message[5] = 2;
+    assert_eq!(message.pop(), Some(0));
+    assert_eq!(decode_cut(&message).unwrap(), StoredCut { cut, gtid_delta: None });
+}
+
+#[test]
+fn a_landmark_comes_back() {
+    for landmark in [None, Some(Landmark::File { begun_s: u32::MAX }), cut().position.landmark] {
+        let mut cut = cut();
+        cut.position.landmark = landmark;
+        let message = encode_cut(&cut, GtidsOf::Full, 1).unwrap();
+        assert_eq!(decode_cut(&message).unwrap(), StoredCut { cut, gtid_delta: None });
+    }
+}
+
+#[test]
 fn a_cut_with_a_delta_has_no_full_set() {
     let delta: GtidSet = "3e11fa47-71ca-11e1-9e33-c80aa9429562:77".parse().unwrap();
     let stored = decode_cut(&encode_cut(&cut(), GtidsOf::Delta(&delta), 1).unwrap()).unwrap();
@@ -75,11 +98,11 @@ fn a_cut_with_a_delta_has_no_full_set() {
 #[test]
 fn a_version_that_is_not_known_is_said_before_anything_is_read() {
     let mut message = encode_cut(&cut(), GtidsOf::Full, 1).unwrap();
-    message[5] = 4;
+    message[5] = 6;
     message.truncate(7);
     let error = decode_cut(&message).unwrap_err();
     assert_eq!(error.kind(), Kind::UnknownVersion);
-    assert!(error.what().contains("version 2"), "{error}");
+    assert!(error.what().contains("version 3"), "{error}");
 }
 
 #[test]

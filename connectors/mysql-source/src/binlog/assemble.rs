@@ -13,19 +13,19 @@ use super::event::format::Format;
 use super::event::gtid::Announced;
 use super::event::kind;
 use super::event::query::Query;
-use super::event::rotate::Rotate;
 use super::event::rows::RowsHead;
 use super::frame::{Frame, Header, Home};
 use super::place::LogPlace;
 use super::rows::{self, Found};
 use super::shapes::{Shapes, Unknown};
-use super::statement::{Statement, captured};
+use super::statement::{Statement, captured, of_session};
 use super::tally::Tally;
 use super::{Begin, BinlogEvent, Commit, Ddl, Enriched};
 use crate::ddl::{Effect, Sense};
 use refusal::{contradiction, corrupt, refused};
 use xa::{Held, Opening, Undecided};
 
+mod landmark;
 mod payload;
 mod refusal;
 mod xa;
@@ -70,15 +70,32 @@ struct Transaction {
     tally: Tally,
     /// Rows of captured tables were handed out.
     captured: bool,
+    /// A statement in it changed captured tables.
+    altered: bool,
     /// The GTID under which it was prepared.
     prepared: Option<Gtid>,
+    /// When it was committed where it was first run, µs since 1970; 0 where that is not told.
+    announced_us: i64,
+    /// A group's servers each log it for themselves, with times of their own.
+    each_its_own: bool,
 }
 
 /// What is to be handed out.
 #[derive(Debug)]
 enum Queued {
     Event(BinlogEvent),
-    Commit { gtids: [Option<Gtid>; 2], committed_us: i64, file: Arc<str>, pos: u64 },
+    Commit(Box<Committed>),
+}
+
+/// A transaction's end.
+#[derive(Debug)]
+struct Committed {
+    gtids: [Option<Gtid>; 2],
+    /// By which it is known again.
+    landmark: Option<(Gtid, i64)>,
+    committed_us: i64,
+    file: Arc<str>,
+    pos: u64,
 }
 
 /// Puts events together to transactions.
@@ -153,7 +170,9 @@ impl Assembler {
         self.settle();
         match queued {
             Queued::Event(event) => Some(event),
-            Queued::Commit { gtids, committed_us, file, pos } => {
+            Queued::Commit(committed) => {
+                let Committed { gtids, landmark, committed_us, file, pos } = *committed;
+                self.remember(landmark);
                 if let Some(set) = &mut self.position.gtids {
                     gtids.iter().flatten().for_each(|gtid| set.insert(gtid));
                 }
@@ -241,14 +260,21 @@ impl Assembler {
             }
             kind::FORMAT_DESCRIPTION => {
                 let format = Format::read(frame.body()).map_err(corrupt)?;
-                self.described = true;
+                self.file_begins(header.timestamp)?;
                 tracing::debug!(file = %self.place.file(), version = %format.server_version, "binlog file");
             }
             kind::PREVIOUS_GTIDS | kind::STOP | kind::HEARTBEAT_V2 => self.idle(),
-            kind::ROWS_QUERY | kind::IGNORABLE | kind::TRANSACTION_CONTEXT | kind::VIEW_CHANGE => {}
+            kind::VIEW_CHANGE => self.view_changes(),
+            kind::ROWS_QUERY | kind::IGNORABLE | kind::TRANSACTION_CONTEXT => {}
             kind::TRANSACTION_PAYLOAD => self.payload(pos)?,
+            kind::EXECUTE_LOAD_QUERY => self.load(&frame, pos)?,
             // What belongs to a statement behind it, which is judged itself.
-            kind::INTVAR | kind::RAND | kind::USER_VAR => {}
+            kind::INTVAR
+            | kind::RAND
+            | kind::USER_VAR
+            | kind::BEGIN_LOAD_QUERY
+            | kind::APPEND_BLOCK
+            | kind::DELETE_FILE => {}
             _ => refused(&header)?,
         }
         Ok(None)
@@ -256,23 +282,6 @@ impl Assembler {
 
     fn idle(&mut self) {
         self.ready.push_back(Queued::Event(BinlogEvent::Idle));
-    }
-
-    fn rotate(&mut self, frame: &Frame) -> Result<()> {
-        let rotate = Rotate::read(frame.body()).map_err(corrupt)?;
-        if **self.place.file() != *rotate.file {
-            self.passed_to = 0;
-            self.described = false;
-        }
-        self.place.rotate(&rotate.file, rotate.offset);
-        // An announcement is in no file; by GTID it may name an older one.
-        let in_file = frame.header.log_pos != 0;
-        if in_file && matches!(self.state, State::Between) && *self.position.file != *rotate.file {
-            self.position.file = rotate.file;
-            self.position.pos = rotate.offset;
-        }
-        self.idle();
-        Ok(())
     }
 
     fn announced(&mut self, frame: &Frame, pos: u64) -> Result<()> {
@@ -286,7 +295,8 @@ impl Assembler {
             return Err(contradiction("a transaction starts inside another"));
         }
         let known = self.position.gtids.as_ref().zip(announced.gtid.as_ref());
-        self.state = if known.is_some_and(|(set, gtid)| set.contains(gtid)) {
+        self.state = if let Some((_, gtid)) = known.filter(|(set, gtid)| set.contains(gtid)) {
+            self.recognise(gtid, announced.committed_us)?;
             State::Skipping { begun: false }
         } else {
             State::Announced(Announcement { gtid: announced.gtid, committed_us: announced.committed_us, pos })
@@ -305,7 +315,7 @@ impl Assembler {
         let thread = u64::from(statement.thread);
         match &statement.sense {
             Sense::Begin => self.begin(&frame.header, micros, thread, pos),
-            Sense::XaStart => self.xa_start(&frame.header, micros, thread, pos),
+            Sense::XaStart { xid } => self.xa_start(xid, (&frame.header, micros), thread, pos),
             Sense::Commit => self.commit(),
             Sense::Rollback => {
                 self.no_rows_yet(&statement)?;
@@ -328,7 +338,7 @@ impl Assembler {
 
     fn skip_statement(&mut self, sense: &Sense, begun: bool) {
         let ends = match sense {
-            Sense::Begin | Sense::XaStart => {
+            Sense::Begin | Sense::XaStart { .. } => {
                 self.state = State::Skipping { begun: true };
                 false
             }
@@ -356,8 +366,16 @@ impl Assembler {
         };
         self.ready.push_back(Queued::Event(BinlogEvent::Begin(Begin { origin: origin.clone() })));
         let tally = Tally::begin(self.position.partial);
-        let gtid = announcement.gtid;
-        let transaction = Transaction { gtid, origin, tally, captured: false, prepared: None };
+        let transaction = Transaction {
+            gtid: announcement.gtid,
+            origin,
+            tally,
+            captured: false,
+            altered: false,
+            prepared: None,
+            announced_us: announcement.committed_us.unwrap_or(0),
+            each_its_own: false,
+        };
         self.state = State::Inside(Box::new(transaction));
         Ok(())
     }
@@ -382,12 +400,14 @@ impl Assembler {
         match std::mem::replace(&mut self.state, State::Between) {
             State::Inside(transaction) => {
                 transaction.tally.finish()?;
-                self.ready.push_back(Queued::Commit {
+                let known_by = transaction.gtid.clone().filter(|_| !transaction.each_its_own);
+                self.ready.push_back(Queued::Commit(Box::new(Committed {
+                    landmark: known_by.map(|gtid| (gtid, transaction.announced_us)),
                     gtids: [transaction.gtid, transaction.prepared],
                     committed_us: transaction.origin.ts_us,
                     file: self.place.file().clone(),
                     pos: self.place.end(),
-                });
+                })));
                 Ok(())
             }
             State::Skipping { .. } => {
@@ -397,24 +417,6 @@ impl Assembler {
             State::Between | State::Announced(_) | State::Holding(_) => {
                 Err(contradiction("a transaction ends that has not started"))
             }
-        }
-    }
-
-    /// A rollback is in the log only where rows of tables without transactions stand
-    /// beside others; which of the rows it takes back cannot be told.
-    fn no_rows_yet(&self, statement: &Statement) -> Result<()> {
-        match &self.state {
-            State::Inside(transaction) if transaction.tally.seen.rows > 0 => {
-                Err(refusal::rolled_back_in_part(&statement.excerpt()))
-            }
-            State::Holding(held) if held.has_rows() => {
-                Err(refusal::rolled_back_in_part(&statement.excerpt()))
-            }
-            State::Inside(_)
-            | State::Holding(_)
-            | State::Between
-            | State::Announced(_)
-            | State::Skipping { .. } => Ok(()),
         }
     }
 
@@ -436,6 +438,7 @@ impl Assembler {
         }
         let State::Inside(transaction) = &self.state else { return Ok(()) };
         let Sense::Ddl(effects) = statement.sense else { return Ok(()) };
+        let effects = if header.is_of_session() { of_session(effects) } else { effects };
         let effects = self.shapes.settled(captured(effects, &self.setting.selection));
         if !effects.is_empty() {
             let names = effects.iter().flat_map(Effect::tables);
@@ -443,6 +446,9 @@ impl Assembler {
             let origin = Origin { pos, ..transaction.origin.clone() };
             let ddl = Ddl { statement: statement.text, database: statement.database, effects, origin };
             self.ready.push_back(Queued::Event(BinlogEvent::Ddl(ddl)));
+            if let State::Inside(transaction) = &mut self.state {
+                transaction.altered = true;
+            }
         }
         if alone { self.commit() } else { Ok(()) }
     }

@@ -29,6 +29,8 @@ pub(crate) struct Header {
 pub(crate) const HEADER_LEN: usize = 19;
 /// Header flag: the file was still being written.
 const IN_USE: u16 = 0x0001;
+/// Header flag: what a statement means depends on the session that ran it; its names may be those of temporary tables.
+const THREAD_SPECIFIC: u16 = 0x0004;
 /// Header flag: a reader that does not know the type may skip the event.
 const IGNORABLE: u16 = 0x0080;
 /// The checksum's algorithms (`binlog_event.h`, `enum_binlog_checksum_alg`).
@@ -43,6 +45,12 @@ impl Header {
     /// Whether a reader that does not know the type may skip the event.
     pub fn is_ignorable(&self) -> bool {
         self.flags & IGNORABLE != 0
+    }
+
+    /// Whether the names in a statement may be those of the session's temporary tables: in every TRUNCATE and ALTER of
+    /// one, where the session logs statements. (Every DROP TABLE says so, too.)
+    pub fn is_of_session(&self) -> bool {
+        self.flags & THREAD_SPECIFIC != 0
     }
 
     /// Whether an event that starts so is a compressed transaction.

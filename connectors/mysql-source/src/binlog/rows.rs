@@ -107,7 +107,7 @@ pub(crate) fn read(
     let counted = count(frame.body(), head, mapped, tally)?;
     let Some(shape) = &mapped.shape else { return Ok(Found::Nothing) };
     if !Images::of(frame.body(), head).full {
-        return Err(mismatch(mapped, "it lacks columns").hint("SET GLOBAL binlog_row_image = FULL; and in sessions that set it; then take a new snapshot of the table"));
+        return Err(mismatch(mapped, "it lacks columns").hint("SET GLOBAL binlog_row_image = FULL; and in sessions that set it. To get past this event: leave the table out ([capture] exclude), run the source until it is past it, then take the table in again: it is read anew"));
     }
     if counted.total == counted.skipped {
         return Ok(Found::Nothing);

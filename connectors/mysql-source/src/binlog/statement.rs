@@ -57,7 +57,7 @@ impl Statement {
         }
         Err(Error::new(Kind::BinlogUnsupported, "a change was logged as a statement instead of by rows")
             .detail(self.excerpt())
-            .hint("SET GLOBAL binlog_format = ROW; and in sessions that set it; then take a new snapshot of what it changed"))
+            .hint("SET GLOBAL binlog_format = ROW; and in sessions that set it. To get past this event: leave the databases that it changed out ([capture] exclude = [\"database.*\"]), run the source until it is past it, then take them in again: they are read anew"))
     }
 }
 
@@ -85,4 +85,25 @@ pub(crate) fn captured(effects: Vec<Effect>, selection: &Selection) -> Vec<Effec
             other => other.tables().into_iter().any(selected),
         })
         .collect()
+}
+
+/// The effects of a statement whose names may be those of temporary tables: whether the tables of these names were
+/// changed cannot be told. CREATE and DROP say themselves which of the two they mean, as the server logs them.
+pub(crate) fn of_session(effects: Vec<Effect>) -> Vec<Effect> {
+    let mut unsure: Vec<Effect> = Vec::new();
+    for effect in effects {
+        let tables = effect.tables().into_iter().map(|table| Effect::Unknown { table: Some(table.clone()) });
+        let told = match &effect {
+            Effect::Create(_) | Effect::Drop(_) | Effect::DropDatabase(_) | Effect::Unknown { .. } => {
+                vec![effect]
+            }
+            _ => tables.collect(),
+        };
+        told.into_iter().for_each(|effect| {
+            if !unsure.contains(&effect) {
+                unsure.push(effect)
+            }
+        });
+    }
+    unsure
 }

@@ -5,13 +5,14 @@ use std::pin::Pin;
 
 use cdc_sdk::endpoint::Endpoint;
 use cdc_sdk::pattern::Selection;
-use cdc_sdk::{Position, Result, Table, TableName};
+use cdc_sdk::{GtidSet, Position, Result, Table, TableName};
 
 use super::assemble::{Assembler, Setting};
 use super::collations::Collations;
-use super::dump::{Dump, same_server};
+use super::dump::{Dump, Server, same_server};
 use super::shapes::Unknown;
 use super::{BinlogEvent, Enrich, Enriched, Met, Request};
+use crate::session::LogEnd;
 
 /// The server's log from a position on.
 ///
@@ -45,10 +46,30 @@ impl Stream {
         let (dump, server, reads_from) = Dump::open(&endpoint, &request).await?;
         let (fold_names, mark_json) = (server.fold_names, request.mark_json);
         let setting = Setting { selection, collations, fold_names, mark_json };
-        let start = Position { server_uuid: server.uuid, ..request.start.clone() };
+        let start = taken_over(&request.start, &server);
         let assembler = Assembler::new(setting, start, reads_from);
         let catalogue = Box::new(catalogue);
         Ok(Self { dump, endpoint, request, assembler, catalogue, unknown: None })
+    }
+
+    /// Reads on until the server has shown that its log is the one that was read. With `until`, also that it can be
+    /// read on from there: up to that end, or to the first transaction that was not delivered.
+    ///
+    /// # Errors
+    /// [`cdc_sdk::Kind::Diverged`], [`cdc_sdk::Kind::Purged`], and those of [`Stream::next`].
+    pub(crate) async fn meet(&mut self, until: Option<&LogEnd>) -> Result<()> {
+        loop {
+            let place = self.assembler.place();
+            let far_enough = self.assembler.has_news()
+                || until.is_none_or(|end| {
+                    !place.file().is_empty() && end.is_passed_by(place.file(), place.end())
+                });
+            if self.assembler.is_met() && far_enough || self.unknown.is_some() {
+                return Ok(());
+            }
+            let frame = self.dump.next().await?;
+            self.unknown = self.assembler.take(frame)?;
+        }
     }
 
     /// The next event. May be dropped while it waits: nothing is lost.
@@ -106,6 +127,11 @@ impl Stream {
         (place.file(), place.end())
     }
 
+    /// The GTIDs of transactions that are prepared and not decided: they stay out of the position.
+    pub fn undecided(&self) -> GtidSet {
+        self.assembler.undecided()
+    }
+
     fn forget_changed(&mut self, event: &BinlogEvent) {
         if let BinlogEvent::Ddl(ddl) = event {
             for name in self.assembler.forget(&ddl.effects) {
@@ -113,6 +139,12 @@ impl Stream {
             }
         }
     }
+}
+
+/// The position at a server, which may be another one than before, or not have in its log what it would be known by.
+fn taken_over(start: &Position, server: &Server) -> Position {
+    let landmark = start.landmark.clone().filter(|_| server.has_landmark);
+    Position { landmark, server_uuid: server.uuid.clone(), ..start.clone() }
 }
 
 impl std::fmt::Debug for Stream {

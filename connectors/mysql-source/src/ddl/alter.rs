@@ -148,7 +148,9 @@ fn part(parser: &mut Parser<'_, '_>, name: &TableName) -> Part {
         "CONVERT" => convert(parser).into(),
         "EXCHANGE" => exchange(parser),
         "TRUNCATE" => Weight::Rewrite("TRUNCATE PARTITION removes rows").into(),
-        "DISCARD" | "IMPORT" => Weight::Rewrite("a tablespace was taken away or brought in").into(),
+        // Until one is brought in the table cannot be read.
+        "DISCARD" => Part { weight: Weight::Metadata, also: vec![Effect::Truncate(name.clone())] },
+        "IMPORT" => Weight::Rewrite("a tablespace was brought in").into(),
         "REPAIR" => Weight::Unknown.into(),
         other if HARMLESS.contains(&other) => option(parser).into(),
         // UNION = (…) makes a MERGE table of other tables: other rows.

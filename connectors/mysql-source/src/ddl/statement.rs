@@ -20,7 +20,10 @@ pub enum Sense {
     /// It rolls one back to a mark.
     RollbackTo,
     /// `XA START`: it starts one.
-    XaStart,
+    XaStart {
+        /// The transaction's identifier as the statement writes it.
+        xid: String,
+    },
     /// `XA END`.
     XaEnd,
     /// `XA COMMIT` of one that is prepared.
@@ -52,6 +55,7 @@ pub fn classify(statement: &str, database: &str, dialect: Dialect) -> Sense {
     }
     let tokens = tokens(statement, dialect);
     match Parser::new(&tokens, database, dialect).statement() {
+        Sense::XaStart { .. } => Sense::XaStart { xid: xid(statement) },
         Sense::XaCommit { .. } => Sense::XaCommit { xid: xid(statement) },
         Sense::XaRollback { .. } => Sense::XaRollback { xid: xid(statement) },
         sense => sense,
@@ -180,9 +184,8 @@ impl<'a, 't> Parser<'a, 't> {
                 Sense::Ddl(vec![self.table().map_or(Effect::Unknown { table: None }, Effect::Truncate)])
             }
             "RENAME" => Sense::Ddl(self.rename()),
-            "DELETE" => self.delete(),
-            "INSERT" | "UPDATE" | "REPLACE" | "LOAD" | "WITH" | "CALL" | "DO" | "SELECT" | "VALUES"
-            | "TABLE" | "HANDLER" => Sense::Dml,
+            "DELETE" | "INSERT" | "UPDATE" | "REPLACE" | "LOAD" | "WITH" | "CALL" | "DO" | "SELECT"
+            | "VALUES" | "TABLE" | "HANDLER" => Sense::Dml,
             "REPAIR" => Sense::Ddl(self.repair()),
             "GRANT" | "REVOKE" | "SET" | "ANALYZE" | "OPTIMIZE" | "CHECK" | "FLUSH" | "INSTALL"
             | "UNINSTALL" | "LOCK" | "UNLOCK" | "USE" => Sense::Ddl(Vec::new()),
@@ -199,21 +202,11 @@ impl<'a, 't> Parser<'a, 't> {
     fn xa(&mut self) -> Sense {
         let second = self.peek();
         match second.as_str() {
-            "START" | "BEGIN" => Sense::XaStart,
+            "START" | "BEGIN" => Sense::XaStart { xid: String::new() },
             "END" => Sense::XaEnd,
             "COMMIT" => Sense::XaCommit { xid: String::new() },
             "ROLLBACK" => Sense::XaRollback { xid: String::new() },
             _ => Sense::Ddl(vec![Effect::Unknown { table: None }]),
-        }
-    }
-
-    /// `DELETE FROM t` and nothing else is what the server writes for a MEMORY table
-    /// that a restart has emptied.
-    fn delete(&mut self) -> Sense {
-        let name = if self.accept("FROM") { self.table() } else { None };
-        match name {
-            Some(name) if self.rest().is_empty() => Sense::Ddl(vec![Effect::Truncate(name)]),
-            Some(_) | None => Sense::Dml,
         }
     }
 

@@ -9,7 +9,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 
 use super::grants::Grants;
-use super::{connect, log_end, within};
+use super::{connect, is_replica, log_end, within};
 use crate::catalogue::{Catalogue, Listed, list};
 use crate::decode::Charset;
 use crate::settings::Settings;
@@ -40,6 +40,9 @@ pub async fn check(settings: &Settings) -> Result<Vec<Finding>> {
 struct Facts {
     version: (u16, u16, u16),
     variables: BTreeMap<String, String>,
+    /// Databases whose changes alone are logged (`binlog_do_db`), and those whose are not (`binlog_ignore_db`).
+    logged: [Vec<String>; 2],
+    is_replica: bool,
 }
 
 impl Facts {
@@ -47,9 +50,15 @@ impl Facts {
         let query = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('log_bin', 'binlog_format', 'binlog_row_image', \
              'binlog_row_metadata', 'gtid_mode', \
              'enforce_gtid_consistency', 'binlog_expire_logs_seconds', 'expire_logs_days', 'server_id', \
-             'innodb_native_foreign_keys', 'binlog_checksum')";
+             'innodb_native_foreign_keys', 'binlog_checksum', 'log_replica_updates', 'log_slave_updates')";
         let rows: Vec<(String, String)> = within("reading the server's variables", conn.query(query)).await?;
-        Ok(Self { version: conn.server_version(), variables: rows.into_iter().collect() })
+        Ok(Self {
+            version: conn.server_version(),
+            variables: rows.into_iter().collect(),
+            logged: log_filters(conn).await?,
+            // Who may not ask is told so by another finding.
+            is_replica: is_replica(conn).await.unwrap_or(false),
+        })
     }
 
     fn get(&self, name: &str) -> Option<&str> {
@@ -89,6 +98,7 @@ fn server(facts: &Facts, settings: &Settings) -> Vec<Finding> {
     }
     findings.extend(DEMANDS.iter().filter_map(|demand| demanded(facts, demand)));
     findings.extend(gtids(facts, settings));
+    findings.extend(what_is_logged(facts, settings));
     findings.extend(retention(facts));
     findings.extend(identity(facts, settings));
     findings
@@ -144,6 +154,64 @@ fn gtids(facts: &Facts, settings: &Settings) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// What the server does and does not log would be missing without a word.
+fn what_is_logged(facts: &Facts, settings: &Settings) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let [only, not] = &facts.logged;
+    let mend =
+        "take it out of the server's options (my.cnf, SET PERSIST does not know it), then restart the server";
+    let captured: Vec<&str> = not
+        .iter()
+        .map(String::as_str)
+        .filter(|database| settings.selection.may_select_in(database))
+        .collect();
+    if !captured.is_empty() {
+        findings.push(Finding::blocking(
+            format!("binlog_ignore_db names {}: their changes are not in the binlog", captured.join(", ")),
+            mend,
+        ));
+    } else if !not.is_empty() {
+        findings.push(Finding::warning(
+            format!("binlog_ignore_db names {}: statements that change captured tables from there (USE) are not in the binlog", not.join(", ")),
+            mend,
+        ));
+    }
+    if !only.is_empty() {
+        let list = only.join(", ");
+        findings.push(Finding::blocking(
+            format!("binlog_do_db names {list}: changes of other databases, and statements that are run from there (USE), are not in the binlog"),
+            mend,
+        ));
+    }
+    let relays = ["log_replica_updates", "log_slave_updates"].iter().any(|name| facts.is(name, "ON"));
+    let told = facts.get("log_replica_updates").or(facts.get("log_slave_updates")).is_some();
+    if told && !relays {
+        let (what, mend) = (
+            "log_replica_updates = OFF: what the server receives as a replica is not in its binlog",
+            "my.cnf: [mysqld] log_replica_updates = ON (before 8.0.26 log_slave_updates), then restart the server",
+        );
+        findings.push(if facts.is_replica {
+            Finding::blocking(what, mend)
+        } else {
+            Finding::warning(what, mend)
+        });
+    }
+    findings
+}
+
+/// `Binlog_Do_DB` and `Binlog_Ignore_DB`, which no variable tells.
+async fn log_filters(conn: &mut Conn) -> Result<[Vec<String>; 2]> {
+    let statement =
+        if conn.server_version() >= (8, 2, 0) { "SHOW BINARY LOG STATUS" } else { "SHOW MASTER STATUS" };
+    // Who may not ask is told so by another finding.
+    let row: Option<Row> = within("asking what is logged", conn.query_first(statement)).await.unwrap_or(None);
+    let names = |index: usize| -> Vec<String> {
+        let list = row.as_ref().and_then(|row| row.get_opt::<String, _>(index)?.ok()).unwrap_or_default();
+        list.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    };
+    Ok([names(2), names(3)])
 }
 
 fn retention(facts: &Facts) -> Option<Finding> {

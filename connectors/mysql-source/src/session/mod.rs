@@ -24,7 +24,7 @@ pub use check::check;
 pub use leader::Leader;
 
 pub(crate) use failure::{is_missing_table, is_too_slow, server_error};
-pub(crate) use server::{LogEnd, SHOW_WAIT, Server, log_end, wait_for};
+pub(crate) use server::{LogEnd, SHOW_WAIT, Server, file_number, is_replica, log_end, wait_for};
 pub(crate) use tls::encrypted;
 
 /// How long a connection may take to open.

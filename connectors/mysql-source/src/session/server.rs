@@ -40,7 +40,8 @@ impl LogEnd {
     }
 }
 
-fn file_number(file: &str) -> u64 {
+/// What files are ordered by.
+pub(crate) fn file_number(file: &str) -> u64 {
     file.rsplit('.').next().and_then(|n| n.parse().ok()).unwrap_or(0)
 }
 
@@ -70,6 +71,7 @@ impl Server {
             file: end.file.clone(),
             pos: end.pos,
             partial: None,
+            landmark: None,
         }
     }
 }
@@ -92,6 +94,18 @@ pub(crate) async fn log_end(conn: &mut Conn) -> Result<LogEnd> {
         Error::new(Kind::Unfit, "the server writes no binlog")
             .hint("start it with log_bin (my.cnf: [mysqld] log_bin=binlog)")
     })
+}
+
+/// Whether the server is set up to follow another one, be it at work or not.
+///
+/// # Errors
+/// What the server answers.
+pub(crate) async fn is_replica(conn: &mut Conn) -> Result<bool> {
+    let statement =
+        if conn.server_version() >= (8, 0, 22) { "SHOW REPLICA STATUS" } else { "SHOW SLAVE STATUS" };
+    let row: Option<Row> =
+        within("asking whether the server is a replica", conn.query_first(statement)).await?;
+    Ok(row.is_some())
 }
 
 /// How long transactions that a log holds may take to show, where nobody minds their not being there at all.

@@ -88,12 +88,34 @@ impl Block {
             return Err(reading.mismatch("the number of columns"));
         }
         for (index, (name, column)) in reading.columns.iter().enumerate() {
+            if row.as_ref(index).is_some_and(|cell| column.is_left_out(cell)) {
+                return Err(self.left_out(reading, name, &row));
+            }
             let value = column.value(&row, index, &mut self.scratch);
             pack(&mut self.bytes, value.ok_or_else(|| reading.mismatch(&format!("column {name}")))?);
         }
         self.ends.push(self.bytes.len());
         self.last = Some(row);
         Ok(())
+    }
+
+    /// A document came without its text.
+    fn left_out(&self, reading: &RowReading, column: &str, row: &Answer) -> Error {
+        let part = |&index: &usize| {
+            let (name, part) = reading.columns.get(index)?;
+            Some(format!("{name} = {:?}", part.raw(row.as_ref(index)?)?))
+        };
+        let key: Vec<String> = self.identity.iter().filter_map(part).collect();
+        let which = match key.is_empty() {
+            true => format!("row {} of those read together; the table has no key", self.rows_read() + 1),
+            false => key.join(", "),
+        };
+        Error::new(
+            Kind::Unfit,
+            format!("{}: the text of a document in {column} is larger than the server's max_allowed_packet, so it sends none", reading.table),
+        )
+        .detail(which)
+        .hint("SET GLOBAL max_allowed_packet = 1073741824, then start again")
     }
 
     /// The key of the last row, text in the bytes of the column; `None` without rows.

@@ -45,6 +45,12 @@ impl Reading {
         }
     }
 
+    /// Whether it is a document whose text the server left out, since its packets would not hold it: it answers ''
+    /// with a warning then (1301), and no document has an empty text.
+    pub fn is_left_out(&self, cell: &Cell) -> bool {
+        matches!((&self.ty, cell), (ColumnType::Json, Cell::Bytes(text)) if text.is_empty())
+    }
+
     /// As [`Reading::value`], but text as the bytes that the column holds.
     pub fn raw<'a>(&self, cell: &'a Cell) -> Option<Value<'a>> {
         let ty = &self.ty;

@@ -9,6 +9,7 @@
 //! **Invariant:** chunks, [`Event::SnapshotComplete`] and new registrations happen
 //! only between two transactions.
 
+mod confirm;
 mod ddl;
 mod open;
 mod readers;
@@ -138,6 +139,8 @@ pub struct Source {
     /// Tables that were captured once and are not now.
     left_out: Vec<TableProgress>,
     dropped: DroppedColumns,
+    /// What the server had executed when it was asked last.
+    executed: GtidSet,
 }
 
 impl Source {

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use cdc_sdk::position::Landmark;
 use cdc_sdk::{Error, Gtid, GtidSet, Kind, Position, Result, TableName};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
@@ -12,7 +13,9 @@ use super::readers::Readers;
 use super::{DroppedColumns, Source, Start};
 use crate::binlog::{Collation, Collations, Request, Stream};
 use crate::catalogue::{Catalogue, list};
-use crate::session::{SHOW_WAIT, Server, connect, log_end, wait_for, within};
+use crate::session::{
+    LogEnd, SHOW_WAIT, Server, connect, file_number, is_replica, log_end, wait_for, within,
+};
 use crate::settings::{Settings, SnapshotMode};
 use crate::shape;
 use crate::snapshot::plan::{Limits, Plan};
@@ -47,24 +50,25 @@ impl Source {
         let settings = Arc::new(Settings { mark_json, ..settings });
         // First the position, then the tables: what is made in between is in the stream.
         let server = Server::ask(&mut conn).await?;
-        let beginning = begin(&mut conn, &server, &settings, start).await?;
+        let mut beginning = begin(&mut conn, &server, &settings, start).await?;
+        let catalogue = Catalogue::new(settings.endpoint.clone());
+        let end = log_end(&mut conn).await?;
+        let stream = match stream(&mut conn, &settings, &beginning.position, &catalogue, &end).await {
+            // The log does not have all that follows.
+            Err(e) if is_needed(&e, &settings) && !beginning.anew => {
+                beginning = anew(&mut conn, &server, beginning.progress, beginning.dropped, &e).await?;
+                stream(&mut conn, &settings, &beginning.position, &catalogue, &end).await?
+            }
+            stream => stream?,
+        };
         let plan = plan(&mut conn, &server, &settings, &beginning).await?;
         let left_out = left_out(&settings, &beginning.progress);
         let vanished = vanished(&settings, &plan, &beginning.before);
-        let collations = collations(&mut conn).await?;
-        let catalogue = Catalogue::new(settings.endpoint.clone());
-        let request = Request {
-            server_id: settings.server_id(),
-            start: beginning.position,
-            heartbeat: settings.heartbeat,
-            mark_json,
-        };
         drop(conn);
-        let (endpoint, selection) = (settings.endpoint.clone(), settings.selection.clone());
-        let stream = Stream::open(endpoint, request, selection, collations, catalogue.clone()).await?;
+        let server_uuid: Arc<str> = server.uuid.as_str().into();
         let readers = Readers::new(|reports| Shared {
             settings: settings.clone(),
-            server_uuid: server.uuid.as_str().into(),
+            server_uuid: server_uuid.clone(),
             catalogue: catalogue.clone(),
             reports,
         });
@@ -79,6 +83,7 @@ impl Source {
             told_complete: false,
             left_out,
             dropped: beginning.dropped,
+            executed: server.executed,
         };
         if !vanished.is_empty() {
             source.gone(vanished, true);
@@ -103,18 +108,55 @@ async fn begin(conn: &mut Conn, server: &Server, settings: &Settings, start: Sta
     };
     match verify(conn, server, &position).await {
         Ok(()) => {
+            verify_landmark(conn, server, &mut position).await?;
             if is_lost(conn, server, &position, inside).await? {
                 position.partial = None;
             }
             Ok(Beginning { position, progress, dropped, anew: false, before: Vec::new() })
         }
-        Err(e) if e.kind() == Kind::Purged && settings.snapshot == SnapshotMode::WhenNeeded => {
-            tracing::warn!(error = %e, "the binlog at the position is gone; all tables are read anew");
-            let position = server.position(&log_end(conn).await?);
-            Ok(Beginning { position, progress: Vec::new(), dropped, anew: true, before: progress })
-        }
+        Err(e) if is_needed(&e, settings) => anew(conn, server, progress, dropped, &e).await,
         Err(e) => Err(e),
     }
+}
+
+/// Whether what is wrong with the position is mended by reading everything anew, where that was chosen.
+fn is_needed(error: &Error, settings: &Settings) -> bool {
+    error.kind() == Kind::Purged && settings.snapshot == SnapshotMode::WhenNeeded
+}
+
+async fn anew(
+    conn: &mut Conn,
+    server: &Server,
+    before: Vec<TableProgress>,
+    dropped: DroppedColumns,
+    why: &Error,
+) -> Result<Beginning> {
+    tracing::warn!(error = %why, "the binlog from the position on is not to be had; all tables are read anew");
+    let position = server.position(&log_end(conn).await?);
+    Ok(Beginning { position, progress: Vec::new(), dropped, anew: true, before })
+}
+
+/// The stream from a position on. The server has shown that its log is the one that was read; where that can be mended
+/// here, also that it can be read up to `end`, or to what is new.
+async fn stream(
+    conn: &mut Conn,
+    settings: &Settings,
+    position: &Position,
+    catalogue: &Catalogue,
+    end: &LogEnd,
+) -> Result<Stream> {
+    let request = Request {
+        server_id: settings.server_id(),
+        start: position.clone(),
+        heartbeat: settings.heartbeat,
+        mark_json: settings.mark_json,
+    };
+    let collations = collations(conn).await?;
+    let (endpoint, selection) = (settings.endpoint.clone(), settings.selection.clone());
+    let mut stream = Stream::open(endpoint, request, selection, collations, catalogue.clone()).await?;
+    let until = (settings.snapshot == SnapshotMode::WhenNeeded).then_some(end);
+    stream.meet(until).await?;
+    Ok(stream)
 }
 
 /// Whether the rest of a transaction that was delivered in part will never come: another server
@@ -151,15 +193,6 @@ async fn is_lost(
     Ok(true)
 }
 
-/// Whether the server is set up to follow another one, be it at work or not.
-async fn is_replica(conn: &mut Conn) -> Result<bool> {
-    let statement =
-        if conn.server_version() >= (8, 0, 22) { "SHOW REPLICA STATUS" } else { "SHOW SLAVE STATUS" };
-    let row: Option<mysql_async::Row> =
-        within("asking whether the server is a replica", conn.query_first(statement)).await?;
-    Ok(row.is_some())
-}
-
 async fn verify(conn: &mut Conn, server: &Server, position: &Position) -> Result<()> {
     match &position.gtids {
         Some(gtids) => verify_gtids(conn, server, gtids).await,
@@ -177,9 +210,7 @@ async fn verify_gtids(conn: &mut Conn, server: &Server, gtids: &GtidSet) -> Resu
     }
     let missing = server.purged.minus(gtids);
     if !missing.is_empty() {
-        return Err(Error::new(Kind::Purged, "the binlog after the source's position is no longer on the server")
-            .detail(format!("the source stands at {gtids}; purged and not delivered: {missing} (where others with higher numbers were delivered, it may be an XA transaction that was prepared there and not decided since)"))
-            .hint("connect to a server that still has it; or read everything anew: [capture] snapshot = \"when_needed\""));
+        return Err(purged(gtids, &missing));
     }
     // The binlog is ahead of what the engine shows: what was delivered may be about to show.
     wait_for(conn, gtids, SHOW_WAIT).await?;
@@ -193,7 +224,41 @@ async fn verify_gtids(conn: &mut Conn, server: &Server, gtids: &GtidSet) -> Resu
         .hint("connect to the server that has them; if they were lost in a failover, start anew under another name, with a new snapshot"))
 }
 
-async fn verify_file(conn: &mut Conn, server: &Server, position: &Position) -> Result<()> {
+pub(super) fn purged(gtids: &GtidSet, missing: &GtidSet) -> Error {
+    Error::new(Kind::Purged, "the binlog after the source's position is no longer on the server")
+        .detail(format!("the source stands at {gtids}; purged and not delivered: {missing} (where others with higher numbers were delivered, it may be an XA transaction that was prepared there and not decided since)"))
+        .hint("connect to a server that still has it (a replica with log_replica_updates = OFF never has); or read everything anew: [capture] snapshot = \"when_needed\"")
+}
+
+/// The server's binlogs in their order, with their sizes.
+async fn logs(conn: &mut Conn) -> Result<Vec<(String, u64)>> {
+    let rows: Vec<mysql_async::Row> = within("listing the binlogs", conn.query("SHOW BINARY LOGS")).await?;
+    let log = |row: &mysql_async::Row| Some((row.get_opt(0)?.ok()?, row.get_opt(1)?.ok()?));
+    Ok(rows.iter().filter_map(log).collect())
+}
+
+/// Before any transaction the log is known by its file, from which it is then read on. One that was purged holds
+/// nothing that is missing, or its transactions were.
+async fn verify_landmark(conn: &mut Conn, server: &Server, position: &mut Position) -> Result<()> {
+    let by_file = position.gtids.is_some() && matches!(position.landmark, Some(Landmark::File { .. }));
+    if !by_file || position.server_uuid != server.uuid {
+        return Ok(());
+    }
+    let logs = logs(conn).await?;
+    if logs.iter().any(|(name, _)| *name == position.file) {
+        return Ok(());
+    }
+    if logs.first().is_some_and(|(first, _)| file_number(&position.file) < file_number(first)) {
+        position.landmark = None;
+        return Ok(());
+    }
+    let there: Vec<&str> = logs.iter().map(|(name, _)| name.as_str()).collect();
+    Err(Error::new(Kind::Diverged, format!("{} is not on the server, nor was it purged", position.file))
+        .detail(format!("there: {}", there.join(", ")))
+        .hint("its log was reset (RESET BINARY LOGS AND GTIDS), or it was restored from a backup: start anew under another name, with a new snapshot"))
+}
+
+pub(super) async fn verify_file(conn: &mut Conn, server: &Server, position: &Position) -> Result<()> {
     if position.server_uuid != server.uuid {
         return Err(Error::new(
             Kind::OtherServer,
@@ -202,12 +267,8 @@ async fn verify_file(conn: &mut Conn, server: &Server, position: &Position) -> R
         .detail(format!("position of {}; this is {}", position.server_uuid, server.uuid))
         .hint("connect to that server, or start anew under another name"));
     }
-    let files: Vec<mysql_async::Row> = within("listing the binlogs", conn.query("SHOW BINARY LOGS")).await?;
-    let size = files.iter().find_map(|row| {
-        let name = row.get_opt::<String, _>(0)?.ok()?;
-        (name == position.file).then(|| row.get_opt::<u64, _>(1)?.ok()).flatten()
-    });
-    match size {
+    let logs = logs(conn).await?;
+    match logs.into_iter().find(|(name, _)| *name == position.file).map(|(_, size)| size) {
         Some(size) if position.pos <= size => Ok(()),
         Some(size) => Err(Error::new(
             Kind::Diverged,

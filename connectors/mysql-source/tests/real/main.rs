@@ -7,6 +7,7 @@
 mod kit;
 
 mod accounts;
+mod another_log;
 mod catalogue;
 mod concurrent_writers;
 mod keyless_tables;
@@ -17,3 +18,4 @@ mod restarts;
 mod statements;
 mod transfers;
 mod values;
+mod what_is_not_sent;

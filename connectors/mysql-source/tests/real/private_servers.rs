@@ -14,14 +14,14 @@ use mysql_async::prelude::Queryable;
 use crate::kit::{Model, Outcome, World, next, number, until_caught_up, until_complete};
 
 /// A server of its own, dropped at the end.
-struct Server {
+pub struct Server {
     script: String,
     name: String,
     address: String,
 }
 
 impl Server {
-    fn start(name: &str, options: &[&str]) -> Outcome<Option<Self>> {
+    pub fn start(name: &str, options: &[&str]) -> Outcome<Option<Self>> {
         let Ok(script) = std::env::var("CDC_STACK_MYSQL_SCRIPT") else {
             eprintln!("NOT RUN: {name} needs CDC_STACK_MYSQL_SCRIPT (see .stack/env)");
             return Ok(None);
@@ -33,6 +33,10 @@ impl Server {
         let address =
             address.ok_or_else(|| format!("{name}: {}", String::from_utf8_lossy(&output.stderr)))?;
         Ok(Some(Self { address: address.to_owned(), script, name }))
+    }
+
+    pub fn address(&self) -> &str {
+        &self.address
     }
 }
 

@@ -55,6 +55,7 @@ async fn each_statement_leaves_what_the_source_has() -> Outcome {
         "CREATE TABLE p (id INT PRIMARY KEY) PARTITION BY RANGE (id) (PARTITION p0 VALUES LESS THAN (10), PARTITION p1 VALUES LESS THAN (20))",
         "INSERT INTO p VALUES (1), (2), (11)",
         "ALTER TABLE p DROP PARTITION p0",
+        "SET SESSION binlog_format = STATEMENT;\nCREATE TEMPORARY TABLE a (id INT);\nTRUNCATE TABLE a;\nALTER TABLE a RENAME a9;\nDROP TEMPORARY TABLE a9;\nSET SESSION binlog_format = ROW",
         "CREATE INDEX k ON c (id);\nANALYZE TABLE c;\nOPTIMIZE TABLE c",
         "DROP TABLE c",
         "CREATE TABLE c (id INT PRIMARY KEY, other INT);\nINSERT INTO c VALUES (5, 5)",

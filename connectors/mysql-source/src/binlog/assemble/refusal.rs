@@ -2,17 +2,17 @@
 
 use cdc_sdk::{Error, Kind, Result};
 
+use super::{Assembler, State};
 use crate::binlog::event::kind;
-use crate::binlog::frame::Header;
+use crate::binlog::event::query::Query;
+use crate::binlog::frame::{Frame, Header};
 use crate::binlog::reader::Malformed;
+use crate::binlog::statement::Statement;
+use crate::ddl::Sense;
 
 /// Refuses an event by what it is; one that is known to be ignorable passes.
 pub(super) fn refused(header: &Header) -> Result<()> {
     let (what, hint) = match header.kind {
-        kind::BEGIN_LOAD_QUERY | kind::EXECUTE_LOAD_QUERY => (
-            "a LOAD DATA that was logged as a statement instead of by rows",
-            "SET GLOBAL binlog_format = ROW; and in sessions that set it; then take a new snapshot",
-        ),
         kind::INCIDENT => ("a gap: the server itself lost events (INCIDENT)", "take a new snapshot"),
         _ if header.is_ignorable() => return Ok(()),
         _ => ("an event of an unknown type", "this server is newer than this program: update the program"),
@@ -20,6 +20,38 @@ pub(super) fn refused(header: &Header) -> Result<()> {
     Err(Error::new(Kind::BinlogUnsupported, format!("the log holds {what}"))
         .detail(format!("event type {}", header.kind))
         .hint(hint))
+}
+
+impl Assembler {
+    /// A rollback is in the log only where rows of tables without transactions stand
+    /// beside others; which of the rows it takes back cannot be told. Nor can a statement be taken back
+    /// that was handed out.
+    pub(super) fn no_rows_yet(&self, statement: &Statement) -> Result<()> {
+        match &self.state {
+            State::Inside(transaction) if transaction.tally.seen.rows > 0 || transaction.altered => {
+                Err(rolled_back_in_part(&statement.excerpt()))
+            }
+            State::Holding(held) if held.has_rows() => Err(rolled_back_in_part(&statement.excerpt())),
+            State::Inside(_)
+            | State::Holding(_)
+            | State::Between
+            | State::Announced(_)
+            | State::Skipping { .. } => Ok(()),
+        }
+    }
+
+    /// LOAD DATA that was logged as a statement, as any other change of rows that was.
+    pub(super) fn load(&mut self, frame: &Frame, pos: u64) -> Result<()> {
+        let query = Query::read_load(frame.body()).map_err(corrupt)?;
+        let statement = Statement::read(&query, &self.setting.collations, self.setting.fold_names);
+        match self.state {
+            State::Skipping { begun } => {
+                self.skip_statement(&Sense::Dml, begun);
+                Ok(())
+            }
+            _ => self.dml(&statement, &frame.header, query.context.micros, pos),
+        }
+    }
 }
 
 pub(super) fn xa_unsupported(what: &str) -> Error {

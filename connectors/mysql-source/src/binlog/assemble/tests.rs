@@ -3,5 +3,7 @@
 mod bench;
 mod fuzz;
 mod golden;
+mod landmarks;
 mod replay;
 mod resume;
+mod statements;

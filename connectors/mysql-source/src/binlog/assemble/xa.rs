@@ -13,7 +13,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use cdc_sdk::{Gtid, Result};
+use cdc_sdk::{Gtid, GtidSet, Result};
 
 use super::refusal::{contradiction, corrupt, too_many_prepared, xa_unsupported};
 use super::{Announcement, Assembler, Queued, State};
@@ -51,6 +51,8 @@ pub(super) struct Held {
     let_go: bool,
     /// It changed captured tables.
     captured: bool,
+    /// Its XID as XA START tells it; "" where only XA PREPARE does, which has 32 bits of the format's 64.
+    xid: String,
 }
 
 /// The XA transactions that are not decided.
@@ -77,7 +79,14 @@ struct Again {
 
 impl Held {
     pub fn new(opening: Opening) -> Self {
-        Self { opening, frames: VecDeque::new(), bytes: 0, let_go: false, captured: false }
+        Self {
+            opening,
+            frames: VecDeque::new(),
+            bytes: 0,
+            let_go: false,
+            captured: false,
+            xid: String::new(),
+        }
     }
 
     /// Whether it has changed rows of any table.
@@ -91,6 +100,18 @@ impl Held {
 }
 
 impl Undecided {
+    /// Whether nothing is prepared.
+    pub fn is_empty(&self) -> bool {
+        self.prepared.is_empty() && self.again.is_none()
+    }
+
+    /// The GTIDs under which transactions were prepared.
+    pub fn gtids(&self) -> GtidSet {
+        let mut all = GtidSet::default();
+        self.prepared.values().filter_map(Held::gtid).for_each(|gtid| all.insert(&gtid));
+        all
+    }
+
     fn hold(&mut self, held: &mut Held, frame: Frame) {
         let bytes = frame.body().len();
         held.bytes += bytes;
@@ -111,7 +132,13 @@ impl Undecided {
 impl Assembler {
     /// XA START. With GTIDs its rows are held. Without, a transaction that is prepared is refused where it
     /// matters, so they go on as they come.
-    pub(super) fn xa_start(&mut self, header: &Header, micros: u32, thread: u64, pos: u64) -> Result<()> {
+    pub(super) fn xa_start(
+        &mut self,
+        xid: &str,
+        (header, micros): (&Header, u32),
+        thread: u64,
+        pos: u64,
+    ) -> Result<()> {
         if self.position.gtids.is_none() {
             return self.begin(header, micros, thread, pos);
         }
@@ -120,7 +147,7 @@ impl Assembler {
         if let Some(again) = self.undecided.again.take_if(|again| gtid.as_ref() == Some(&again.prepare)) {
             return self.begin_as(again.opening, Some(again.prepare));
         }
-        self.state = State::Holding(Box::new(Held::new(opening)));
+        self.state = State::Holding(Box::new(Held { xid: xid.to_owned(), ..Held::new(opening) }));
         Ok(())
     }
 
@@ -141,6 +168,9 @@ impl Assembler {
         let prepare = XaPrepare::read(frame.body()).map_err(corrupt)?;
         match std::mem::replace(&mut self.state, State::Between) {
             State::Holding(held) if prepare.one_phase => self.release(*held, None, pos),
+            State::Holding(mut held) if !held.xid.is_empty() => {
+                self.keep(std::mem::take(&mut held.xid), *held)
+            }
             State::Holding(held) => self.keep(prepare.xid, *held),
             State::Inside(transaction) => {
                 let undecided = !prepare.one_phase && transaction.prepared.is_none();
@@ -263,6 +293,11 @@ impl Assembler {
             self.commit().map_err(|error| at(error, self.place.file()))?;
         }
         Ok(Some(unknown))
+    }
+
+    /// The GTIDs of transactions that are prepared and not decided.
+    pub fn undecided(&self) -> GtidSet {
+        self.undecided.gtids()
     }
 
     /// Whether the log must be read again from [`Assembler::position`] before anything else.

@@ -46,41 +46,50 @@ pub(crate) fn failure(error: mysql_async::Error) -> Error {
 /// (`sql/rpl_binlog_sender.cc`).
 fn fatal(message: &str) -> Error {
     let says = |part: &str| message.contains(part);
-    let (kind, what, hint) =
-        if says("purged") || says("Could not find first log") || says("could not find next log") {
-            (
-                Kind::Purged,
-                "the log at the position is no longer on the server",
-                "take a new snapshot; keep logs longer: SET GLOBAL binlog_expire_logs_seconds",
-            )
-        } else if says("has more GTIDs than") || says("impossible position") || says("position > file size") {
-            (
-                Kind::Diverged,
-                "the position is not in the server's log",
-                "the server lost transactions, or is another one: take a new snapshot",
-            )
-        } else if says("with the same server_uuid") || says("with the same server_id") {
-            (
-                Kind::Fenced,
-                "another reader with the same server_id has taken over",
-                "give each reader its own mysql.server_id",
-            )
-        } else if says("max_allowed_packet") {
-            (
-                Kind::Unfit,
-                "an event is larger than the server sends",
-                "SET GLOBAL max_allowed_packet = 1073741824; then connect again",
-            )
-        } else if says("bogus data") || says("corrupt") || says("checksum") || says("truncated") {
-            (
-                Kind::BinlogCorrupt,
-                "the server cannot read its log",
-                "compare with mysqlbinlog --verify-binlog-checksum, and take a new snapshot",
-            )
-        } else if says("AUTO_POSITION") || says("GTID_MODE") {
-            (Kind::Unfit, "the server's gtid_mode does not fit the position", "SET GLOBAL gtid_mode = ON")
-        } else {
-            (Kind::MysqlRefused, "the server cannot send its log", "see the server's message")
-        };
+    let (kind, what, hint) = if says("purged")
+        || says("Could not find first log")
+        || says("could not find next log")
+    {
+        (
+            Kind::Purged,
+            "the log at the position is no longer on the server",
+            "take a new snapshot; keep logs longer: SET GLOBAL binlog_expire_logs_seconds",
+        )
+    } else if says("has more GTIDs than") || says("impossible position") || says("position > file size") {
+        (
+            Kind::Diverged,
+            "the position is not in the server's log",
+            "the server lost transactions, or is another one: take a new snapshot",
+        )
+    } else if says("with the same server_uuid") || says("with the same server_id") {
+        (
+            Kind::Fenced,
+            "another reader with the same server_id has taken over",
+            "give each reader its own mysql.server_id",
+        )
+    } else if says("max_allowed_packet") {
+        (
+            Kind::Unfit,
+            "an event is larger than the server sends",
+            "SET GLOBAL max_allowed_packet = 1073741824; then connect again",
+        )
+    } else if says("bogus data") || says("corrupt") || says("checksum") || says("truncated") {
+        (
+            Kind::BinlogCorrupt,
+            "the server cannot read its log",
+            "compare with mysqlbinlog --verify-binlog-checksum, and take a new snapshot",
+        )
+    } else if says("anonymous transaction") {
+        // Also where gtid_mode is ON again: whoever begins behind them has not read them.
+        (
+            Kind::Purged,
+            "behind the source's position the log holds transactions without a GTID: gtid_mode was away from ON",
+            "read everything anew: [capture] snapshot = \"when_needed\", then start again; or start under another name. Leave gtid_mode = ON",
+        )
+    } else if says("AUTO_POSITION") || says("GTID_MODE") {
+        (Kind::Unfit, "the server's gtid_mode does not fit the position", "SET GLOBAL gtid_mode = ON")
+    } else {
+        (Kind::MysqlRefused, "the server cannot send its log", "see the server's message")
+    };
     Error::new(kind, what).detail(message.to_owned()).hint(hint)
 }

@@ -17,7 +17,8 @@ use std::time::Duration;
 use bytes::{Buf as _, Bytes};
 use cdc_sdk::endpoint::Endpoint;
 use cdc_sdk::gtid::Origin;
-use cdc_sdk::{Error, GtidSet, Kind, Position, Result};
+use cdc_sdk::position::Landmark;
+use cdc_sdk::{Error, Gtid, GtidSet, Kind, Position, Result};
 use mysql_common::packets::binlog_request::BinlogRequest;
 use mysql_common::packets::{ComRegisterSlave, GnoInterval, Sid, Tag};
 
@@ -49,6 +50,8 @@ pub(crate) struct Server {
     pub uuid: String,
     /// `lower_case_table_names` is not 0.
     pub fold_names: bool,
+    /// It has the position's landmark, and shows it before anything else that is not delivered.
+    pub has_landmark: bool,
 }
 
 /// A connection that receives the log.
@@ -66,7 +69,6 @@ impl Dump {
     /// [`Kind::OtherServer`], [`Kind::Diverged`], [`Kind::Purged`], and what a
     /// connection can run into.
     pub async fn open(endpoint: &Endpoint, request: &Request) -> Result<(Self, Server, u64)> {
-        let (command, reads_from) = command(request)?;
         let connecting = async {
             let mut packets = connect::connect(endpoint).await?;
             packets.expect_within(session::STATEMENT_TIMEOUT);
@@ -75,11 +77,14 @@ impl Dump {
         let mut packets = session::opened_in_time(connecting)
             .await
             .map_err(|e| session::server_error(e, &format!("connecting to {endpoint}")))?;
-        let server = identify(&mut packets).await?;
+        let mut server = identify(&mut packets).await?;
         match &request.start.gtids {
             None => same_server(&request.start, &server)?,
             Some(gtids) => not_diverged(&mut packets, gtids).await?,
         }
+        let known_from = known_from(&mut packets, &request.start, &server).await?;
+        server.has_landmark = request.start.gtids.is_none() || !matches!(known_from, KnownFrom::Set);
+        let (command, reads_from) = command(request, known_from)?;
         let heartbeat = request.heartbeat.max(Duration::from_secs(1));
         run(&mut packets, &preparation(request.server_id, heartbeat)).await.map_err(failure)?;
         tell(&mut packets, &bytes(&ComRegisterSlave::new(request.server_id))).await.map_err(failure)?;
@@ -163,7 +168,9 @@ const DAMAGED: &str = "run it again; if it stays, compare with mysqlbinlog --ver
 async fn identify(packets: &mut Packets) -> Result<Server> {
     let row = run(packets, "SELECT @@GLOBAL.server_uuid, @@GLOBAL.lower_case_table_names").await;
     match row.map_err(failure)?.as_deref() {
-        Some([Some(uuid), Some(folding)]) => Ok(Server { uuid: uuid.clone(), fold_names: folding != "0" }),
+        Some([Some(uuid), Some(folding)]) => {
+            Ok(Server { uuid: uuid.clone(), fold_names: folding != "0", has_landmark: false })
+        }
         _ => Err(Error::new(Kind::MysqlRefused, "the server does not tell its server_uuid")),
     }
 }
@@ -205,12 +212,48 @@ fn preparation(server_id: u32, heartbeat: Duration) -> String {
     )
 }
 
+/// From where on a log is asked for by GTID, beside the set: so that what it is known by comes once more.
+enum KnownFrom<'a> {
+    /// This transaction, be it in the set.
+    Transaction(&'a Gtid),
+    /// The beginning of the position's file.
+    File,
+    /// Wherever the server finds that the set ends.
+    Set,
+}
+
+async fn known_from<'a>(
+    packets: &mut Packets,
+    start: &'a Position,
+    server: &Server,
+) -> Result<KnownFrom<'a>> {
+    match &start.landmark {
+        Some(Landmark::Transaction { gtid, .. }) => {
+            // One that was purged since, or that came to this server with a backup, is not in its log.
+            let statement = format!("SELECT GTID_SUBSET('{gtid}', @@GLOBAL.gtid_purged)");
+            let answer = run(packets, &statement).await.map_err(failure)?;
+            let is_purged = matches!(answer.as_deref(), Some([Some(purged)]) if purged != "0");
+            Ok(if is_purged { KnownFrom::Set } else { KnownFrom::Transaction(gtid) })
+        }
+        Some(Landmark::File { .. }) if start.server_uuid == server.uuid => Ok(KnownFrom::File),
+        Some(Landmark::File { .. }) | None => Ok(KnownFrom::Set),
+    }
+}
+
 /// The command that asks for the log, and where in the file it asks to start.
-fn command(request: &Request) -> Result<(Vec<u8>, u64)> {
+fn command(request: &Request, known_from: KnownFrom<'_>) -> Result<(Vec<u8>, u64)> {
     let start = &request.start;
     let asked = BinlogRequest::new(request.server_id);
     let (asked, reads_from) = match &start.gtids {
-        Some(gtids) => (asked.with_use_gtid(true).with_sids(blocks(gtids)?), FILE_START),
+        Some(gtids) => {
+            let asked = asked.with_use_gtid(true);
+            let asked = match known_from {
+                KnownFrom::Transaction(gtid) => asked.with_sids(blocks(&without(gtids, gtid))?),
+                KnownFrom::File => asked.with_filename(start.file.as_bytes()).with_sids(blocks(gtids)?),
+                KnownFrom::Set => asked.with_sids(blocks(gtids)?),
+            };
+            (asked, FILE_START)
+        }
         None => {
             // The command has 32 bits for the offset.
             let reads_from =
@@ -219,6 +262,12 @@ fn command(request: &Request) -> Result<(Vec<u8>, u64)> {
         }
     };
     Ok((bytes(&asked.as_cmd()), reads_from))
+}
+
+fn without(gtids: &GtidSet, gtid: &Gtid) -> GtidSet {
+    let mut one = GtidSet::default();
+    one.insert(gtid);
+    gtids.minus(&one)
 }
 
 /// The set in the command's form: intervals with an exclusive end.

@@ -38,6 +38,10 @@ fn error_1236_is_told_apart_by_its_text() {
             "The replication sender thread cannot start in AUTO_POSITION mode: this server has GTID_MODE = OFF",
             Kind::Unfit,
         ),
+        (
+            "Cannot replicate anonymous transaction when AUTO_POSITION = 1, at file ./binlog.000004, position 158.",
+            Kind::Purged,
+        ),
         ("something else", Kind::MysqlRefused),
     ] {
         assert_eq!(server(1236, message), kind, "{message}");

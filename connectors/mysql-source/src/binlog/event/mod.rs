@@ -16,6 +16,8 @@ pub(crate) mod kind {
     pub const STOP: u8 = 3;
     pub const ROTATE: u8 = 4;
     pub const INTVAR: u8 = 5;
+    pub const APPEND_BLOCK: u8 = 9;
+    pub const DELETE_FILE: u8 = 11;
     pub const RAND: u8 = 13;
     pub const USER_VAR: u8 = 14;
     pub const FORMAT_DESCRIPTION: u8 = 15;

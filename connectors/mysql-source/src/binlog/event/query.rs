@@ -34,17 +34,30 @@ pub(crate) struct Context {
 
 const MODE_ANSI_QUOTES: u64 = 1 << 2;
 const MODE_NO_BACKSLASH_ESCAPES: u64 = 1 << 20;
+/// The file's number, two places in the statement, and what to do with duplicates.
+const LOAD_LEN: usize = 4 + 4 + 4 + 1;
 /// In place of a count: more databases than can be told.
 const TOO_MANY_DATABASES: u8 = 254;
 
 impl<'a> Query<'a> {
     pub fn read(body: &'a [u8]) -> Result<Self, Malformed> {
+        Self::read_with(body, 0)
+    }
+
+    /// Reads EXECUTE_LOAD_QUERY: `LOAD DATA`, and before it which file it reads and where in the statement that is named.
+    pub fn read_load(body: &'a [u8]) -> Result<Self, Malformed> {
+        Self::read_with(body, LOAD_LEN)
+    }
+
+    /// `more`: bytes between the lengths and the status variables.
+    fn read_with(body: &'a [u8], more: usize) -> Result<Self, Malformed> {
         let mut reader = Reader::new(body);
         let thread = reader.u32()?;
         reader.u32()?;
         let database_len = usize::from(reader.u8()?);
         reader.u16()?;
         let variables_len = usize::from(reader.u16()?);
+        reader.take(more)?;
         let variables = reader.take(variables_len)?;
         let database = reader.take(database_len)?;
         if reader.u8()? != 0 {

@@ -15,6 +15,8 @@ fn good() -> Facts {
     Facts {
         version: (9, 7, 4),
         variables: variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
+        logged: [Vec::new(), Vec::new()],
+        is_replica: false,
     }
 }
 
@@ -52,6 +54,31 @@ fn all_that_is_wrong_comes_at_once() {
     facts.variables.insert("binlog_row_image".into(), "NOBLOB".into());
     facts.version = (5, 6, 51);
     assert_eq!(server(&facts, &settings("shop")).len(), 3);
+}
+
+#[test]
+fn what_the_server_does_not_log_is_told() {
+    let found = |change: &dyn Fn(&mut Facts)| {
+        let mut facts = good();
+        change(&mut facts);
+        let mut settings = settings("shop");
+        settings.selection.include.extend(Pattern::parse("shop.*"));
+        let findings = server(&facts, &settings);
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        findings[0].blocks
+    };
+    assert!(found(&|facts| facts.logged[1] = vec!["other".into(), "shop".into()]));
+    assert!(!found(&|facts| facts.logged[1] = vec!["other".into()]));
+    assert!(found(&|facts| facts.logged[0] = vec!["shop".into()]));
+    for name in ["log_replica_updates", "log_slave_updates"] {
+        let off = |facts: &mut Facts| drop(facts.variables.insert(name.into(), "OFF".into()));
+        assert!(!found(&off));
+        assert!(found(&|facts| {
+            off(facts);
+            facts.is_replica = true;
+        }));
+        assert_eq!(with(name, "ON"), []);
+    }
 }
 
 #[test]

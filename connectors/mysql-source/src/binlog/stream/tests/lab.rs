@@ -135,6 +135,7 @@ impl Lab {
             file: row.get(0).unwrap(),
             pos: row.get(1).unwrap(),
             partial: None,
+            landmark: None,
         }
     }
 
