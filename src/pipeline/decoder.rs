@@ -324,7 +324,8 @@ fn strange(topic: &str, id: u32, told: &TableName, carried: &TableName) -> Error
     Error::new(Kind::SchemaRefused, format!("schema {id} of the registry is not what {topic} was written with"))
         .detail(format!("the event is one of {told}, the schema is that of {carried}"))
         .hint(
-            "the registry has given its ids to other schemas, as one does that was built anew, or it is another one:              restore it from its backup, or name in [registry] the one that the source uses",
+            "the registry has given its ids to other schemas, as one does that was built anew, or it is another one: \
+             restore it from its backup, or name in [registry] the one that the source uses",
         )
 }
 
