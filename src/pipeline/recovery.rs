@@ -39,6 +39,8 @@ const INSIDE_KEY: &str = "inside";
 pub struct Recovered {
     /// Where to go on; `None` if no run has written a cut yet.
     pub last: Option<LastCut>,
+    /// Topics that the last cuts have events in, or know the ends of.
+    pub named: BTreeSet<String>,
     /// How far the snapshot of each table is.
     pub snapshot: Vec<TableProgress>,
     /// Partition counts by topic.
@@ -188,10 +190,12 @@ pub fn recover(
         joined(cuts)
     })?;
     if let Some(last) = cuts.last() {
-        let id = last.cut.id;
+        let (id, ends) = (last.cut.id, known_ends(&cuts));
+        let touched = cuts.iter().flat_map(|stored| &stored.cut.touched).map(|touched| &touched.topic);
+        recovered.named = ends.keys().map(|(topic, _)| topic).chain(touched).cloned().collect();
         recovered.continuation = Continuation {
             next: CutId { incarnation: id.incarnation + 1, sequence: id.sequence + 1 },
-            ends: known_ends(&cuts),
+            ends,
             snapshot_complete: last.cut.snapshot_complete,
         };
         recovered.last = Some(LastCut { kind: last.cut.kind, position: whole_position(&cuts, last)? });

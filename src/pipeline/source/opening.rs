@@ -61,12 +61,10 @@ async fn refuse_lost_cuts(admin: &Admin, prefix: &str) -> Result<()> {
 /// A topic is pinned in the state with its first event: one that the cuts know and the state does not tells that records
 /// are gone there. With them went what no other place holds: commands taken, columns dropped, keys chosen.
 fn refuse_lost_state(prefix: &str, recovered: &Recovered) -> Result<()> {
-    let named = recovered.continuation.ends.keys().map(|(topic, _)| topic);
     let is_missing = |topic: &&String| {
         private::addressee(prefix, topic).is_none() && !recovered.pins.contains_key(topic.as_str())
     };
-    let mut missing: Vec<String> = named.filter(is_missing).cloned().collect();
-    missing.dedup();
+    let missing: Vec<String> = recovered.named.iter().filter(is_missing).cloned().collect();
     if missing.is_empty() {
         return Ok(());
     }

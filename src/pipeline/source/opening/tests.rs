@@ -1,7 +1,6 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use super::*;
-use crate::pipeline::cut_writer::Continuation;
 
 #[test]
 fn topics_with_events_are_those_of_tables_and_of_sinks() {
@@ -29,15 +28,12 @@ fn topics_with_events_are_those_of_tables_and_of_sinks() {
 
 #[test]
 fn a_state_that_lacks_a_topic_of_the_cuts_was_lost() {
-    let recovered = |ends: &[&str], pins: &[&str]| Recovered {
-        continuation: Continuation {
-            ends: ends.iter().map(|topic| (((*topic).to_owned(), 0), 7)).collect::<BTreeMap<_, _>>(),
-            ..Continuation::default()
-        },
+    let recovered = |named: &[&str], pins: &[&str]| Recovered {
+        named: named.iter().map(|topic| (*topic).to_owned()).collect(),
         pins: pins.iter().map(|topic| ((*topic).to_owned(), 1)).collect::<HashMap<_, _>>(),
         ..Recovered::default()
     };
-    let lost = |ends: &[&str], pins: &[&str]| refuse_lost_state("p", &recovered(ends, pins)).err();
+    let lost = |named: &[&str], pins: &[&str]| refuse_lost_state("p", &recovered(named, pins)).err();
     assert!(lost(&[], &[]).is_none());
     assert!(lost(&["p.d.t", "p.snapshot-for-crm"], &["p.d.t", "p.d.gone"]).is_none());
     for pins in [&[][..], &["p.d.t"]] {
