@@ -23,6 +23,8 @@ pub(crate) struct Misfit {
 pub(crate) enum Danger {
     /// Digits behind the point, beyond so many.
     Digits(usize),
+    /// The same in a FLOAT(M,D), for which a DOUBLE that is the value of a FLOAT has that one's digits.
+    SingleDigits(usize),
     /// What a FLOAT cannot tell from its neighbours.
     Single,
     /// What a DOUBLE cannot tell from its neighbours.
@@ -71,7 +73,11 @@ impl Misfit {
             (Danger::Members(members), Value::Enum(number)) => return self.member(members, number),
             (Danger::Members(members), Value::Set(bits)) => return self.subset(members, bits, scratch),
             (Danger::Encoded, Value::Text(_)) => return Err(self.encoded()),
-            (Danger::Digits(most), value) => {
+            (Danger::SingleDigits(most), Value::Double(number)) if f64::from(number as f32) == number => {
+                let single = Value::Float(number as f32);
+                (digits_behind(single, scratch).is_none_or(|n| n <= *most), value)
+            }
+            (Danger::Digits(most) | Danger::SingleDigits(most), value) => {
                 (digits_behind(value, scratch).is_none_or(|n| n <= *most), value)
             }
             (Danger::Single, value) => (is_float(value, scratch, 24, |n| f64::from(n as f32)), value),

@@ -101,6 +101,7 @@ pub(crate) fn misfit(actual: &Actual, wanted: &Column) -> Option<Misfit> {
         (T::Decimal { scale, .. }, _) => Danger::Digits(usize(u32::from(*scale))),
         (T::Integer { .. } | T::Bit { .. }, _) => Danger::Digits(0),
         (T::Float { .. } | T::Double { .. }, _) => match digits(&actual.type_text) {
+            Some((_, behind)) if matches!(ty, T::Float { .. }) => Danger::SingleDigits(usize(behind)),
             Some((_, behind)) => Danger::Digits(usize(behind)),
             None if matches!(ty, T::Float { .. }) => Danger::Single,
             None => Danger::Double,

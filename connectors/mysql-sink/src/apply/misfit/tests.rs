@@ -41,6 +41,10 @@ fn numbers_that_would_be_rounded_are_refused() {
     ] {
         assert_eq!(takes(Danger::Digits(digits), value), is_taken, "{value:?} in {digits} digits");
     }
+    // Debezium sends a FLOAT(M,D) as a DOUBLE.
+    let single = Value::Double(f64::from(12.345_f32));
+    assert!(takes(Danger::SingleDigits(3), single) && !takes(Danger::SingleDigits(2), single));
+    assert!(!takes(Danger::SingleDigits(3), Value::Double(0.1234)));
 }
 
 #[test]
