@@ -140,25 +140,9 @@ impl<'a> Road<'a> {
         (leader, shore): (Leader, Shore),
         view: &'a Arc<SourceView>,
     ) -> Result<Self> {
-        let Shore {
-            kafka,
-            topics,
-            admin,
-            registry,
-            ids,
-            publisher,
-            former,
-            readers,
-            control,
-            schema_changes,
-        } = shore;
-        let (publisher, mut recovered) = block_in_place(|| -> Result<_> {
-            shore::end_former(former)?;
-            let mut publisher = publisher.take_over()?;
-            let recovered =
-                recovery::recover(readers, &kafka, &config.topic_prefix, &topics, &mut publisher)?;
-            Ok((publisher, recovered))
-        })?;
+        let Shore { kafka, topics, admin, registry, ids, heir, control, schema_changes } = shore;
+        let (publisher, mut recovered) =
+            block_in_place(|| heir.take_over(&kafka, &config.topic_prefix, &topics))?;
         fail::point("source.taken_over");
         opening::refuse_what_was_lost(&admin, config, &recovered).await?;
         let start = opening::start_from(&recovered);

@@ -10,7 +10,7 @@ use crate::config::SourceConfig;
 use crate::envelope::Modes;
 use crate::kafka::{self, Admin, BROKERS_TIME, Candidate, Keeps, Log, Publisher, TopicSpec};
 use crate::pipeline::cut_writer::OwnTopics;
-use crate::pipeline::recovery::Readers;
+use crate::pipeline::recovery::{self, Readers, Recovered};
 use crate::pipeline::settings;
 
 /// Kafka's side, as far as it concerns no other source of the prefix: made ready while MySQL is looked at.
@@ -20,10 +20,7 @@ pub(super) struct Shore {
     pub(super) admin: Admin,
     pub(super) registry: Registry,
     pub(super) ids: RecordIds,
-    pub(super) publisher: Candidate,
-    /// The id that versions before wrote under, where it is another.
-    pub(super) former: Option<Candidate>,
-    pub(super) readers: Readers,
+    pub(super) heir: Heir,
     /// Of the control topic.
     pub(super) control: Option<Log>,
     /// Unless the user wants none of it.
@@ -54,7 +51,7 @@ impl Shore {
             let former = OptionFuture::from(former_id(&config.name, &config.topic_prefix).map(&prepare));
             let publisher = prepare(transactional_id(&config.topic_prefix));
             let (publisher, former, readers, control) = tokio::join!(publisher, former, readers, control);
-            Ok((publisher?, former.transpose()?, readers?, control?))
+            Ok((Heir { publisher: publisher?, former: former.transpose()?, readers: readers? }, control?))
         };
         let registered = async {
             let settings = settings::registry(&config.registry);
@@ -69,9 +66,31 @@ impl Shore {
             let (ids, schema_changes) = tokio::try_join!(ids, schema_changes)?;
             Ok((registry, ids, schema_changes))
         };
-        let ((publisher, former, readers, control), (registry, ids, schema_changes)) =
-            tokio::try_join!(made, registered)?;
-        Ok(Self { kafka, topics, admin, registry, ids, publisher, former, readers, control, schema_changes })
+        let ((heir, control), (registry, ids, schema_changes)) = tokio::try_join!(made, registered)?;
+        Ok(Self { kafka, topics, admin, registry, ids, heir, control, schema_changes })
+    }
+}
+
+/// Who is to go on where the last run ended.
+pub(super) struct Heir {
+    publisher: Candidate,
+    /// The id that versions before wrote under, where it is another.
+    former: Option<Candidate>,
+    readers: Readers,
+}
+
+impl Heir {
+    /// Takes the prefix over from whoever wrote it, then reads what is left: in this order no more can come.
+    pub(super) fn take_over(
+        self,
+        kafka: &kafka::Settings,
+        prefix: &str,
+        topics: &OwnTopics,
+    ) -> Result<(Publisher, Recovered)> {
+        end_former(self.former)?;
+        let mut publisher = self.publisher.take_over()?;
+        let recovered = recovery::recover(self.readers, kafka, prefix, topics, &mut publisher)?;
+        Ok((publisher, recovered))
     }
 }
 
@@ -88,7 +107,7 @@ fn former_id(name: &str, prefix: &str) -> Option<String> {
 }
 
 /// Ends what is open under the former id, and fences who wrote it.
-pub(super) fn end_former(former: Option<Candidate>) -> Result<()> {
+fn end_former(former: Option<Candidate>) -> Result<()> {
     match former.map(Candidate::take_over).transpose() {
         Err(refused) if refused.kind() == Kind::KafkaRefused => {
             tracing::warn!(error = %refused, "a source of an older version and this name would not be fenced");
