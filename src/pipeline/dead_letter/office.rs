@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 use super::slip::{HEADER, Slip};
 use crate::avro::SourcePlace;
 use crate::config::SinkConfig;
-use crate::kafka::{self, Admin, BROKERS_TIME, LARGEST_RECORD, Log, Outbox, Record, TopicSpec};
+use crate::kafka::{self, Admin, BROKERS_TIME, Keeps, LARGEST_RECORD, Log, Outbox, Record, TopicSpec};
 use crate::pipeline::decoder::Decoder;
 use crate::pipeline::settings;
 use crate::pipeline::streams::Streams;
@@ -62,14 +62,8 @@ impl Office {
     async fn open(&self) -> Result<Admin> {
         let admin = Admin::connect(&self.kafka)?;
         // A letter is larger than its event: what the data topic takes must fit here.
-        let settings = [
-            ("cleanup.policy", "delete"),
-            ("retention.ms", "-1"),
-            ("retention.bytes", "-1"),
-            (LARGEST_RECORD, "1000000000"),
-            BROKERS_TIME,
-        ];
-        let config = settings.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let settings = [Keeps::All.settings(), &[(LARGEST_RECORD, "1000000000"), BROKERS_TIME]].concat();
+        let config = settings.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         admin.create(TopicSpec { name: self.topic.clone(), partitions: 1, replication: -1, config }).await?;
         Ok(admin)
     }

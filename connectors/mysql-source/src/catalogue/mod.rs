@@ -139,12 +139,12 @@ impl Enrich for Catalogue {
             return Ok(Enriched { table: from_map, changed_later: None });
         };
         let (log, mut table) = (from_map.clone(), merge::merged(from_map, known));
-        let changed_later = match merge::younger_keys(&table, &log, &met).is_empty() {
+        let younger = merge::younger_keys(&table, &log, &met);
+        let changed_later = match younger.is_empty() {
             true => None,
             false => self.changed_after(&table, &met).await?,
         };
         if let Some(at) = changed_later {
-            let younger = merge::younger_keys(&table, &log, &met);
             let what = "the table has been changed since these rows: its unique keys count from there on";
             tracing::info!(table = %table.name, rows_at = met.at, changed_at = at, ?younger, "{what}");
             table.keys.retain(|key| !younger.contains(&key.name));
