@@ -3,7 +3,7 @@
 STACK := docker/native/stack.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help require build test golden lint fmt stack stack-down demo demo-docker bench bench-growth microbench extremes online-schema-change fuzz soak clean
+.PHONY: help require build test golden lint fmt stack stack-down demo demo-docker bench bench-growth microbench extremes online-schema-change values fuzz soak clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,11 +67,18 @@ online-schema-change: require ## pt-online-schema-change and gh-ost alter a tabl
 	$(STACK) up
 	set -a && eval "$$($(STACK) env)" && set +a && cargo test -p cdc --test cdc-tests -- --ignored --nocapture online_schema_change
 
-# The last line is JSON: faults by kind, commits, checks, seeds.
-soak: require ## Larger models, random tables, then faults of every kind for CDC_SOAK_MINUTES (20), everything compared
+# Writes bench/results/values.json. CDC_VALUES_CASES makes more or fewer, CDC_TEST_SEED makes others.
+values: require ## Random tables over all types, character sets and modes, and the list of what was tried
+	$(STACK) up
+	set -a && eval "$$($(STACK) env)" && set +a && CDC_VALUES_RESULTS=$(CURDIR)/bench/results/values.json cargo test -p cdc --test cdc-tests -- --nocapture random_tables_arrive_identical
+
+# The last line is JSON: faults by kind, what was compared, seeds. Each run adds its counts to bench/results/faults.json.
+soak: require ## Larger models, planted bugs, random tables, then faults of every kind for CDC_SOAK_MINUTES (20), everything compared
 	$(STACK) up
 	cargo test -p cdc --test cdc-tests -- --ignored --nocapture model::
-	set -a && eval "$$($(STACK) env)" && set +a && cargo test --profile soak -p cdc --test cdc-tests -- --ignored --nocapture values::soak
+	set -a && eval "$$($(STACK) env)" && set +a && cargo test --profile soak -p cdc --test cdc-tests -- --ignored --nocapture values::planted
+	set -a && eval "$$($(STACK) env)" && set +a && cargo test --profile soak -p cdc --test cdc-tests -- --ignored --nocapture --test-threads=1 faults::planted
+	set -a && eval "$$($(STACK) env)" && set +a && CDC_VALUES_RESULTS=$(CURDIR)/bench/results/values.json cargo test --profile soak -p cdc --test cdc-tests -- --ignored --nocapture values::soak
 	set -a && eval "$$($(STACK) env)" && set +a && cargo test --profile soak -p cdc --test cdc-tests -- --ignored --nocapture faults::soak
 
 # Needs no servers. CASES for each of the tests.

@@ -207,7 +207,7 @@ impl Plan {
             |column| KeyPart { on: cdc_sdk::table::KeyOn::Column(column), prefix: None, descending: false };
         let parts = columns.into_iter().map(part).collect();
         let table = Arc::make_mut(&mut self.table);
-        table.keys = vec![Key { kind: KeyKind::Primary, name: "PRIMARY".to_owned(), parts }];
+        table.keys = vec![Key::new(KeyKind::Primary, "PRIMARY", parts)];
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use cdc_sdk::fail::planted;
 use cdc_sdk::temporal::{Date, DateTime, Time};
 use cdc_sdk::{ColumnType, Decimal, Error, Result, Value};
 
@@ -138,7 +139,8 @@ impl ColumnPlan {
     }
 
     fn member(&self, text: &str) -> Result<Value<'static>> {
-        let index = self.members.index(text);
+        let bent = planted("codec.enum_zero") && text.is_empty();
+        let index = if bent { Some(1) } else { self.members.index(text) };
         index.map(Value::Enum).ok_or_else(|| self.no_member(format!("'{text}' is no member of the ENUM")))
     }
 
@@ -209,7 +211,7 @@ impl ColumnPlan {
             return Ok(0);
         }
         let srid = i32::try_from(input.long()?).map_err(|_| self.misread("an SRID of over 32 bits"))?;
-        Ok(srid.cast_unsigned())
+        Ok(if planted("codec.srid") { 0 } else { srid.cast_unsigned() })
     }
 
     /// One block, as our writer and Java's make it, is borrowed; more are put together.

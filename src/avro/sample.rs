@@ -55,7 +55,7 @@ pub(super) fn with_default(mut column: Column, default: &str) -> Column {
 pub(crate) fn table(database: &str, name: &str, columns: Vec<Column>, key: &[usize]) -> Arc<Table> {
     let part = |c: &usize| KeyPart { on: KeyOn::Column(*c), prefix: None, descending: false };
     let parts: Vec<KeyPart> = key.iter().map(part).collect();
-    let primary = Key { kind: KeyKind::Primary, name: "PRIMARY".to_owned(), parts };
+    let primary = Key::new(KeyKind::Primary, "PRIMARY", parts);
     Arc::new(Table {
         version: Table::VERSION,
         chosen_key: None,

@@ -3,6 +3,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use cdc_sdk::fail::planted;
 use cdc_sdk::temporal::{Date, DateTime, Time};
 use cdc_sdk::{ColumnType, Decimal, Error, Kind, Result, Value};
 
@@ -102,7 +103,8 @@ impl ColumnPlan {
 
     /// A BIGINT UNSIGNED over 2^63 - 1 turns negative, as Debezium's mode `long` says.
     fn put_wrapping(&self, value: u64, out: &mut Vec<u8>) -> Result<()> {
-        self.put_long(value.cast_signed(), out)
+        let most = if planted("codec.bigint_long") { u64::MAX >> 1 } else { u64::MAX };
+        self.put_long(value.min(most).cast_signed(), out)
     }
 
     fn put_decimal(&self, value: Decimal, scale: u8, out: &mut Vec<u8>) -> Result<()> {

@@ -190,6 +190,12 @@ impl Modes {
             "binary.handling.mode",
             "nothing in the schema tells texts that encode bytes from others: sinks of cdc refuse them",
         );
+        say(
+            !self.carry_table,
+            "profile",
+            "JSON is its text, without the kinds of MySQL's own values (DECIMAL, UNSIGNED INTEGER, dates, bytes); an ENUM's \
+             index 0 and a member '' are one text, and so are a SET without members and its member ''",
+        );
         losses
     }
 

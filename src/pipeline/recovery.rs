@@ -87,7 +87,8 @@ impl Inside {
         Ok((INSIDE_KEY, json))
     }
 
-    fn read(json: &str) -> Result<Self> {
+    /// As it is stored.
+    pub fn read(json: &str) -> Result<Self> {
         let known = serde_json::from_str::<Self>(json).ok().filter(|i| i.version == Self::VERSION);
         known.ok_or_else(|| unknown_state(INSIDE_KEY, json))
     }
@@ -114,7 +115,8 @@ impl Dropped {
         Ok((format!("{DROPPED_KEY}{table}"), json))
     }
 
-    fn read(key: &str, json: &str) -> Result<Self> {
+    /// As it is stored.
+    pub fn read(key: &str, json: &str) -> Result<Self> {
         let known = serde_json::from_str::<Self>(json).ok().filter(|d| d.version == Self::VERSION);
         known.ok_or_else(|| unknown_state(key, json))
     }

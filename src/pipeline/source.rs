@@ -406,8 +406,12 @@ impl<'a> Road<'a> {
 
     fn cut_at(&mut self, kind: CutKind, position: &Position) -> Result<()> {
         let begun = Instant::now();
-        // A chunk may come while the rest of a resumed transaction is still to be read.
-        let kind = if position.partial.is_some() { CutKind::Continues } else { kind };
+        let kind = match position.partial {
+            Some(_) if fail::planted("source.cut_inside_transaction") => CutKind::Complete,
+            // A chunk may come while the rest of a resumed transaction is still to be read.
+            Some(_) => CutKind::Continues,
+            None => kind,
+        };
         let alone = std::mem::take(&mut self.alone);
         let cut = block_in_place(|| self.writer.commit(kind, position, alone))?;
         self.last_cut = Instant::now();

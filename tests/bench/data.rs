@@ -26,6 +26,11 @@ pub struct Data {
 impl Data {
     pub async fn new(size: Size) -> Self {
         let world = Arc::new(World::new("bench").await);
+        for mut conn in [world.source_conn().await, world.dest_conn().await] {
+            let sql = "SELECT @@sync_binlog, @@innodb_flush_log_at_trx_commit";
+            let durable: Option<(u32, u32)> = conn.query_first(sql).await.unwrap();
+            assert_eq!(durable, Some((1, 1)), "what is compared is as durable as the rest");
+        }
         for table in ["s", "b"] {
             world.source_sql(&Self::create(table)).await;
         }
@@ -77,6 +82,32 @@ impl Data {
             client.await.unwrap();
         }
         self.world.source_sql(&format!("INSERT INTO b VALUES ({MARK}, 0, 'mark', '')")).await;
+    }
+
+    /// Updates of half of the backlog's rows, 100 in a transaction.
+    pub async fn make_updates(&self) {
+        let transactions = self.updated_rows() / 100;
+        let clients = (0..CLIENTS).map(|client| {
+            let world = self.world.clone();
+            tokio::spawn(async move {
+                let mut conn = world.source_conn().await;
+                for transaction in (client..transactions).step_by(CLIENTS as usize) {
+                    let (first, last) = (transaction * 100 + 1, transaction * 100 + 100);
+                    let sql = format!(
+                        "UPDATE b SET k = k + 1, pad = RPAD(SHA2(id, 224), 59, 'u') WHERE id BETWEEN {first} AND {last}"
+                    );
+                    conn.query_drop(sql).await.unwrap();
+                }
+            })
+        });
+        for client in clients.collect::<Vec<_>>() {
+            client.await.unwrap();
+        }
+    }
+
+    /// How many rows that are.
+    pub fn updated_rows(&self) -> u64 {
+        self.size.inserts / 2
     }
 
     /// What stands for all values of a table.

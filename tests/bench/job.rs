@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use mysql_async::prelude::Queryable as _;
+
 use super::data::{Data, MARK};
 use super::debezium::PARTITIONS;
 use super::report::Run;
@@ -70,8 +72,9 @@ impl Lane {
     pub async fn both(&self, rows: u64) -> Run {
         let begun = Instant::now();
         let (mut source, mut sink) = (self.world.start_source(&[]), self.world.start_sink(&[]));
-        let mark = format!("SELECT COUNT(*) FROM b WHERE id = {MARK}");
-        while self.world.dest_number(&mark).await != Some(1) {
+        let mut conn = self.world.dest_conn().await;
+        let mark = format!("SELECT COUNT(*) FROM `{}`.b WHERE id = {MARK}", self.world.name);
+        while conn.query_first::<u64, _>(&mark).await.ok().flatten() != Some(1) {
             assert!(begun.elapsed() < RUN_LIMIT, "{}\n{}", source.log_tail(), sink.log_tail());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -85,11 +88,16 @@ impl Lane {
         Run { rows, seconds, cpu_seconds: Some(of_source.cpu + of_sink.cpu), peak_bytes: Some(peak) }
     }
 
-    /// Compares both sides, and removes what the run made.
-    pub async fn end(self, data: &Data, table: &str) {
+    /// Compares both sides.
+    pub async fn compare(&self, data: &Data, table: &str) {
         let wanted = data.source_checksum(table).await;
         assert!(wanted.is_some());
         assert_eq!(self.world.dest_number(&Data::checksum(table)).await, wanted, "both sides hold the same");
+    }
+
+    /// Compares both sides, and removes what the run made.
+    pub async fn end(self, data: &Data, table: &str) {
+        self.compare(data, table).await;
         self.world.end().await;
     }
 }

@@ -88,6 +88,8 @@ async fn bench_road() {
     let size = Size::chosen();
     let mut data = Data::new(size).await;
     let mut report = Report::new(size);
+    // While the servers have nothing to do yet.
+    delays(&data, size, &mut report).await;
     data.fill().await;
     for run in 1..=size.runs {
         let lane = Lane::new(&data, "s", &format!("s{run}")).await;
@@ -104,12 +106,6 @@ async fn bench_road() {
     }
     backlog(&mut data, size, &mut report).await;
     limits::measure(&data, size, &mut report).await;
-    for _ in 0..size.runs {
-        delay::start_up(&data, &mut report).await;
-    }
-    for rate in [500, 5000] {
-        delay::steady(&data, rate, size.seconds, &mut report).await;
-    }
     data.end().await;
     // What has no peers beside it is not kept.
     match size.peer_runs {
@@ -122,7 +118,9 @@ async fn bench_road() {
 #[ignore = "a measurement: make bench"]
 #[tokio::test(flavor = "multi_thread")]
 async fn bench_shapes() {
-    let size = Size::chosen();
+    let chosen = Size::chosen();
+    // Five shapes take their time: of the quick ones one run each.
+    let size = if is_set("QUICK") { Size { runs: 1, ..chosen } } else { chosen };
     let mut report = Report::new(size);
     shapes::measure(size, &mut report).await;
     report.write("shapes");
@@ -149,14 +147,19 @@ async fn delays_alone() {
     let size = Size::chosen();
     let data = Data::new(size).await;
     let mut report = Report::new(size);
-    for _ in 0..size.runs {
-        delay::start_up(&data, &mut report).await;
-    }
-    for rate in [500, 5000] {
-        delay::steady(&data, rate, size.seconds, &mut report).await;
-    }
+    delays(&data, size, &mut report).await;
     data.end().await;
     println!("{}", report.table());
+}
+
+/// From a start to the first event, and from commit to commit.
+async fn delays(data: &Data, size: Size, report: &mut Report) {
+    for _ in 0..size.runs {
+        delay::start_up(data, report).await;
+    }
+    for rate in [500, 5000] {
+        delay::steady(data, rate, size.seconds, report).await;
+    }
 }
 
 /// The same changes, again and again: to Kafka, from there, all the way, and by MySQL's own replication.
@@ -175,10 +178,12 @@ async fn backlog(data: &mut Data, size: Size, report: &mut Report) {
         _ => Some(replica::Replica::new(data).await),
     };
     data.make_backlog().await;
+    let mut stand = Vec::new();
     for (apart, through) in lanes {
         report.add("backlog to Kafka", apart.source(size.backlog_rows()));
         report.add("backlog applied", apart.sink(size.backlog_rows()));
-        apart.end(data, "b").await;
+        apart.compare(data, "b").await;
+        stand.push(apart);
         report.add("backlog, MySQL to MySQL", through.both(size.backlog_rows()).await);
         through.end(data, "b").await;
     }
@@ -189,5 +194,11 @@ async fn backlog(data: &mut Data, size: Size, report: &mut Report) {
     }
     if let Some(replica) = replica {
         report.add("backlog, MySQL's replication, 4 workers", replica.catch_up(size.backlog_rows()).await);
+    }
+    data.make_updates().await;
+    for lane in stand {
+        report.add("updates to Kafka", lane.source(data.updated_rows()));
+        report.add("updates applied", lane.sink(data.updated_rows()));
+        lane.end(data, "b").await;
     }
 }

@@ -1,9 +1,9 @@
 //! Topics in Debezium's format that do not carry their tables: under the profile of that name, and as Debezium itself
 //! writes them, without cuts.
 
-use cdc::kafka::{Admin, Log, Outbox, Record, Settings, TopicSpec};
+use cdc::kafka::{Admin, Log, Outbox, Record, Settings, TopicSpec, partition};
 
-use crate::kit::{Options, World};
+use crate::kit::{Dice, LIMIT, Options, World};
 
 fn kafka(world: &World) -> Settings {
     Settings { bootstrap_servers: world.kafka.clone(), ..Settings::default() }
@@ -42,13 +42,62 @@ fn records(world: &World, table: &str) -> Vec<Record> {
 }
 
 async fn write(world: &World, topic: &str, records: &[Record]) {
-    let spec = TopicSpec { name: topic.to_owned(), partitions: 1, replication: 1, config: Vec::new() };
+    write_over(world, topic, 1, records).await;
+}
+
+/// As Debezium's producer, which takes the whole key for a record's partition, the id of its schema too.
+async fn write_over(world: &World, topic: &str, partitions: i32, records: &[Record]) {
+    let spec = TopicSpec { name: topic.to_owned(), partitions, replication: 1, config: Vec::new() };
     Admin::connect(&kafka(world)).unwrap().create(spec).await.unwrap();
     tokio::task::block_in_place(|| {
         let outbox = Outbox::open(&kafka(world), 1 << 20).unwrap();
-        records.iter().for_each(|record| outbox.send(topic, 0, record).unwrap());
+        for record in records {
+            outbox.send(topic, partition(record.key.as_deref(), partitions), record).unwrap();
+        }
         outbox.flush().unwrap();
     });
+}
+
+/// Few rows that change many times, keys too, and go and come again.
+fn changes(dice: &mut Dice) -> String {
+    let one = |_| {
+        let (id, other, v) = (dice.below(40), dice.below(40), dice.below(1000));
+        match dice.below(6) {
+            0 => format!("DELETE FROM `t-t` WHERE id={id}"),
+            1 => format!("UPDATE IGNORE `t-t` SET id={other}, v={v} WHERE id={id}"),
+            2 | 3 => format!("INSERT INTO `t-t` VALUES ({id},{v}) ON DUPLICATE KEY UPDATE v=v+1"),
+            _ => format!("UPDATE `t-t` SET v=v+{v} WHERE id BETWEEN {id} AND {id}+5"),
+        }
+    };
+    (0..200).map(one).collect::<Vec<_>>().join(";\n")
+}
+
+/// Two sinks share the partitions; the second half comes while they are at the first.
+#[tokio::test(flavor = "multi_thread")]
+async fn several_partitions_and_sinks() {
+    let world = world("dbzparts", BY_KEY).await;
+    let mut dice = Dice::new("several_partitions_and_sinks");
+    world.source_sql("CREATE TABLE `t-t` (id INT PRIMARY KEY, v INT)").await;
+    world.source_sql("INSERT INTO `t-t` VALUES (1,1),(2,2),(3,3)").await;
+    world.source_sql(&changes(&mut dice)).await;
+    source_catches_up(&world);
+    let topic = format!("{}.d.t", world.name);
+    follow_copies(&world);
+    let first = records(&world, "t-t");
+    write_over(&world, &topic, 4, &first).await;
+    let mut sinks = [world.start_sink(&[]), world.start_sink(&[])];
+    world.source_sql(&changes(&mut dice)).await;
+    source_catches_up(&world);
+    write_over(&world, &topic, 4, &records(&world, "t-t")[first.len()..]).await;
+    world.until_equal().await;
+    for sink in &mut sinks {
+        sink.assert_alive();
+        sink.stop();
+    }
+    let mut again = world.start_sink(&["--until-caught-up"]);
+    assert_eq!(again.wait(LIMIT).code(), Some(0), "{}", again.log_tail());
+    world.assert_equal().await;
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

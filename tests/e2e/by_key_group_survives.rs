@@ -61,7 +61,7 @@ async fn survives(test: &str, options: &Options, session_ms: u64) {
         (0..2).map(|w| tokio::spawn(write(world.clone(), w, stop.clone(), written.clone()))).collect();
     tokio::time::sleep(Duration::from_secs(2)).await;
     sinks[0].kill();
-    until("the zombie stops", async || is_stopped(&sinks[1])).await;
+    until("the zombie stops", async || sinks[1].is_stopped()).await;
     // The third has all partitions once the group has given up on the others.
     tokio::time::sleep(Duration::from_millis(session_ms + 2_000)).await;
     caught_up(&world, "the third sink has taken over").await;
@@ -90,11 +90,6 @@ fn zombie(world: &World) -> Process {
     let arguments = ["sink", "-c", &world.file("sink.toml")];
     let stops = [("CDC_FAIL_POINT", "by_key.batch_begins:60:stop")];
     Process::start_with(&arguments, Path::new(&world.file("sink.log")), &stops)
-}
-
-fn is_stopped(process: &Process) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap_or_default();
-    status.lines().any(|line| line.starts_with("State:") && line.contains('T'))
 }
 
 /// Waits until the destination has what is at the source now.

@@ -1,9 +1,10 @@
 //! The road end to end on real servers: one behaviour a file, named after it.
 
+mod a_destination_of_small_limits;
 mod a_stop_does_not_wait_for_servers;
 mod as_debezium_writes;
 mod an_event_that_cannot_be_read_waits;
-mod an_idle_sink_says_what_it_does;
+mod an_idle_process_says_what_it_does;
 mod backlog_older_than_retention;
 mod bank_stays_balanced;
 mod bootstrap_from_backup;
@@ -21,6 +22,7 @@ mod compacted_and_deleted_by_age;
 mod cuts_topic_made_anew;
 mod deletes_key_changes_truncate;
 mod destination_restored_from_its_older_dump;
+mod destination_settings;
 mod exact_types;
 mod exit_codes;
 mod incompatible_schemas;
@@ -35,6 +37,7 @@ mod letters_of_several_schemas;
 mod many_tables;
 mod memory_stays_bounded;
 mod odd_tables_arrive;
+mod names_of_databases;
 mod offsets_handed_on;
 mod online_schema_change;
 mod own_topics_lost_or_unfit;

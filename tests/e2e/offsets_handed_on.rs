@@ -104,17 +104,27 @@ async fn offsets_handed_on() {
     world.catch_up();
     world.assert_equal().await;
 
+    let json: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    let cut = json["cut"].as_str().unwrap();
+    let shown: serde_json::Value =
+        serde_json::from_str(&done(&world, &["show", "--cut", cut, "--json"])).unwrap();
+    assert_eq!(shown["offsets"], json["offsets"], "of the same cut");
+    world.dest_sql("UPDATE t SET v=0").await;
+    done(&world, &["set", "--cut", cut, "--yes"]);
+    world.catch_up();
+    world.assert_equal().await;
+
     done(&world, &["import", &file, "--yes"]);
     world.dest_sql("UPDATE t SET v=0").await;
     done(&world, &["import", &newest, "--allow-skip", "--yes"]);
-    assert_eq!(audits(&world).await, 3);
+    assert_eq!(audits(&world).await, 4);
     world.catch_up();
     assert_eq!(world.dest_number("SELECT SUM(v) FROM t").await, Some(0), "left out, as was wished");
 
     world.dest_sql("DROP TABLE t;\nDROP TABLE log").await;
     let (code, text) = world.cdc(&["offsets", "reset", "-c", &world.file("sink.toml"), "--yes"]);
     assert_eq!(code, Some(0), "{text}");
-    assert_eq!(audits(&world).await, 4);
+    assert_eq!(audits(&world).await, 5);
     world.catch_up();
     world.assert_equal().await;
     world.end().await;

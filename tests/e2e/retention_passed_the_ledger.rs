@@ -30,6 +30,9 @@ async fn retention_passed_the_ledger() {
     world.assert_equal().await;
 
     let (source, sink) = (world.file("source.toml"), world.file("sink.toml"));
+    let (code, text) = world.cdc(&["replay", "-c", &sink, "--earliest", "--yes"]);
+    assert_eq!(code, Some(3), "older data is gone: {text}");
+    assert!(text.contains("E035") && text.contains("--for-me"), "{text}");
     for last in [false, true] {
         world.source_sql("UPDATE t SET v = v + 1").await;
         let (code, text) = world.cdc(&["source", "-c", &source, "--until-caught-up"]);

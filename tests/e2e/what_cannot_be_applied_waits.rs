@@ -5,11 +5,11 @@ use cdc::kafka::{Admin, Log, Outbox, Record, Settings};
 use cdc_sdk::cut::Place;
 use serde_json::Value as Json;
 
-use crate::kit::{Options, Process, World, until, variable};
+use crate::kit::{Options, Process, World, http, until, variable};
 
 /// A world whose table `orders` has dead letters, and is narrower at the destination.
 async fn world(test: &str) -> World {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = http::free_port();
     let sink = format!(
         "[apply]\nschema = \"none\"\n[dead_letter]\ntables = [\"*.orders\"]\n[http]\nlisten = \"127.0.0.1:{port}\"\n"
     );

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | a transaction of 2 GB | 256 MiB, the default |
 //! | rows of 64 MB: read by the snapshot, inserted, changed, deleted | that and five times the row |
+//! | texts of 30,000,000 letters in latin1, which take twice that in UTF-8 | that and five times 60 MB |
 //! | 10,000 tables | 256 MiB |
 //! | a topic of 1,000 partitions | 256 MiB |
 //! | a sink that is a million transactions behind | 256 MiB |

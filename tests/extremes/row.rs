@@ -41,6 +41,36 @@ async fn row_of_64_mb() {
     gauge.tell(LIMIT_BYTES + 5 * ROW_BYTES as u64);
 }
 
+/// Letters of a byte each that take two in UTF-8.
+const LETTERS: u64 = 30_000_000;
+
+#[ignore = "minutes and gigabytes: make extremes"]
+#[tokio::test(flavor = "multi_thread")]
+async fn text_that_doubles() {
+    let stage = Stage::set("xtext", Options::default(), false).await;
+    let mut gauge = Gauge::new("a text that doubles in UTF-8");
+    let table = "CREATE TABLE t (id INT PRIMARY KEY, v LONGTEXT CHARACTER SET latin1 NOT NULL)";
+    stage.world.source_sql(table).await;
+    let mut conn = stage.world.source_conn().await;
+    let letters = |seed: u64| {
+        let bytes = noise(seed).into_iter().take(usize::try_from(LETTERS).unwrap());
+        bytes.map(|byte| byte | 0x80).collect::<Vec<u8>>()
+    };
+    let insert = "INSERT INTO t VALUES (?, CONVERT(CAST(? AS BINARY) USING latin1))";
+    conn.exec_drop(insert, (0, letters(0))).await.unwrap();
+    let (mut source, mut sink) = (stage.world.start_source(&[]), stage.world.start_sink(&[]));
+    conn.exec_drop(insert, (1, letters(1))).await.unwrap();
+    conn.query_drop("UPDATE t SET v = CONCAT(v, 'end') WHERE id = 0").await.unwrap();
+    let wanted = stage.source_number(SUM).await;
+    let equal = async || stage.world.dest_number(SUM).await == wanted;
+    stage.until(&mut gauge, (&mut source, &mut sink), "snapshot, insert, update", equal).await;
+    stage.assert_same("SELECT CAST(SUM(CRC32(SHA2(v, 256)) + LENGTH(v)) AS SIGNED) FROM t").await;
+    source.stop();
+    sink.stop();
+    stage.end();
+    gauge.tell(LIMIT_BYTES + 5 * 2 * LETTERS);
+}
+
 /// Bytes that no compression shrinks.
 fn noise(seed: u64) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64 ^ (seed + 1);

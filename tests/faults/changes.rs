@@ -17,7 +17,7 @@ pub type ByKey = BTreeMap<(usize, String), Vec<Seen>>;
 pub const READ: &str = "r";
 
 /// The letter of a truncation: what was before it does not count.
-const TRUNCATE: &str = "t";
+pub const TRUNCATE: &str = "t";
 
 /// The letter of a row that a truncation took away: no record of its key tells of it.
 const GONE: &str = "-";
@@ -62,7 +62,8 @@ fn rows_of(state: &State) -> BTreeMap<(usize, String), Vec<String>> {
     all
 }
 
-fn changes_of(journal: &[Vec<Change>]) -> ByKey {
+/// The changes of each key in these transactions.
+pub fn changes_of(journal: &[Vec<Change>]) -> ByKey {
     let mut all = ByKey::new();
     for Change { table, before, after, silent } in journal.iter().flatten() {
         let shape = &SHAPES[*table];

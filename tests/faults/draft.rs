@@ -97,8 +97,8 @@ impl<'s> Draft<'s> {
     fn piece(&mut self, dice: &mut Dice, profile: Profile) {
         match dice.below(15) {
             0..4 => self.transfer(dice),
-            4 | 5 => self.swap(dice),
-            6 => self.hand_on(dice),
+            4 | 5 if profile.swaps => self.swap(dice),
+            4..7 => self.hand_on(dice, profile),
             7 | 8 => self.move_key(dice),
             9 if profile.alone => self.loose(dice),
             10..12 => self.family(dice),
@@ -136,12 +136,12 @@ impl<'s> Draft<'s> {
     }
 
     /// A unique value is let go, or taken by another row than had it: across transactions.
-    fn hand_on(&mut self, dice: &mut Dice) {
+    fn hand_on(&mut self, dice: &mut Dice, profile: Profile) {
         let row = self.any(SLOTS, dice, 30);
         let column = 1 + usize::try_from(dice.below(2)).unwrap();
         let mut after = row.clone();
         after[3] = Some(self.n);
-        match dice.below(3) {
+        match dice.below(if profile.swaps { 3 } else { 2 }) {
             0 => after[column] = None,
             1 => after[column] = Some(self.free_value(column, dice)),
             // The row goes, and another with its values comes, in one transaction.

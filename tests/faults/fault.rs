@@ -40,6 +40,8 @@ pub enum Fault {
     LockLost(Role),
     /// The one that works is stopped, loses its lock, and wakes up when another works.
     Zombie(Role),
+    /// The same with one that comes to work, and stops at that place in the code; one alone only sleeps.
+    StopsAt(Role, &'static str),
 }
 
 /// A connection.
@@ -65,6 +67,12 @@ const ONCE: &[&str] =
 /// How long a commit that is to get lost is waited for.
 const COMMIT_COMES: Duration = Duration::from_secs(5);
 
+/// How long one that stands by may take to come to work, where nothing else is in its way.
+const WORKS: Duration = Duration::from_secs(60);
+
+/// Between two looks whether it does.
+const LOOK: Duration = Duration::from_millis(200);
+
 /// How long a broker may take to end for want of room.
 const BROKER_ENDS: Duration = Duration::from_secs(10);
 
@@ -87,6 +95,7 @@ impl fmt::Display for Fault {
             Self::Failover => write!(f, "source's MySQL failed over"),
             Self::LockLost(role) => write!(f, "{} lost its lock", role.name()),
             Self::Zombie(role) => write!(f, "{} woke as a zombie", role.name()),
+            Self::StopsAt(role, place) => write!(f, "{} woke as a zombie at {place}", role.name()),
         }
     }
 }
@@ -142,6 +151,7 @@ impl Fault {
             }
             Self::LockLost(role) => return takes_over(role, false, stage).await,
             Self::Zombie(role) => return takes_over(role, true, stage).await,
+            Self::StopsAt(role, place) => return stops_at(role, place, stage).await,
             Self::KillBoth => {
                 let source = working(Role::Source, stage).await;
                 let sink = working(Role::Sink, stage).await;
@@ -281,6 +291,51 @@ async fn takes_over(role: Role, sleeps: bool, stage: &mut Stage) -> bool {
         // Long enough for some commits of the new one.
         tokio::time::sleep(length).await;
         stage.instances[victim].signal("CONT");
+    }
+    true
+}
+
+/// The one that stands by comes to work, stops where it is about to do something, and goes on when the other works; one
+/// alone goes on after a while.
+async fn stops_at(role: Role, place: &str, stage: &mut Stage) -> bool {
+    let leads = leader(role, stage).await;
+    let mut all = (0..stage.instances.len()).filter(|index| stage.instances[*index].role == role);
+    let (first, second) = (all.next().expect("there is one"), all.next());
+    let victim = second.filter(|second| leads != Some(*second)).unwrap_or(first);
+    let length = stage.random_length();
+    stage.instances[victim].start_to_stop(place);
+    let stopped = comes_true(async || {
+        if second.is_some() && leader(role, stage).await.is_some_and(|now| now != victim) {
+            kill_lock_holder(role, stage).await;
+        }
+        stage.instances[victim].is_stopped()
+    });
+    if !stopped.await {
+        // Something else is in its way; it is not to stop later.
+        stage.instances[victim].crash();
+        return false;
+    }
+    if second.is_none() {
+        tokio::time::sleep(length).await;
+        stage.instances[victim].signal("CONT");
+        return true;
+    }
+    kill_lock_holder(role, stage).await;
+    let other = comes_true(async || leader(role, stage).await.is_some_and(|now| now != victim)).await;
+    if other {
+        stage.comes_further().await;
+    }
+    stage.instances[victim].signal("CONT");
+    other
+}
+
+async fn comes_true(condition: impl AsyncFn() -> bool) -> bool {
+    let begun = std::time::Instant::now();
+    while !condition().await {
+        if begun.elapsed() > WORKS {
+            return false;
+        }
+        tokio::time::sleep(LOOK).await;
     }
     true
 }

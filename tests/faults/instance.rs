@@ -47,6 +47,8 @@ pub struct Instance {
     pub links: Option<Links>,
     /// Its clock, where the test wants it to be wrong.
     pub clock: Option<Clock>,
+    /// The bug that it has, where the test wants it to be found.
+    plant: Option<&'static str>,
     settings: String,
     log: PathBuf,
     process: Process,
@@ -81,15 +83,15 @@ fn host_of(url: &str) -> &str {
 impl Instance {
     /// Starts a process of the world; `kafka` is where it finds the broker.
     pub fn start(world: &World, role: Role, number: usize, links: Option<Links>, kafka: &str) -> Self {
-        Self::start_by_clock(world, role, number, (links, None), kafka)
+        Self::start_by_clock(world, role, number, (links, None, None), kafka)
     }
 
-    /// Starts one that goes by a clock of its own.
+    /// Starts one that goes by a clock of its own, or has a bug planted.
     pub fn start_by_clock(
         world: &World,
         role: Role,
         number: usize,
-        (links, clock): (Option<Links>, Option<Clock>),
+        (links, clock, plant): (Option<Links>, Option<Clock>, Option<&'static str>),
         kafka: &str,
     ) -> Self {
         let name = role.name();
@@ -109,9 +111,9 @@ impl Instance {
         let path = world.file(&format!("{name}-{number}.toml"));
         fs::write(&path, settings).unwrap();
         let log = PathBuf::from(world.file(&format!("{name}-{number}.log")));
-        let process = start(&[name, "-c", &path], &log, clock.as_ref(), &[]);
+        let process = start(&[name, "-c", &path], &log, clock.as_ref(), &planting(plant));
         let since = Instant::now();
-        Self { role, links, clock, settings: path, log, process, doomed: None, since, gave_up: 0 }
+        Self { role, links, clock, plant, settings: path, log, process, doomed: None, since, gave_up: 0 }
     }
 
     /// Kills it, and starts it anew.
@@ -141,6 +143,17 @@ impl Instance {
         self.doomed = Some(fault);
     }
 
+    /// Starts it anew, to stop when it comes by that place in the code.
+    pub fn start_to_stop(&mut self, place: &str) {
+        self.process.kill();
+        self.again(&[("CDC_FAIL_POINT", &format!("{place}:1:stop"))]);
+    }
+
+    /// Whether it has stopped.
+    pub fn is_stopped(&self) -> bool {
+        self.process.is_stopped()
+    }
+
     /// Whether it is yet to die.
     pub fn is_doomed(&self) -> bool {
         self.doomed.is_some()
@@ -149,7 +162,8 @@ impl Instance {
     fn again(&mut self, environment: &[(&str, &str)]) {
         (self.doomed, self.since) = (None, Instant::now());
         let arguments = [self.role.name(), "-c", &self.settings];
-        self.process = start(&arguments, &self.log, self.clock.as_ref(), environment);
+        let environment = [environment, &planting(self.plant)].concat();
+        self.process = start(&arguments, &self.log, self.clock.as_ref(), &environment);
     }
 
     /// Sends a signal by name.
@@ -191,6 +205,10 @@ impl Instance {
     pub fn log_tail(&self) -> String {
         self.process.log_tail()
     }
+}
+
+fn planting(plant: Option<&str>) -> Vec<(&str, &str)> {
+    plant.map(|plant| ("CDC_PLANT", plant)).into_iter().collect()
 }
 
 fn start(arguments: &[&str], log: &Path, clock: Option<&Clock>, environment: &[(&str, &str)]) -> Process {

@@ -35,7 +35,7 @@ pub struct Looks {
 type Lines = [Vec<String>; TABLES];
 
 /// What the ledger says: epoch, incarnation and sequence of the cut.
-type Ledger = (u64, u64, u64);
+pub type Ledger = (u64, u64, u64);
 
 /// Looks until told to stop. A destination that is away is looked at when it is back.
 pub async fn look(
@@ -118,7 +118,8 @@ async fn rows(conn: &mut Conn, table: usize) -> Result<Vec<String>> {
         .await
 }
 
-fn follows(last: Option<(Ledger, u64)>, now: (Ledger, u64)) {
+/// What is seen now may come after what was seen last.
+pub fn follows(last: Option<(Ledger, u64)>, now: (Ledger, u64)) {
     let Some((last_ledger, last)) = last else { return };
     let (ledger, number) = now;
     assert!(number >= last, "the destination went back from transaction {last} to {number}");

@@ -6,11 +6,15 @@
 //! | `model`, `draft`, `workload`, `side` | what is written to the source, and what the source holds after each transaction |
 //! | `looks` | is the destination a state of the source, at any moment? |
 //! | `versions` | where sinks share the topics: does each row only go forward? |
+//! | `commits` | the same of each transaction in the destination's own log |
 //! | `topics`, `changes` | is each change in Kafka, once, in order? |
+//! | `cuts` | is each cut a state of the source? |
+//! | `fold`, `scene` | rows as numbers, for the two that go from one state to the next; what those are shown that is forged |
 //! | `own`, `proxy`, `instance` | servers, connections and processes to which something can happen |
 //! | `ground` | the servers that one or several worlds stand on |
 //! | `fault` | what can happen |
-//! | `plan`, `stage`, `report` | what a test is made of; all of it together; the figures |
+//! | `planted`, `forged` | do the checkers find what they are for? |
+//! | `plan`, `stage`, `report`, `tally` | what a test is made of; all of it together; the figures of a run, and of all long ones |
 //!
 //! `CDC_TEST_SEED` gives the same workload and the same faults again, though not to
 //! the millisecond. `make soak` runs everything together for `CDC_SOAK_MINUTES`.
@@ -19,10 +23,14 @@ mod model;
 mod draft;
 mod workload;
 mod side;
+mod fold;
+mod scene;
 mod looks;
 mod versions;
+mod commits;
 mod topics;
 mod changes;
+mod cuts;
 mod disk;
 pub mod own;
 mod pair;
@@ -34,6 +42,7 @@ mod fault;
 mod plan;
 mod stage;
 mod report;
+mod tally;
 
 mod crashes;
 mod connections;
@@ -42,7 +51,10 @@ mod twins;
 mod failover;
 mod promoted;
 mod silence;
+mod lost_commits;
 mod full_disks;
 mod clocks;
 mod compaction;
+mod planted;
+mod forged;
 mod soak;

@@ -247,7 +247,8 @@ pub fn digest<'a>(lines: impl Iterator<Item = &'a String>) -> u64 {
     lines.map(|line| hash(line)).sum()
 }
 
-fn hash(line: &str) -> u64 {
+/// What a row adds to it.
+pub fn hash(line: &str) -> u64 {
     A_ROW + u64::from(crc32fast::hash(line.as_bytes()))
 }
 
@@ -311,6 +312,25 @@ impl History {
         let inner = self.inner.lock().unwrap();
         inner.digests.get(usize::try_from(number).unwrap()) == Some(seen)
             || inner.truncated.get(&number) == Some(seen)
+    }
+
+    /// In words, how a digest that claims to be that after a transaction differs from it.
+    pub fn explain_digest(&self, number: u64, seen: &Digest) -> String {
+        let inner = self.inner.lock().unwrap();
+        let Some(right) = inner.digests.get(usize::try_from(number).unwrap()) else {
+            return format!("there was no transaction {number}");
+        };
+        let mut found = Vec::new();
+        for (table, shape) in SHAPES.iter().enumerate().filter(|(table, _)| seen[*table] != right[*table]) {
+            let same = |n: &usize| inner.digests[*n][table] == seen[table];
+            let all = 0..inner.digests.len();
+            found.push(format!(
+                "{}: it is as after {:?}",
+                shape.name,
+                all.clone().find(same).zip(all.rev().find(same))
+            ));
+        }
+        found.join("\n")
     }
 
     /// How many TRUNCATEs there were.

@@ -23,6 +23,8 @@ pub struct Plan {
     pub length: Duration,
     /// Longest pause or stall.
     pub pause_max: Duration,
+    /// Of so many faults two are waited for: the others come while earlier ones are not over.
+    pub burst: u64,
     /// Between two looks at the destination.
     pub look_every: Duration,
     /// How many sources.
@@ -39,6 +41,8 @@ pub struct Plan {
     pub clocks: bool,
     /// Which of these have their data on a small disk.
     pub disks: Vec<Part>,
+    /// The bug that all processes have (`cdc_sdk::fail`): then the test is to fail.
+    pub plant: Option<&'static str>,
     /// More sections for source and sink.
     pub limits: (String, String),
     pub workload: Profile,
@@ -53,6 +57,7 @@ impl Plan {
             early: Vec::new(),
             length: Duration::from_secs(10),
             pause_max: Duration::from_millis(1500),
+            burst: 3,
             look_every: looks::PAUSE,
             sources: 1,
             sinks: 1,
@@ -61,6 +66,7 @@ impl Plan {
             own: Vec::new(),
             clocks: false,
             disks: Vec::new(),
+            plant: None,
             limits: small_cuts(),
             workload: Profile::MIXED,
         }

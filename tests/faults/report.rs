@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use serde_json::Value as Json;
+
 use super::fault::Fault;
 
 /// Figures of a run, or of several.
@@ -12,13 +14,24 @@ pub struct Report {
     name: String,
     seeds: Vec<u64>,
     faults: BTreeMap<String, u64>,
+    /// Worlds that were compared to the end.
+    pub rounds: u64,
+    /// Of these, in how many all tables were read once more. They are compared, too, from then on.
+    pub read_again: u64,
     /// Transactions of the source.
     pub commits: u64,
-    /// Looks at the destination, each of which checks a state.
+    /// Complete cuts, each compared with what the source held.
+    pub cuts: u64,
+    /// Transactions of the destination, each compared with what the source held.
+    pub dest_commits: u64,
+    /// The same where each row by itself only goes forward.
+    pub dest_commits_by_row: u64,
+    /// Looks at the destination, each of which compares what it holds with what the source held.
     pub looks: u64,
     /// Different states seen.
     pub states: u64,
-    pub cuts: u64,
+    /// Looks at rows that only go forward.
+    pub looks_by_row: u64,
     /// Records of data topics, each compared with what was done.
     pub events: u64,
     /// How often a process gave up, and a supervisor started it again.
@@ -50,10 +63,15 @@ impl Report {
         for (fault, count) in other.faults {
             *self.faults.entry(fault).or_insert(0) += count;
         }
+        self.rounds += other.rounds;
+        self.read_again += other.read_again;
         self.commits += other.commits;
+        self.cuts += other.cuts;
+        self.dest_commits += other.dest_commits;
+        self.dest_commits_by_row += other.dest_commits_by_row;
         self.looks += other.looks;
         self.states += other.states;
-        self.cuts += other.cuts;
+        self.looks_by_row += other.looks_by_row;
         self.events += other.events;
         self.gave_up += other.gave_up;
         self.slowest = self.slowest.max(other.slowest);
@@ -65,23 +83,33 @@ impl Report {
         self.faults.values().sum()
     }
 
-    /// In one line, as JSON.
-    pub fn json(&self) -> String {
+    /// What was done and compared, by name.
+    pub fn counts(&self) -> Json {
         serde_json::json!({
-            "test": self.name,
             "seconds": self.length.as_secs(),
+            "rounds": self.rounds,
+            "rounds_read_again": self.read_again,
             "faults": self.total(),
             "faults_by_kind": self.faults,
             "source_commits": self.commits,
-            "states_checked": self.looks,
-            "states_different": self.states,
+            "events_compared": self.events,
             "cuts_checked": self.cuts,
-            "events_checked": self.events,
+            "destination_commits_checked": self.dest_commits,
+            "destination_commits_checked_by_row": self.dest_commits_by_row,
+            "states_looked_at": self.looks,
+            "states_looked_at_different": self.states,
+            "looks_by_row": self.looks_by_row,
             "restarts_by_supervisor": self.gave_up,
-            "slowest_recovery_ms": u64::try_from(self.slowest.as_millis()).unwrap_or(u64::MAX),
-            "seeds": self.seeds,
         })
-        .to_string()
+    }
+
+    /// In one line, as JSON.
+    pub fn json(&self) -> String {
+        let mut all = self.counts();
+        all["test"] = Json::from(self.name.as_str());
+        all["seeds"] = Json::from(self.seeds.as_slice());
+        all["slowest_recovery_ms"] = u64::try_from(self.slowest.as_millis()).unwrap_or(u64::MAX).into();
+        all.to_string()
     }
 }
 
@@ -89,16 +117,19 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{}: {} faults in {} s; {} transactions; {} looks at {} states; {} cuts and {} events read; \
-             {} restarts after giving up; slowest recovery {:.1} s",
+            "{}: {} faults in {} s; {} transactions; compared were {} events, {} cuts, {} commits of the destination \
+             ({} by row), {} looks at {} states ({} by row); {} restarts after giving up; slowest recovery {:.1} s",
             self.name,
             self.total(),
             self.length.as_secs(),
             self.commits,
+            self.events,
+            self.cuts,
+            self.dest_commits,
+            self.dest_commits_by_row,
             self.looks,
             self.states,
-            self.cuts,
-            self.events,
+            self.looks_by_row,
             self.gave_up,
             self.slowest.as_secs_f32()
         )?;

@@ -30,7 +30,7 @@ pub static SHAPE: Shape = Shape {
 };
 
 /// Rows of each, of which the first is in every transaction.
-const ROWS: u64 = 300;
+pub const ROWS: u64 = 300;
 
 /// Rows of one writer begin at multiples of this.
 const STRIDE: u64 = 1000;
@@ -64,19 +64,40 @@ struct Journal {
 /// Makes the table.
 pub async fn create(world: &World, side: &Side) {
     world.source_sql(&format!("CREATE TABLE side ({})", SHAPE.create)).await;
-    for (writer, journal) in side.writers.iter().enumerate() {
-        let lines: Vec<String> = (0..ROWS).map(|row| format!("{}|0", id(writer, row))).collect();
+    side.begin();
+    for writer in 0..WRITERS {
         let values: Vec<String> = (0..ROWS).map(|row| format!("({},0)", id(writer, row))).collect();
         world.source_sql(&format!("INSERT INTO side VALUES {}", values.join(","))).await;
-        journal.lock().unwrap().digests.push(digest(lines.iter()));
     }
+}
+
+/// Its rows at first, as lines.
+pub fn first_lines(writer: usize) -> Vec<String> {
+    (0..ROWS).map(|row| format!("{}|0", id(writer, row))).collect()
 }
 
 fn id(writer: usize, row: u64) -> u64 {
     writer as u64 * STRIDE + row
 }
 
+/// Whose row that is.
+pub fn writer_of(id: i64) -> usize {
+    usize::try_from(id.unsigned_abs() / STRIDE).unwrap()
+}
+
+/// The row that is in each of a writer's transactions.
+pub fn first_of(writer: usize) -> i64 {
+    i64::try_from(id(writer, 0)).unwrap()
+}
+
 impl Side {
+    /// Notes what is there at first.
+    pub fn begin(&self) {
+        for (writer, journal) in self.writers.iter().enumerate() {
+            journal.lock().unwrap().digests.push(digest(first_lines(writer).iter()));
+        }
+    }
+
     /// Writes until told to stop.
     pub async fn write(
         self: Arc<Self>,
@@ -110,7 +131,8 @@ impl Side {
         }
     }
 
-    fn plan(&self, writer: usize, rows: Vec<u64>, state: &[u64]) {
+    /// Notes which rows the next transaction of a writer writes, and all of them after it.
+    pub fn plan(&self, writer: usize, rows: Vec<u64>, state: &[u64]) {
         let lines: Vec<String> =
             (0..).zip(state).map(|(row, n)| format!("{}|{n}", id(writer, row))).collect();
         let mut journal = self.writers[writer].lock().unwrap();
@@ -137,29 +159,37 @@ impl Side {
             super::model::A_ROW
         );
         let found: Vec<(usize, u64, u64)> = conn.query(sql).await?;
+        self.saw(&found);
+        Ok(())
+    }
+
+    /// Notes for each writer the transaction that its rows name, and their digest.
+    pub fn saw(&self, found: &[(usize, u64, u64)]) {
         assert_eq!(found.len(), WRITERS, "each writer beside has its rows");
-        for (writer, number, digest) in found {
+        for &(writer, number, digest) in found {
             let last = self.seen[writer].load(Ordering::Relaxed);
             assert!(
                 number >= last,
                 "writer {writer} beside: the destination went back from {last} to {number}"
             );
-            let held = self.writers[writer].lock().unwrap().digests.get(usize::try_from(number).unwrap())
-                == Some(&digest);
             assert!(
-                held,
+                self.had(writer, number, digest),
                 "this is not what writer {writer} beside had written with its transaction {number}"
             );
             self.seen[writer].store(number, Ordering::Release);
         }
-        Ok(())
+    }
+
+    /// Whether that is what a writer's rows were after that transaction of its own.
+    pub fn had(&self, writer: usize, number: u64, digest: u64) -> bool {
+        let journal = self.writers[writer].lock().unwrap();
+        journal.digests.get(usize::try_from(number).unwrap()) == Some(&digest)
     }
 
     /// Notes how far they are by the row that each of their transactions writes.
     pub fn saw_versions(&self, version: impl Fn(i64) -> Option<u64>) {
         for (writer, seen) in self.seen.iter().enumerate() {
-            let first = i64::try_from(id(writer, 0)).unwrap();
-            seen.store(version(first).unwrap_or(0), Ordering::Release);
+            seen.store(version(first_of(writer)).unwrap_or(0), Ordering::Release);
         }
     }
 

@@ -16,7 +16,7 @@ use super::plan::Plan;
 use super::report::Report;
 use super::stage;
 use super::workload::Profile;
-use super::{clocks, connections, crashes, disk, full_disks, looks, servers, twins};
+use super::{clocks, connections, crashes, disk, full_disks, looks, servers, tally, twins};
 use crate::kit::{self, Dice};
 
 /// How long a round makes faults.
@@ -63,7 +63,9 @@ async fn soak() {
         }
     }
     let failed: u64 = lanes.join_all().await.iter().sum();
-    println!("soak, all rounds, in {} s: {}", soak.begun.elapsed().as_secs(), soak.sum.lock().unwrap());
+    let (took, sum) = (soak.begun.elapsed(), soak.sum.lock().unwrap().clone());
+    tally::add(&tally::Run { length: took, failed, counts: &sum.counts() });
+    println!("soak, all rounds, in {} s: {sum}", took.as_secs());
     assert_eq!(failed, 0, "rounds that failed; the others went on");
 }
 
@@ -129,7 +131,7 @@ fn plan(seed: u64, world: usize, length: Duration) -> Plan {
     // What few worlds can do they do more often.
     let of_kind = match kind {
         Kind::ByKey(_) => [crashes::BY_KEY_POINTS; 4].concat(),
-        _ => [crashes::SINK_POINTS, twins::TAKEOVERS, twins::TAKEOVERS].concat(),
+        _ => [crashes::SINK_POINTS, twins::TAKEOVERS, twins::TAKEOVERS, twins::STOPS].concat(),
     };
     faults.extend(of_kind);
     // All worlds feel what happens to a server: one of them leaves that to the others.
@@ -142,6 +144,7 @@ fn plan(seed: u64, world: usize, length: Duration) -> Plan {
         early: crashes::EARLY_POINTS.to_vec(),
         length,
         pause_max: Duration::from_secs(6),
+        burst: 6,
         look_every: looks::LONG_PAUSE,
         sources: processes,
         sinks: if matches!(kind, Kind::ByKey(_)) { 3 } else { processes },

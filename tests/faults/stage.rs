@@ -22,13 +22,16 @@ use super::proxy::Proxy;
 use super::report::Report;
 use super::side::{self, Side};
 use super::workload::{self, COLUMNS, Writer, column_statement};
-use super::{changes, draft, topics, versions};
+use super::{changes, commits, draft, topics, versions};
 use crate::golden::written;
 use crate::kit::{Dice, Options, World};
 
 /// How long the destination may take to get where the source was when a fault ended. Pauses
 /// between attempts grow to 10 s, and the machine may be busy.
 const RECOVERS: Duration = Duration::from_secs(240);
+
+/// One that takes over goes on within this time, and one that sleeps for longer knows when it wakes up.
+const FURTHER: Duration = Duration::from_secs(4);
 
 /// A recovery that takes longer is shown with its logs.
 const SLOW: Duration = Duration::from_secs(25);
@@ -72,8 +75,20 @@ pub struct Stage {
     stop_writer: Arc<AtomicBool>,
     writing: Vec<JoinHandle<()>>,
     looking: Option<JoinHandle<()>>,
+    /// Where the destination's log stood before there was anything of this world in it.
+    since: commits::Place,
     slowest: Duration,
     begun: Instant,
+}
+
+/// How much was compared at the end.
+struct Compared {
+    events: u64,
+    cuts: u64,
+    /// Of the destination.
+    commits: u64,
+    /// Whether all tables were read once more meanwhile.
+    again: bool,
 }
 
 /// Opens a stage, lets faults happen, compares everything.
@@ -106,13 +121,13 @@ pub async fn run_on(ground: &Arc<Ground>, number: usize, plan: Plan, seed: u64) 
             stage.report.count(fault);
         }
         let committed = stage.history.committed();
-        match stage.dice.below(3) {
-            // The next fault comes before this one is over,
-            0 => {}
-            // or as soon as there is a new state,
-            1 => stage.arrives(stage.looks.last.load(Ordering::Acquire) + 1, &fault.to_string()).await,
-            // or when all is there.
-            _ => stage.arrives(committed, &fault.to_string()).await,
+        match stage.dice.below(stage.plan.burst) {
+            // The next fault comes as soon as there is a new state,
+            0 => stage.arrives(stage.looks.last.load(Ordering::Acquire) + 1, &fault.to_string()).await,
+            // or when all is there,
+            1 => stage.arrives(committed, &fault.to_string()).await,
+            // or before this one is over.
+            _ => {}
         }
         stage.turn = None;
     }
@@ -143,6 +158,7 @@ impl Stage {
         workload::create(&world, &state, plan.workload).await;
         let side = Arc::new(Side::default());
         side::create(&world, &side).await;
+        let since = commits::Place::end(&world).await;
         drop(quiet);
         let mut stage = Self {
             instances: Vec::new(),
@@ -160,6 +176,7 @@ impl Stage {
             stop_writer: Arc::default(),
             writing: Vec::new(),
             looking: None,
+            since,
             slowest: Duration::ZERO,
             begun: Instant::now(),
             plan,
@@ -190,7 +207,7 @@ impl Stage {
                 let links = if self.plan.proxied { Some(Links::of(&self.world, role).await) } else { None };
                 let name = format!("{}-{number}", role.name());
                 let clock = self.plan.clocks.then(|| Clock::right(&self.world, &name));
-                let parts = (links, clock);
+                let parts = (links, clock, self.plan.plant);
                 self.instances.push(Instance::start_by_clock(&self.world, role, number, parts, &broker));
             }
         }
@@ -226,6 +243,14 @@ impl Stage {
         let wait = self.random_ms(600);
         tokio::time::sleep(wait).await;
         self.tend().await;
+    }
+
+    /// Waits until the destination is seen in a new state, or for as long as that takes where nothing is wrong.
+    pub async fn comes_further(&self) {
+        let (begun, last) = (Instant::now(), self.looks.last.load(Ordering::Acquire));
+        while self.looks.last.load(Ordering::Acquire) == last && begun.elapsed() < FURTHER {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Waits until the destination has come to that transaction: whatever the fault was, it is over.
@@ -288,23 +313,50 @@ impl Stage {
             self.world.until_equal().await;
         }
         self.world.assert_equal().await;
-        let (read, mut seen) = topics::read(&self.world).await;
-        self.side.compare(&mut seen);
-        if self.was_read_again() {
-            println!("{}: all was read again for an XA transaction of another world", self.world.name);
-        } else {
-            changes::compare(seen, &self.history, number);
-            self.assert_statements().await;
-        }
+        let compared = self.assert_published(number).await;
         let mut report = std::mem::take(&mut self.report);
+        report.rounds = 1;
         report.commits = number + self.side.commits();
-        report.looks = self.looks.count.load(Ordering::Relaxed);
-        report.states = self.looks.states.load(Ordering::Relaxed);
-        (report.cuts, report.events) = (read.cuts, read.events);
+        (report.events, report.cuts) = (compared.events, compared.cuts);
+        report.read_again = u64::from(compared.again);
+        let looks = self.looks.count.load(Ordering::Relaxed);
+        if self.plan.by_key.is_some() {
+            (report.looks_by_row, report.dest_commits_by_row) = (looks, compared.commits);
+        } else {
+            (report.looks, report.dest_commits) = (looks, compared.commits);
+            report.states = self.looks.states.load(Ordering::Relaxed);
+        }
         report.gave_up = self.instances.iter().map(|i| u64::from(i.gave_up)).sum();
         (report.slowest, report.length) = (self.slowest, self.begun.elapsed());
         println!("{report}");
         report
+    }
+
+    /// Every change, every cut, and every commit of the destination.
+    async fn assert_published(&self, number: u64) -> Compared {
+        let begun = Instant::now();
+        let (topics::Read { events, mut by_cut }, mut seen) = topics::read(&self.world).await;
+        let read = begun.elapsed();
+        let again = self.was_read_again();
+        let mut from = by_cut.whole_from();
+        if again {
+            let left_out = by_cut.forget_first_reading(&mut seen, self.history.truncations());
+            println!(
+                "{}: all was read again for an XA transaction prepared before; {left_out} rows had been read",
+                self.world.name
+            );
+            from = by_cut.whole_again_from();
+        }
+        self.side.compare(&mut seen);
+        changes::compare(seen, &self.history, number);
+        self.assert_statements().await;
+        let cuts = by_cut.compare(&self.history, &self.side, from);
+        let by_key = self.plan.by_key.is_some();
+        let model = commits::Model { history: &self.history, side: &self.side, from, by_key, again };
+        let commits = commits::compare(&self.world, &self.since, model).await;
+        println!("{}: topics read in {read:?}, all compared in {:?}", self.world.name, begun.elapsed());
+        assert!(commits > 0 && cuts > 0, "nothing was compared: {commits} commits, {cuts} cuts");
+        Compared { events, cuts, commits, again }
     }
 
     /// The topic of schema changes has `grown` as the source found it, and then the statement of each new column
@@ -317,14 +369,16 @@ impl Stage {
         let mut told = told.iter().filter(|record| is_grown(&record["tableChanges"][0]));
         let found = told.next().expect("the table was found");
         let found = found["tableChanges"][0]["table"]["columns"].as_array().unwrap().len();
-        let told: Vec<&str> = told.filter_map(|record| record["ddl"].as_str()).collect();
+        // Where all was read again, that is told, too.
+        let told = told.filter_map(|record| record["ddl"].as_str());
+        let told: Vec<&str> = told.filter(|statement| !statement.starts_with("XA ")).collect();
         let first = found.min(columns.saturating_sub(told.len()));
         let run: Vec<String> = (first..columns).map(column_statement).collect();
         assert_eq!(told, run, "the statements that were told, and those that were run");
     }
 
     /// Whether a source has met the end of an XA transaction that was prepared before its first position, by
-    /// whomever: what it publishes then, the model does not tell.
+    /// whomever: then it has read all tables once more.
     fn was_read_again(&self) -> bool {
         let logs = self.instances.iter().filter(|i| i.role == Role::Source).map(Instance::log);
         logs.into_iter().any(|log| log.contains("prepared before the source's first position"))
@@ -344,7 +398,7 @@ impl Drop for Stage {
         self.stop.store(true, Ordering::Relaxed);
         self.stop_writer.store(true, Ordering::Relaxed);
         self.writing.iter().chain(&self.looking).for_each(JoinHandle::abort);
-        let failed = std::thread::panicking();
+        let failed = std::thread::panicking() && self.plan.plant.is_none();
         if failed {
             eprintln!("{}: the logs say:\n{}", self.report.headline(), self.logs());
         }

@@ -14,6 +14,8 @@ use cdc_sdk::{CutId, Op, Row as _, Value};
 use tokio::runtime::Handle;
 
 use super::changes::{ByKey, Seen};
+use super::cuts::{self, ByCut, End};
+use super::fold::{Mark, RowChange};
 use super::model::{SHAPES, Shape, brief};
 use super::side::{self, SIDE};
 use crate::kit::World;
@@ -30,11 +32,11 @@ const AGE_MS_MAX: i64 = 3_600_000;
 
 const BUDGET_BYTES: usize = 64 << 20;
 
-/// How much was read.
-#[derive(Clone, Copy, Debug, Default)]
+/// What was read, beside the changes of each key.
+#[derive(Debug, Default)]
 pub struct Read {
-    pub cuts: u64,
     pub events: u64,
+    pub by_cut: ByCut,
 }
 
 /// Reads all that was published, in whole cuts.
@@ -70,14 +72,42 @@ struct Reader {
     runtime: Handle,
 }
 
-/// What the cuts say is in each partition, in order.
-type Named = BTreeMap<(String, i32), Vec<(CutId, u64)>>;
+/// What the cuts say is in each partition, in order: the place among all cuts, the cut, how many events.
+type Named = BTreeMap<(String, i32), Vec<(usize, CutId, u64)>>;
+
+/// What has been read so far.
+#[derive(Default)]
+struct Found {
+    read: Read,
+    seen: ByKey,
+    homes: Homes,
+}
+
+/// The partition of each key.
+pub type Homes = BTreeMap<(usize, String), i32>;
+
+/// A cut may come after the last one.
+pub fn comes_after(last: Option<CutId>, id: CutId) {
+    let follows = last.is_none_or(|last| id.sequence > last.sequence && id.incarnation >= last.incarnation);
+    assert!(follows, "cut {id} comes after {last:?}");
+}
+
+/// An event is the one that the cuts name next.
+pub fn is_next(found: (CutId, u64), expected: (CutId, u64), (topic, partition, offset): (&str, i32, i64)) {
+    assert_eq!(found, expected, "{topic}/{partition} at offset {offset}: (cut, ordinal) found and expected");
+}
+
+/// All events of a key are in one partition.
+pub fn lives_in(homes: &mut Homes, key: &(usize, String), partition: i32) {
+    let home = *homes.entry(key.clone()).or_insert(partition);
+    assert_eq!(home, partition, "{key:?} is in two partitions");
+}
 
 impl Reader {
     fn read(mut self) -> (Read, ByKey) {
         let (cuts, named) = self.cuts();
-        let mut read = Read { cuts, events: 0 };
-        let (mut seen, mut homes) = (ByKey::new(), BTreeMap::new());
+        let by_cut = ByCut { cuts, ..ByCut::default() };
+        let mut found = Found { read: Read { events: 0, by_cut }, ..Found::default() };
         let mut events = Events::open(&self.settings, "checker", BUDGET_BYTES).unwrap();
         let all = self.topics.clone().into_iter();
         let all: Vec<(String, i32)> = all.flat_map(|(t, n)| (0..n).map(move |p| (t.clone(), p))).collect();
@@ -86,36 +116,34 @@ impl Reader {
         }
         for (topic, partition) in &all {
             let cuts = named.get(&(topic.clone(), *partition)).map_or(&[][..], Vec::as_slice);
-            read.events += self.partition(&mut events, topic, *partition, cuts, &mut seen, &mut homes);
+            self.partition(&mut events, topic, *partition, cuts, &mut found);
         }
         std::thread::sleep(SILENCE);
         for (topic, partition) in &all {
             let more = events.next(topic, *partition, Duration::ZERO).unwrap();
             assert!(more.is_none(), "{topic}/{partition} holds what no cut names: {more:?}");
         }
-        (read, seen)
+        (found.read, found.seen)
     }
 
     /// Each cut once, in ascending order.
-    fn cuts(&self) -> (u64, Named) {
+    fn cuts(&self) -> (Vec<End>, Named) {
         let mut log = Log::open(&self.settings, &self.cuts_topic).unwrap().expect("there are cuts");
-        let (mut count, mut last, mut named) = (0, None, Named::new());
+        let (mut cuts, mut last, mut named) = (Vec::new(), None, Named::new());
         log.read_all(|record| {
             let cut = decode_cut(&record.value.expect("a cut has a value"))?.cut;
-            let follows = last.is_none_or(|last: CutId| {
-                cut.id.sequence > last.sequence && cut.id.incarnation >= last.incarnation
-            });
-            assert!(follows, "cut {} comes after {last:?}", cut.id);
+            comes_after(last, cut.id);
             assert_ne!(cut.kind, CutKind::Abandoned, "no transaction of the source has vanished");
             for touched in cut.touched {
                 let of = named.entry((touched.topic, touched.partition)).or_default();
-                of.push((cut.id, touched.events));
+                of.push((cuts.len(), cut.id, touched.events));
             }
-            (count, last) = (count + 1, Some(cut.id));
+            cuts.push(End { id: cut.id, kind: cut.kind, snapshot_complete: cut.snapshot_complete });
+            last = Some(cut.id);
             Ok(())
         })
         .unwrap();
-        (count, named)
+        (cuts, named)
     }
 
     /// A partition holds what the cuts say, in their order.
@@ -124,37 +152,31 @@ impl Reader {
         events: &mut Events,
         topic: &str,
         partition: i32,
-        cuts: &[(CutId, u64)],
-        seen: &mut ByKey,
-        homes: &mut BTreeMap<(usize, String), i32>,
-    ) -> u64 {
-        let mut count = 0;
-        for (cut, of_cut) in cuts {
+        cuts: &[(usize, CutId, u64)],
+        found: &mut Found,
+    ) {
+        for (place, cut, of_cut) in cuts {
             for ordinal in 0..*of_cut {
                 let event = events.next(topic, partition, COMES).unwrap();
                 let event =
                     event.unwrap_or_else(|| panic!("{topic}/{partition}: {cut}/{ordinal} is missing"));
                 let stamp = event.stamp.expect("every event is stamped");
-                assert_eq!(
-                    (stamp.cut, stamp.ordinal),
-                    (*cut, ordinal),
-                    "{topic}/{partition} at offset {}: (cut, ordinal) found and expected",
-                    event.offset
-                );
+                is_next((stamp.cut, stamp.ordinal), (*cut, ordinal), (topic, partition, event.offset));
                 let late_ms = now_ms() - event.timestamp_ms;
                 assert!((-SKEW_MS..AGE_MS_MAX).contains(&late_ms), "{topic}: a record {late_ms} ms old");
-                count += 1;
+                found.read.events += 1;
                 let Some(value) = event.value else { continue };
-                let (key, change) = self.change(topic, &value);
-                let home = *homes.entry(key.clone()).or_insert(partition);
-                assert_eq!(home, partition, "{topic}: {key:?} is in two partitions");
-                seen.entry(key).or_default().push(change);
+                let (key, change, rows) = self.change(topic, &value);
+                lives_in(&mut found.homes, &key, partition);
+                let by_cut = &mut found.read.by_cut;
+                by_cut.events.push(cuts::Event { cut: *place, op: change.0, change: rows });
+                by_cut.places.entry(key.clone()).or_default().push(*place);
+                found.seen.entry(key).or_default().push(change);
             }
         }
-        count
     }
 
-    fn change(&mut self, topic: &str, value: &bytes::Bytes) -> ((usize, String), Seen) {
+    fn change(&mut self, topic: &str, value: &bytes::Bytes) -> ((usize, String), Seen, RowChange) {
         let id = frame_id(value).unwrap();
         let plan = self.plans.entry(id).or_insert_with(|| {
             let schema = self.runtime.block_on(self.registry.schema(id)).unwrap();
@@ -164,8 +186,11 @@ impl Reader {
         let name = topic.strip_prefix(&self.prefix).unwrap();
         let table = SHAPES.iter().position(|shape| shape.name == name).unwrap_or(SIDE);
         let shape = SHAPES.get(table).unwrap_or(&side::SHAPE);
-        let text = |row: &Option<AvroRow>| row.as_ref().map(|row| brief(&text(shape, row)));
-        let (before, after) = (text(&decoded.before), text(&decoded.after));
+        let line = |row: &Option<AvroRow>| row.as_ref().map(|row| text(shape, row));
+        let (before, after) = (line(&decoded.before), line(&decoded.after));
+        let mark = |line: &Option<String>| line.as_ref().map(|line| Mark::of(table, line));
+        let rows = RowChange { table, before: mark(&before), after: mark(&after) };
+        let (before, after) = (before.map(|line| brief(&line)), after.map(|line| brief(&line)));
         let letter = match decoded.op {
             Op::Create => "c",
             Op::Update => "u",
@@ -174,7 +199,7 @@ impl Reader {
             Op::Truncate => "t",
         };
         let key = after.as_ref().or(before.as_ref()).map_or_else(String::new, |line| shape.key(line));
-        ((table, key), (letter, before, after))
+        ((table, key), (letter, before, after), rows)
     }
 }
 

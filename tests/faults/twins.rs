@@ -1,7 +1,7 @@
 //! Two sources and two sinks of one name: one works, the other takes over when it dies,
 //! loses its lock, or sleeps. One that wakes up when another works does no harm.
 
-use super::fault::Fault::{self, Kill, LockLost, Pause, Restart, Zombie};
+use super::fault::Fault::{self, Kill, LockLost, Pause, Restart, StopsAt, Zombie};
 use super::instance::Role::{Sink, Source};
 use super::plan::Plan;
 use super::stage;
@@ -9,6 +9,9 @@ use crate::kit;
 
 /// What makes one of two take over while the other lives.
 pub const TAKEOVERS: &[Fault] = &[LockLost(Source), LockLost(Sink), Zombie(Source), Zombie(Sink)];
+
+/// The one that wakes up had rows to write, or to commit: for long runs, since another is to take over twice.
+pub const STOPS: &[Fault] = &[StopsAt(Sink, "sink.rows_written"), StopsAt(Sink, "sink.ledger_written")];
 
 /// What else may happen to one of two.
 const ENDS: &[Fault] =

@@ -16,7 +16,7 @@ use super::side::{self, Side};
 use crate::kit::World;
 
 /// By table and key, the number that was seen last.
-type Versions = HashMap<(&'static str, i64), u64>;
+pub type Versions = HashMap<(&'static str, i64), u64>;
 
 /// Looks until told to stop. A destination that is away, or has not all tables, is looked at later.
 pub async fn look(
@@ -47,20 +47,26 @@ async fn view(conn: &mut Conn, name: &str, side: &Side, versions: &mut Versions)
     let mut last = 0;
     for shape in numbered {
         let rows: Vec<(i64, u64)> = conn.query(format!("SELECT id, n FROM {}", shape.name)).await?;
-        for (id, number) in &rows {
-            let before = versions.insert((shape.name, *id), *number).unwrap_or(0);
-            assert!(
-                *number >= before,
-                "row {id} of {} went back from transaction {before} to {number}",
-                shape.name
-            );
-        }
+        go_on(versions, shape.name, &rows);
         if shape.name == SHAPES[SEQ].name && rows.len() == usize::try_from(SEQ_ROWS).unwrap() {
-            last = rows.iter().map(|(id, number)| next(*id, *number)).min().unwrap() - 1;
+            last = all_up_to(&rows);
         }
     }
     side.saw_versions(|id| versions.get(&(side::SHAPE.name, id)).copied());
     Ok(last)
+}
+
+/// No row of a table goes back.
+pub fn go_on(versions: &mut Versions, table: &'static str, rows: &[(i64, u64)]) {
+    for (id, number) in rows {
+        let before = versions.insert((table, *id), *number).unwrap_or(0);
+        assert!(*number >= before, "row {id} of {table} went back from transaction {before} to {number}");
+    }
+}
+
+/// The last transaction of which, and of all before it, the row in `seq` is there.
+pub fn all_up_to(rows: &[(i64, u64)]) -> u64 {
+    rows.iter().map(|(id, number)| next(*id, *number)).min().unwrap() - 1
 }
 
 /// The transaction that writes into that row of `seq` next.

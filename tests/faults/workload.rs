@@ -42,6 +42,8 @@ pub struct Profile {
     pub alone: bool,
     /// Whether tables have unique keys beside their primary ones.
     pub unique: bool,
+    /// Whether such a key's values change hands inside a transaction.
+    pub swaps: bool,
     /// Of a hundred transactions, how many are prepared first, as XA transactions.
     pub xa_percent: u64,
     /// Rows of `bulk`, of which large transactions write some hundred.
@@ -50,11 +52,18 @@ pub struct Profile {
 
 impl Profile {
     /// Many transactions of every kind.
-    pub const MIXED: Self =
-        Self { large_percent: 1, wait_ms: 12, alone: true, unique: true, xa_percent: 8, bulk_rows: 1500 };
+    pub const MIXED: Self = Self {
+        large_percent: 1,
+        wait_ms: 12,
+        alone: true,
+        unique: true,
+        swaps: true,
+        xa_percent: 8,
+        bulk_rows: 1500,
+    };
     /// Mostly large transactions, of rows that keep out of each other's way.
     pub const LARGE: Self =
-        Self { large_percent: 30, wait_ms: 150, alone: false, unique: true, xa_percent: 8, bulk_rows: 5000 };
+        Self { large_percent: 30, wait_ms: 150, alone: false, bulk_rows: 5000, ..Self::MIXED };
     /// What sinks take that share the topics.
     pub const BY_KEY: Self = Self { alone: false, unique: false, ..Self::MIXED };
 }

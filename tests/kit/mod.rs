@@ -4,6 +4,7 @@
 mod compare;
 mod connect;
 pub mod dump;
+pub mod http;
 mod leftovers;
 mod process;
 mod server;

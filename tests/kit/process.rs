@@ -61,6 +61,12 @@ impl Process {
         self.child.try_wait().unwrap().is_some()
     }
 
+    /// Whether it has been stopped (SIGSTOP), or has stopped itself (`cdc_sdk::fail`).
+    pub fn is_stopped(&self) -> bool {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap_or_default();
+        status.lines().any(|line| line.starts_with("State:") && line.contains('T'))
+    }
+
     /// Waits for its end, at most that long.
     pub fn wait(&mut self, limit: Duration) -> ExitStatus {
         let begun = Instant::now();

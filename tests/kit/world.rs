@@ -273,16 +273,13 @@ impl World {
     /// Waits until both sides hold the same, byte for byte.
     pub async fn until_equal(&self) {
         let (mut source, mut dest) = (self.source_conn().await, self.dest_conn().await);
-        let mut last = String::new();
         let begun = std::time::Instant::now();
         loop {
             let found = differences(&mut source, &self.name, &mut dest, &self.name).await;
             if found.is_empty() {
                 return;
             }
-            last.clear();
-            last.push_str(&format!("{found:?}"));
-            last.truncate(2000);
+            let last: String = format!("{found:?}").chars().take(2000).collect();
             assert!(begun.elapsed() < super::LIMIT, "{}: still not equal: {last}", self.name);
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }

@@ -10,6 +10,10 @@ pub fn value(dice: &mut Dice) -> String {
     match dice.below(12) {
         0 => deep(dice),
         1 => large(dice),
+        // What a multi-valued index of `table.rs` finds.
+        2 => {
+            format!("JSON_OBJECT('mv', CAST('{}' AS JSON))", dice.pick(&["[1, 70000, 1]", "[]", "7", "null"]))
+        }
         _ => node(DEPTH_MAX, dice),
     }
 }

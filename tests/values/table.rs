@@ -16,12 +16,16 @@ pub struct Table {
     pub name: String,
     pub columns: Vec<Column>,
     keys: Vec<String>,
+    /// Of the columns that came later; names are not used again.
+    grown: usize,
+    /// Columns that are gone, which stay at the destination.
+    dropped: Vec<String>,
     tail: String,
     /// `n` counts by itself.
     counts: bool,
     rows: u64,
-    /// It has had no row since a column came.
-    pub has_grown: bool,
+    /// It has had no row since its columns changed.
+    pub has_changed: bool,
 }
 
 /// A column.
@@ -56,7 +60,8 @@ impl Table {
         let collation = dice.pick(&charset.collations);
         let comment = *dice.pick(&["", " COMMENT 'it''s \"odd\"; -- é'"]);
         let tail = format!(" CHARACTER SET {} COLLATE {collation}{comment}", charset.name);
-        Self { name, columns, keys, tail, counts, rows: 0, has_grown: false }
+        let (grown, dropped) = (0, Vec::new());
+        Self { name, columns, keys, grown, dropped, tail, counts, rows: 0, has_changed: false }
     }
 
     /// The statement that makes it.
@@ -66,6 +71,12 @@ impl Table {
         parts.extend(self.columns.iter().map(|c| format!("{} {}", quoted(&c.name), c.definition)));
         parts.extend(self.keys.iter().cloned());
         format!("CREATE TABLE {} ({}){}", quoted(&self.name), parts.join(", "), self.tail)
+    }
+
+    /// A statement that keeps one of its keys from being read by, if it has one of which that is true.
+    pub fn hide_key(&self) -> Option<String> {
+        let has = self.keys.iter().any(|key| key.contains("KEY k0 "));
+        has.then(|| format!("ALTER TABLE {} ALTER INDEX k0 INVISIBLE", quoted(&self.name)))
     }
 
     /// The statement that removes it.
@@ -131,12 +142,34 @@ impl Table {
         }
     }
 
+    /// Its columns become others: `done` tells what the server made of it.
+    pub fn alter(&mut self, scope: &Scope, dice: &mut Dice) -> (String, Altered) {
+        let free = |column: &Column| !self.keys.iter().any(|key| key.contains(&quoted(&column.name)));
+        let own: Vec<usize> = (0..self.columns.len()).filter(|at| self.columns[*at].kind.is_some()).collect();
+        let droppable: Vec<usize> = (0..self.columns.len()).filter(|at| free(&self.columns[*at])).collect();
+        match dice.below(6) {
+            0 if !droppable.is_empty() => {
+                let at = *dice.pick(&droppable);
+                let (table, column) = (quoted(&self.name), quoted(&self.columns[at].name));
+                (format!("ALTER TABLE {table} DROP COLUMN {column}"), Altered::Dropped(at))
+            }
+            1 | 2 if !own.is_empty() => {
+                let at = *dice.pick(&own);
+                match self.columns[at].widened(scope, dice) {
+                    Some(column) => (column.modify(&self.name), Altered::Wider(at, Box::new(column))),
+                    None => self.grow(scope, dice),
+                }
+            }
+            _ => self.grow(scope, dice),
+        }
+    }
+
     /// A column comes into the middle, without the rows being written anew.
-    pub fn grow(&mut self, scope: &Scope, dice: &mut Dice) -> String {
-        let number = self.columns.len();
-        let mut column = Column::any(&format!("added{number}"), scope, dice);
+    fn grow(&self, scope: &Scope, dice: &mut Dice) -> (String, Altered) {
+        let name = format!("added{}", self.grown);
+        let mut column = Column::any(&name, scope, dice);
         while !column.may_be_added(scope) {
-            column = Column::any(&format!("added{number}"), scope, dice);
+            column = Column::any(&name, scope, dice);
         }
         let place = match dice.below(3) {
             _ if self.columns.is_empty() => " FIRST".to_owned(),
@@ -150,10 +183,35 @@ impl Table {
             quoted(&column.name),
             column.definition
         );
-        self.columns.push(column);
-        self.has_grown = true;
-        sql
+        (sql, Altered::Grown(Box::new(column)))
     }
+
+    /// Statements that drop at the destination what the source dropped.
+    pub fn drop_remains(&self, database: &str) -> Vec<String> {
+        let table = format!("{}.{}", quoted(database), quoted(&self.name));
+        self.dropped.iter().map(|name| format!("ALTER TABLE {table} DROP COLUMN {}", quoted(name))).collect()
+    }
+
+    /// The server has done it.
+    pub fn altered(&mut self, altered: Altered) {
+        self.has_changed = true;
+        match altered {
+            Altered::Grown(column) => {
+                self.grown += 1;
+                self.columns.push(*column);
+            }
+            Altered::Wider(at, column) => self.columns[at] = *column,
+            Altered::Dropped(at) => self.dropped.push(self.columns.remove(at).name),
+        }
+    }
+}
+
+/// What a statement makes of a table's columns.
+#[derive(Clone, Debug)]
+pub enum Altered {
+    Grown(Box<Column>),
+    Wider(usize, Box<Column>),
+    Dropped(usize),
 }
 
 impl Column {
@@ -191,6 +249,19 @@ impl Column {
         }
     }
 
+    /// The same with a wider type.
+    fn widened(&self, scope: &Scope, dice: &mut Dice) -> Option<Self> {
+        let kind = self.kind.as_ref()?;
+        let wide = kind.widened(scope, dice)?;
+        let rest = self.definition.strip_prefix(&kind.sql(scope)).unwrap();
+        let definition = format!("{}{rest}", wide.sql(scope));
+        Some(Self { kind: Some(wide), definition, ..self.clone() })
+    }
+
+    fn modify(&self, table: &str) -> String {
+        format!("ALTER TABLE {} MODIFY COLUMN {} {}", quoted(table), quoted(&self.name), self.definition)
+    }
+
     /// Whether the rows that are there can have it.
     fn may_be_added(&self, scope: &Scope) -> bool {
         let nullable = !self.definition.contains("NOT NULL");
@@ -211,7 +282,7 @@ fn expression_default(kind: &Kind) -> String {
         Kind::Text { form: Form::Large(_), .. } => "CONCAT('de', 'fault''')",
         Kind::Bytes { form: Form::Large(_) } => "UUID_TO_BIN(UUID())",
         Kind::Json => "JSON_ARRAY(1, 'x')",
-        Kind::Double => "RAND()",
+        Kind::Double { shape: "" } => "RAND()",
         Kind::Integer { .. } => "1 + 2",
         Kind::Geometry { kind: "POINT" | "GEOMETRY", srid: None | Some(0) } => "POINT(1, 2)",
         Kind::Timestamp { fsp: 6 } | Kind::Datetime { fsp: 6 } => {
@@ -271,12 +342,21 @@ fn key_part(column: &Column, dice: &mut Dice) -> String {
 /// Another key.
 fn secondary(number: u64, columns: &[Column], counts: bool, dice: &mut Dice) -> Option<String> {
     let unique = if dice.below(3) == 0 { "UNIQUE " } else { "" };
+    let tail = *dice.pick(&["", "", "", " INVISIBLE", " COMMENT 'k''s \"own\"'"]);
     if dice.below(3) == 0 || columns.is_empty() {
-        return (!counts).then(|| format!("{unique}KEY k{number} (({NUMBER} * 3))"));
+        return (!counts).then(|| format!("{unique}KEY k{number} (({NUMBER} * 3)){tail}"));
     }
     let column = dice.pick(columns);
-    column.kind.as_ref().and_then(Kind::in_key)?;
-    Some(format!("{unique}KEY k{number} ({}, {NUMBER})", key_part(column, dice)))
+    let kind = column.kind.as_ref()?;
+    if matches!(kind, Kind::Json) {
+        let members = *dice.pick(&["UNSIGNED", "DECIMAL(20,2)", "CHAR(20)"]);
+        return Some(format!(
+            "KEY k{number} ((CAST({}->'$.mv' AS {members} ARRAY))){tail}",
+            quoted(&column.name)
+        ));
+    }
+    kind.in_key()?;
+    Some(format!("{unique}KEY k{number} ({}, {NUMBER}){tail}", key_part(column, dice)))
 }
 
 /// What the server may write as a difference.

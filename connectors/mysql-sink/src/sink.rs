@@ -427,6 +427,7 @@ impl Sink {
         let mut referenced = Vec::new();
         let truncates = batch.changes.iter().filter(|c| c.op == Op::Truncate);
         let emptied: Vec<_> = truncates.filter(|c| !self.stays(c)).collect();
+        emptied.iter().for_each(|change| self.tables.emptied(&change.table.name));
         for change in emptied {
             let target = self.tables.target(&self.settings, &change.table.name).await?;
             if self.tables.has(&target).await? {
@@ -439,6 +440,7 @@ impl Sink {
                 }
             }
             self.tables.plan(&self.settings, &change.table, 0).await?;
+            self.tables.emptied(&change.table.name);
         }
         self.execute("START TRANSACTION").await?;
         let mut applied = Applied::default();

@@ -1,9 +1,8 @@
 //! Expressions as `information_schema` prints them → as SQL takes them.
 //!
 //! The catalogue escapes quotes and backslashes once more than SQL does. And it prints
-//! the bytes of a UTF-8 literal as if each were a letter of its own (seen in 9.7:
-//! `_utf8mb4'ä'` comes as `_utf8mb4'Ã¤'`), while names come as they are. Both are undone;
-//! `SHOW CREATE TABLE` is no way out, since it shows letters beyond the basic plane as `?`.
+//! the bytes of a UTF-8 literal, and of a name, as if each were a letter of its own (seen in 9.7:
+//! `_utf8mb4'ä'` comes as `_utf8mb4'Ã¤'`). Both are undone; `SHOW CREATE TABLE` is no way out, since it shows letters beyond the basic plane as `?`.
 
 /// The expression as SQL takes it.
 pub fn plain_expression(printed: &str) -> String {
@@ -81,12 +80,13 @@ pub fn pieces(sql: &str) -> impl Iterator<Item = Piece<'_>> {
 /// What begins and ends a literal or a name.
 const QUOTES: [char; 3] = ['\'', '"', '`'];
 
-/// Puts the letters of UTF-8 literals together again.
+/// Puts the letters of UTF-8 literals and of names together again.
 fn with_whole_letters(sql: &str) -> String {
     let mut out = String::with_capacity(sql.len());
     for piece in pieces(sql) {
         let is_utf8 = ["_utf8mb4", "_utf8mb3", "_utf8"].iter().any(|introducer| out.ends_with(introducer));
-        match joined(piece.text).filter(|_| is_utf8 && piece.quote == Some('\'')) {
+        let is_split = piece.quote == Some('`') || is_utf8 && piece.quote == Some('\'');
+        match joined(piece.text).filter(|_| is_split) {
             Some(whole) => out.push_str(&whole),
             None => out.push_str(piece.text),
         }
@@ -127,9 +127,9 @@ mod tests {
     }
 
     #[test]
-    fn letters_of_literals_are_whole_again() {
-        let printed = "concat(`ä`,_utf8mb4\\'Ã¤â\u{82}¬ð\u{9f}\u{98}\u{80}\\\\\\'\\')";
-        assert_eq!(plain_expression(printed), "concat(`ä`,_utf8mb4'ä€😀\\'')");
+    fn letters_of_literals_and_names_are_whole_again() {
+        let printed = "concat(`Ã¤â\u{98}\u{83}`,_utf8mb4\\'Ã¤â\u{82}¬ð\u{9f}\u{98}\u{80}\\\\\\'\\')";
+        assert_eq!(plain_expression(printed), "concat(`ä☃`,_utf8mb4'ä€😀\\'')");
     }
 
     #[test]
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn what_is_whole_stays() {
-        for sql in ["`ä` + 1", "_latin1'Ã¤'", "concat(`Ã¤`, _utf8mb4'€')", "_utf8mb4'", "'", "`", "ä"]
+        for sql in ["`ä` + 1", "_latin1'Ã¤'", "concat(`☃`, _utf8mb4'€')", "_utf8mb4'", "'", "`", "ä"]
         {
             assert_eq!(with_whole_letters(sql), sql);
         }

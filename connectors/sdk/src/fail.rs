@@ -2,7 +2,10 @@
 //!
 //! With `CDC_FAIL_POINT=name:3` in the environment a debug build ends at the place of that
 //! name, as by `kill -9`, the third time it comes by; with `name:3:stop` it stops there, as by `kill -STOP`, and goes on
-//! from there when it is told to. A release build knows none of this.
+//! from there when it is told to.
+//!
+//! With `CDC_PLANT=name` (or several, with commas between them) it has the bug of that name, so that a test can show that
+//! the checks of other tests find it. A release build knows none of this.
 
 /// Passes the place of that name, or dies here.
 #[inline]
@@ -11,6 +14,19 @@ pub fn point(name: &str) {
     armed::pass(name);
     #[cfg(not(debug_assertions))]
     let _ = name;
+}
+
+/// Whether the process is to have the bug of that name.
+#[inline]
+#[must_use]
+pub fn planted(name: &str) -> bool {
+    #[cfg(debug_assertions)]
+    return armed::is_planted(name);
+    #[cfg(not(debug_assertions))]
+    {
+        let _ = name;
+        false
+    }
 }
 
 #[cfg(debug_assertions)]
@@ -31,6 +47,12 @@ mod armed {
         let (time, stops) = time.strip_suffix(":stop").map_or((time, false), |time| (time, true));
         Some(Armed { name: name.to_owned(), passes_left: AtomicU32::new(time.parse().ok()?), stops })
     });
+
+    static PLANTED: LazyLock<Option<String>> = LazyLock::new(|| std::env::var("CDC_PLANT").ok());
+
+    pub(super) fn is_planted(name: &str) -> bool {
+        PLANTED.as_deref().is_some_and(|all| all.split(',').any(|one| one == name))
+    }
 
     pub(super) fn pass(name: &str) {
         let Some(armed) = ARMED.as_ref().filter(|armed| armed.name == name) else { return };

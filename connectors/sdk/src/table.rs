@@ -52,6 +52,12 @@ pub struct Key {
     pub name: String,
     /// Its parts in order.
     pub parts: Vec<KeyPart>,
+    /// INVISIBLE: the server keeps it, and does not read by it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub invisible: bool,
+    /// Its comment.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub comment: String,
 }
 
 /// What a key is for.
@@ -189,6 +195,11 @@ impl Table {
 }
 
 impl Key {
+    /// A key like any other: visible, without a comment.
+    pub fn new(kind: KeyKind, name: &str, parts: Vec<KeyPart>) -> Self {
+        Self { kind, name: name.to_owned(), parts, invisible: false, comment: String::new() }
+    }
+
     /// The key's columns; `None` if a part is an expression.
     pub fn columns(&self) -> Option<Vec<usize>> {
         self.parts

@@ -13,7 +13,7 @@ pub mod command;
 mod office;
 mod post;
 mod release;
-mod slip;
+pub(super) mod slip;
 
 pub use office::Office;
 pub use release::serve;

@@ -11,15 +11,9 @@ fn gtids(numbers: &str) -> GtidSet {
 }
 
 fn table(keyed: bool) -> Table {
-    let key = Key {
-        kind: KeyKind::Primary,
-        name: "PRIMARY".into(),
-        parts: vec![cdc_sdk::table::KeyPart {
-            on: cdc_sdk::table::KeyOn::Column(0),
-            prefix: None,
-            descending: false,
-        }],
-    };
+    let on = cdc_sdk::table::KeyOn::Column(0);
+    let part = cdc_sdk::table::KeyPart { on, prefix: None, descending: false };
+    let key = Key::new(KeyKind::Primary, "PRIMARY", vec![part]);
     let column = Column {
         name: "a".into(),
         ty: ColumnType::Integer { width: Width::Int, unsigned: false },

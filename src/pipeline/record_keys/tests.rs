@@ -29,7 +29,7 @@ fn orders(key: &[usize]) -> Arc<Table> {
     };
     let part = |column: &usize| KeyPart { on: KeyOn::Column(*column), prefix: None, descending: false };
     let parts = key.iter().map(part).collect();
-    let primary = Key { kind: KeyKind::Primary, name: "PRIMARY".to_owned(), parts };
+    let primary = Key::new(KeyKind::Primary, "PRIMARY", parts);
     Arc::new(Table {
         version: Table::VERSION,
         name: TableName::new("d", "orders"),

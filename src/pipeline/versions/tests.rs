@@ -39,7 +39,7 @@ fn table(columns: &[(&str, ColumnType, bool)]) -> Table {
         extra: cdc_sdk::column::Extra::default(),
     };
     let part = cdc_sdk::KeyPart { on: cdc_sdk::table::KeyOn::Column(0), prefix: None, descending: false };
-    let key = cdc_sdk::Key { kind: cdc_sdk::KeyKind::Primary, name: "PRIMARY".to_owned(), parts: vec![part] };
+    let key = cdc_sdk::Key::new(cdc_sdk::KeyKind::Primary, "PRIMARY", vec![part]);
     Table {
         version: Table::VERSION,
         chosen_key: None,

@@ -16,6 +16,7 @@
 
 use std::io::Write;
 
+use cdc_sdk::fail::planted;
 use cdc_sdk::value::Value;
 use cdc_sdk::{Error, Kind, Result};
 
@@ -136,6 +137,7 @@ fn stored(out: &mut Vec<u8>, value: Value<'_>) -> Result<()> {
         Value::Int(v) => print(out, format_args!("{v}")),
         Value::UInt(v) | Value::Bit(v) | Value::Set(v) => print(out, format_args!("{v}")),
         Value::Enum(v) | Value::Year(v) => print(out, format_args!("{v}")),
+        Value::Float(v) if planted("codec.float_digits") => print(out, format_args!("{v:.5e}")),
         Value::Float(v) => double(out, f64::from(v))?,
         Value::Double(v) => double(out, v)?,
         Value::Decimal(v) => v.write_text(out),

@@ -38,7 +38,7 @@ pub(crate) use writer::{Writer, too_large};
 use std::sync::Arc;
 
 use cdc_sdk::value::Row;
-use cdc_sdk::{Kind, Result};
+use cdc_sdk::{Kind, Result, fail};
 
 use crate::fold::{Folded, TableChanges};
 use crate::ledger::Progress;
@@ -147,11 +147,17 @@ async fn apply_keyed<'a, R: Row + Sync>(
     delete: Manner,
 ) -> Result<()> {
     let order = decide(changes, plans, converging)?;
+    let upserts_first = fail::planted("sink.upserts_first");
+    if upserts_first {
+        write(writer, plans, &order).await?;
+    }
     send(writer, plans, delete, &order.deletes).await?;
     let own = decide::own_columns(plans);
     if own.is_empty() || order.holders.iter().all(Vec::is_empty) {
         send(writer, plans, delete, &order.holders).await?;
-        write(writer, plans, &order).await?;
+        if !upserts_first {
+            write(writer, plans, &order).await?;
+        }
     } else {
         writer.flush().await?;
         match write_at_once(writer, plans, &order).await {

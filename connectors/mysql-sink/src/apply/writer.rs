@@ -1,7 +1,7 @@
 //! Sends packets, and checks every answer.
 
 use cdc_sdk::value::Row;
-use cdc_sdk::{Error, Kind, Result};
+use cdc_sdk::{Error, Kind, Result, fail};
 
 use super::packet::{Limits, Manner, Packet, Step};
 use super::rows;
@@ -36,6 +36,9 @@ impl<'s, 'a, R: Row + Sync> Writer<'s, 'a, R> {
 
     /// Adds the ledger's compare-and-set.
     pub fn ledger(&mut self, sql: &str) {
+        if fail::planted("sink.ledger_apart") {
+            self.control("COMMIT AND CHAIN");
+        }
         self.packet.push(sql, Step::Ledger);
     }
 

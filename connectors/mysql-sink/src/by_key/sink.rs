@@ -287,6 +287,7 @@ impl KeySink {
         let deletes = apply::delete_all(&mut self.data, &target.sql()).await.map_err(refused)?;
         fail::point("by_key.rows_written");
         self.commit().await?;
+        self.tables.emptied(&emptying.change.table.name);
         Ok(Tried::Done(Applied { committed: true, deletes, ..Applied::default() }))
     }
 

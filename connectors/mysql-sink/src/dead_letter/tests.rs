@@ -14,7 +14,7 @@ fn table(name: &str, keyed: bool) -> Arc<Table> {
         extra: Default::default(),
     };
     let part = KeyPart { on: KeyOn::Column(0), prefix: None, descending: false };
-    let primary = Key { kind: KeyKind::Primary, name: "PRIMARY".into(), parts: vec![part] };
+    let primary = Key::new(KeyKind::Primary, "PRIMARY", vec![part]);
     Arc::new(Table {
         version: Table::VERSION,
         chosen_key: None,
@@ -143,7 +143,7 @@ fn a_table_whose_key_becomes_another_goes_as_a_whole_while_rows_of_it_are_held()
     let keyed = |columns: &[usize]| {
         let parts =
             columns.iter().map(|&c| KeyPart { on: KeyOn::Column(c), prefix: None, descending: false });
-        let primary = Key { kind: KeyKind::Primary, name: "PRIMARY".into(), parts: parts.collect() };
+        let primary = Key::new(KeyKind::Primary, "PRIMARY", parts.collect());
         Arc::new(Table { keys: vec![primary], ..(*table("orders", true)).clone() })
     };
     let old = keyed(&[0, 1]);

@@ -18,7 +18,7 @@ use std::collections::HashMap;
 
 use cdc_sdk::cut::Place;
 use cdc_sdk::name::quoted;
-use cdc_sdk::{CutId, Error, Kind, Result};
+use cdc_sdk::{CutId, Error, Kind, Result, fail};
 
 pub use admin::{LedgerAdmin, Mark, Move, Running};
 pub use backup::Backup;
@@ -216,10 +216,17 @@ impl Ledger {
     pub fn advance_sql(&self, from: &Progress, to: &Advance) -> String {
         let high = from.high_water.max(Some(to.cut)).unwrap_or(to.cut);
         let (incarnation, sequence) = cut_sql(from.cut);
+        let mut if_mine = format!(
+            " AND epoch = {} AND incarnation <=> {incarnation} AND sequence <=> {sequence}",
+            from.epoch
+        );
+        if fail::planted("sink.no_fencing") {
+            if_mine.clear();
+        }
         format!(
             "UPDATE {} SET incarnation = {}, sequence = {}, high_incarnation = {}, high_sequence = {}, \
              cuts_offset = {}, position = {}, committed_at_us = {}, snapshot_complete = {}, applied_at = NOW(6) \
-             WHERE name = {} AND epoch = {} AND incarnation <=> {incarnation} AND sequence <=> {sequence}",
+             WHERE name = {}{if_mine}",
             self.table("ledger"),
             to.cut.incarnation,
             to.cut.sequence,
@@ -230,7 +237,6 @@ impl Ledger {
             to.committed_us,
             u8::from(to.snapshot_complete),
             text(&self.name),
-            from.epoch,
         )
     }
 

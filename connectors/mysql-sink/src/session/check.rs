@@ -32,6 +32,7 @@ async fn examine(session: &mut Session, settings: &Settings) -> Result<Vec<Findi
     server(session, &mut findings).await?;
     let grants = Grants::read(session).await?;
     findings.extend(missing_grants(&grants, settings));
+    findings.extend(key_demands(session, &grants, settings));
     if let Err(error) = session.mark(settings.tag().as_deref()).await {
         let mend = format!(
             "SET PERSIST gtid_mode = ON; GRANT TRANSACTION_GTID_TAG, SESSION_VARIABLES_ADMIN ON *.* TO {};",
@@ -121,6 +122,24 @@ fn missing_grants(grants: &Grants, settings: &Settings) -> Vec<Finding> {
     findings
 }
 
+/// Tables without a primary key cannot be made as they are: only a warning, since there may be none.
+fn key_demands(session: &Session, grants: &Grants, settings: &Settings) -> Vec<Finding> {
+    if !settings.schema.changes() {
+        return Vec::new();
+    }
+    let account = &grants.account;
+    let demands = session.key_demands.iter().map(|variable| {
+        Finding::warning(
+            format!(
+                "{variable} = ON, and {account} may not turn it off for its sessions: a table without a primary key, or one \
+                 that loses it, may stop the sink"
+            ),
+            format!("GRANT SESSION_VARIABLES_ADMIN ON *.* TO {account};"),
+        )
+    });
+    demands.collect()
+}
+
 /// The databases that routes name, each once.
 fn routed_databases(settings: &Settings) -> Vec<String> {
     let mut databases: Vec<String> = settings.routes.iter().filter_map(|r| r.to.database()).collect();
@@ -199,7 +218,9 @@ async fn triggers(
     findings.extend(shown.map(|(database, trigger, table)| {
         Finding::warning(
             format!("trigger `{trigger}` on `{database}`.`{table}` fires on what the sink writes{reserve}"),
-            format!("DROP TRIGGER `{database}`.`{trigger}`;"),
+            format!(
+                "DROP TRIGGER `{database}`.`{trigger}`; or let its body be: IF @cdc_sink IS NULL THEN … END IF"
+            ),
         )
     }));
     if count > TRIGGERS_SHOWN_MAX {

@@ -18,6 +18,8 @@ pub(crate) struct Session {
     pub version: Version,
     /// How long a packet of statements may be, by the server's `max_allowed_packet`.
     pub packet_bytes_max: usize,
+    /// What the server demands of tables without a primary key that this account may not turn off for itself.
+    pub key_demands: Vec<String>,
     /// After an error of the connection itself nothing more is sent over it.
     pub(super) broken: bool,
     line: Line,
@@ -67,7 +69,14 @@ impl Session {
         };
         let version = conn.server_version();
         let line = Line::new(Arc::new(endpoint.clone()), conn.id());
-        let mut session = Self { conn, version, packet_bytes_max: usize::MAX, broken: false, line };
+        let mut session = Self {
+            conn,
+            version,
+            packet_bytes_max: usize::MAX,
+            key_demands: Vec::new(),
+            broken: false,
+            line,
+        };
         session.prepare(purpose).await.map_err(|r| r.into_error(what()))?;
         Ok(session)
     }
@@ -103,6 +112,25 @@ impl Session {
         let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
         // The command's own byte counts too; the rest is room for the server's accounting.
         self.packet_bytes_max = allowed.saturating_sub(1024);
+        match purpose {
+            Purpose::Tables => self.allow_tables_without_key().await,
+            Purpose::Data | Purpose::Writer | Purpose::Lead => Ok(()),
+        }
+    }
+
+    /// A table is made as the source has it, also without a key. A server may be set to refuse such tables, or to give
+    /// them a key of its own, which then no statement of the source can take away. Not every account may turn that off;
+    /// without it tables that have a key are made as ever.
+    async fn allow_tables_without_key(&mut self) -> Result<(), Refusal> {
+        let sql = "SHOW SESSION VARIABLES WHERE Value = 'ON' AND Variable_name IN \
+                   ('sql_require_primary_key', 'sql_generate_invisible_primary_key')";
+        for (variable, _) in self.rows::<(String, String)>(sql).await? {
+            match self.command(&format!("SET SESSION {variable} = 0")).await {
+                Ok(_) => {}
+                Err(refusal) if refusal.kind == Kind::MysqlDenied => self.key_demands.push(variable),
+                Err(refusal) => return Err(refusal),
+            }
+        }
         Ok(())
     }
 
@@ -187,6 +215,7 @@ fn encryption(tls: &Tls) -> Option<SslOpts> {
 /// The session's settings, in one statement. Rows must mean the same whatever the server's defaults are:
 /// no conversion of time or character set, no silent truncation, every date and every `0` as it is. That a value was
 /// cut is told by notes.
+/// Triggers know the sink by `@cdc_sink`, and may leave out what it writes.
 /// Not NO_BACKSLASH_ESCAPES: with it the server cannot open a table one of whose expressions holds a quote, since
 /// it reads its own text of it in the session's mode (seen on 9.7.4).
 fn settings(purpose: Purpose, version: Version) -> String {
@@ -205,7 +234,7 @@ fn settings(purpose: Purpose, version: Version) -> String {
          innodb_lock_wait_timeout = {lock_wait}, lock_wait_timeout = 300, \
          wait_timeout = {silence}, interactive_timeout = {silence}, net_write_timeout = 600, \
          net_read_timeout = 600, sql_safe_updates = 0, sql_select_limit = 18446744073709551615, sql_notes = 1, \
-         div_precision_increment = 4"
+         div_precision_increment = 4, @cdc_sink = 1"
     );
     if version >= (5, 7, 12) {
         sql.push_str(", range_optimizer_max_mem_size = 0");

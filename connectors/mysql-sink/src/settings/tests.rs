@@ -19,7 +19,7 @@ fn people(chosen_key: &[usize]) -> Table {
         version: Table::VERSION_CHOSEN_KEY,
         name: TableName::new("shop", "people"),
         columns: ["id", "mail"].map(column).to_vec(),
-        keys: vec![Key { kind: KeyKind::Primary, name: "PRIMARY".to_owned(), parts }],
+        keys: vec![Key::new(KeyKind::Primary, "PRIMARY", parts)],
         collation: None,
         comment: String::new(),
         chosen_key: Some(chosen_key.to_vec()),

@@ -14,7 +14,10 @@ use super::catalogue::Actual;
 /// The statement that creates the table.
 pub(crate) fn create_table(table: &Table, target: &TableName) -> String {
     let columns = table.columns.iter().map(|c| column(&without_the_tables_collation(table, c)));
-    let keys = table.keys.iter().filter_map(|k| key(table, k));
+    // The first unique key without NULL takes the place of a primary key that is not there, and such must be visible.
+    let (hidden, others): (Vec<&Key>, Vec<&Key>) =
+        table.keys.iter().partition(|k| k.invisible && k.kind == KeyKind::Unique);
+    let keys = others.into_iter().chain(hidden).filter_map(|k| key(table, k));
     let body: Vec<String> = columns.chain(keys).map(|line| format!("  {line}")).collect();
     let mut sql =
         format!("CREATE TABLE IF NOT EXISTS {} (\n{}\n) ENGINE=InnoDB", target.sql(), body.join(",\n"));
@@ -105,13 +108,21 @@ pub(crate) fn key(table: &Table, key: &Key) -> Option<String> {
     let parts: Option<Vec<String>> = key.parts.iter().map(|p| part(table, p)).collect();
     let parts = parts?.join(",");
     let name = quoted(&key.name);
-    Some(match key.kind {
+    let mut sql = match key.kind {
         KeyKind::Primary => format!("PRIMARY KEY ({parts})"),
         KeyKind::Unique => format!("UNIQUE KEY {name} ({parts})"),
         KeyKind::Index => format!("KEY {name} ({parts})"),
         KeyKind::Fulltext => format!("FULLTEXT KEY {name} ({parts})"),
         KeyKind::Spatial => format!("SPATIAL KEY {name} ({parts})"),
-    })
+    };
+    if !key.comment.is_empty() {
+        sql.push_str(&format!(" COMMENT {}", literal(&key.comment)));
+    }
+    if key.invisible {
+        // No older server has such keys.
+        sql.push_str(" /*!80000 INVISIBLE */");
+    }
+    Some(sql)
 }
 
 fn part(table: &Table, part: &KeyPart) -> Option<String> {

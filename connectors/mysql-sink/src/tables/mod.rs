@@ -50,6 +50,10 @@ const ROUNDS_MAX: usize = 3;
 /// How long to wait for another sink of the name that changes a table. Then the whole is tried again.
 const TURN_SECONDS_MAX: u32 = 300;
 
+/// What a server says that demands a primary key: ER_TABLE_WITHOUT_PK; ER_NOT_SUPPORTED_YET, of a key that goes where
+/// tables get one of their own.
+const KEY_DEMANDED: [u16; 2] = [3750, 1235];
+
 /// The destination's tables as this sink knows them.
 pub(crate) struct Tables {
     session: Session,
@@ -106,6 +110,13 @@ impl Tables {
         let target = settings.target(source)?;
         self.targets.claim(&mut self.session, &target, source).await?;
         Ok(target)
+    }
+
+    /// A table of the source has been emptied, here as there: it may have gone, and another may have its place, as where
+    /// only the letters of its name have changed. Should rows of it come again, its place is asked for anew.
+    pub fn emptied(&mut self, source: &TableName) {
+        self.targets.free(source);
+        self.plans.retain(|_, (table, _)| table.name != *source);
     }
 
     /// The plans of schemas whose rows are written together, in their order, all of them made after the last change of a
@@ -297,10 +308,19 @@ impl Tables {
     }
 
     async fn define(&mut self, sql: &str, target: &TableName) -> Result<()> {
-        let refused = |r: crate::session::Refusal| {
-            r.into_error(format!("the definition of {target} was refused")).at(brief(sql))
-        };
-        self.session.define(sql).await.map_err(refused)?;
+        if let Err(refusal) = self.session.define(sql).await {
+            let for_want_of_a_key = KEY_DEMANDED.contains(&refusal.code);
+            let error = refusal.into_error(format!("the definition of {target} was refused")).at(brief(sql));
+            return Err(match self.session.key_demands.as_slice() {
+                [] => error,
+                demands if for_want_of_a_key => error.hint(format!(
+                    "{} = ON there: GRANT SESSION_VARIABLES_ADMIN ON *.* TO the sink's account, which turns it off for \
+                     its own session",
+                    demands.join(", ")
+                )),
+                _ => error,
+            });
+        }
         cdc_sdk::fail::point("sink.table_made");
         Ok(())
     }

@@ -41,6 +41,11 @@ impl Targets {
         self.note(target, source, folds)
     }
 
+    /// Nothing is left of a table's rows: another one's may come.
+    pub fn free(&mut self, source: &TableName) {
+        self.owners.retain(|_, owner| owner != source);
+    }
+
     fn note(&mut self, target: &TableName, source: &TableName, folds: bool) -> Result<()> {
         let place = match folds {
             true => TableName::new(target.database.to_lowercase(), target.table.to_lowercase()),
@@ -78,6 +83,11 @@ mod tests {
             }
             let noted = targets.note(&table(second), &table("shop.b"), folds);
             assert_eq!(noted.is_err(), shared, "{folds} {second}");
+            // Once it is empty, and only then, the place is another's.
+            targets.free(&table("shop.a"));
+            assert!(targets.note(&table(second), &table("shop.b"), folds).is_ok(), "{folds} {second}");
+            let again = targets.note(&table("x.all"), &table("shop.a"), folds);
+            assert_eq!(again.is_err(), shared, "{folds} {second}");
         }
     }
 }

@@ -203,7 +203,7 @@ fn a_snapshot_puts_right_what_has_diverged_over_keys_that_no_row_shows() {
         ];
         let mut sink = world.open().await;
         for (name, parts) in kinds {
-            let key = Key { kind: KeyKind::Unique, name: "u".into(), parts };
+            let key = Key::new(KeyKind::Unique, "u", parts);
             let columns = vec![int("id"), nullable(varchar("name", 20)), made.clone()];
             let source = world.table(name, columns, vec![primary(&[0]), key]);
             let row = |id| vec![n(id), t("Anna"), t("anna's")];

@@ -31,7 +31,7 @@ const SOURCE: &str = "CREATE TABLE DB.wanted (
   PRIMARY KEY (id, name),
   UNIQUE KEY name (name, tiny DESC),
   UNIQUE KEY `od``d` ((lower(name))),
-  KEY body (body(10)),
+  KEY body (body(10)) COMMENT 'it''s \\\\ not read by' /*!80000 INVISIBLE */,
   FULLTEXT KEY ft (body),
   SPATIAL KEY sp (place)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci COMMENT='all of it'";
@@ -98,7 +98,7 @@ fn columns() -> Vec<Column> {
 
 fn keys() -> Vec<Key> {
     let part = |on, prefix, descending| KeyPart { on, prefix, descending };
-    let key = |kind, name: &str, parts| Key { kind, name: name.into(), parts };
+    let key = Key::new;
     vec![
         primary(&[0, 3]),
         key(
@@ -107,7 +107,11 @@ fn keys() -> Vec<Key> {
             vec![part(KeyOn::Column(3), None, false), part(KeyOn::Column(1), None, true)],
         ),
         key(KeyKind::Unique, "od`d", vec![part(KeyOn::Expression("lower(`name`)".into()), None, false)]),
-        key(KeyKind::Index, "body", vec![part(KeyOn::Column(6), Some(10), false)]),
+        Key {
+            invisible: true,
+            comment: "it's \\ not read by".into(),
+            ..key(KeyKind::Index, "body", vec![part(KeyOn::Column(6), Some(10), false)])
+        },
         key(KeyKind::Fulltext, "ft", parts(&[6])),
         key(KeyKind::Spatial, "sp", parts(&[13])),
     ]
@@ -150,6 +154,21 @@ fn with_all_types_and_keys() {
         (changed[16], changed[17]) = (n(12), n(18));
         world.apply(&mut sink, vec![update(&table, row, changed)]).await.unwrap();
         assert_eq!(world.rows::<(i64, i64)>("SELECT twice, thrice FROM DB.copied").await, [(12, 18)]);
+    });
+}
+
+/// By its name it would come first, and be the primary key that the table does not have.
+#[test]
+fn with_a_hidden_unique_key_behind_the_one_that_tells_rows() {
+    in_world(|world| async move {
+        let hidden = Key { invisible: true, ..unique("a", &[1]) };
+        let table = world.table("hidden", vec![int("id"), int("v")], vec![hidden, unique("b", &[0])]);
+        let mut sink = world.open().await;
+        world.apply(&mut sink, vec![create(&table, vec![n(1), n(2)])]).await.unwrap();
+        let sql = "SELECT CONCAT(index_name, is_visible) FROM information_schema.statistics \
+                   WHERE table_schema = ";
+        let sql = format!("{sql}'{}' AND table_name = 'hidden' ORDER BY 1", world.database);
+        assert_eq!(world.texts(&sql).await, ["aNO", "bYES"]);
     });
 }
 

@@ -205,11 +205,11 @@ pub fn nullable(column: Column) -> Column {
 }
 
 pub fn primary(columns: &[usize]) -> Key {
-    Key { kind: KeyKind::Primary, name: "PRIMARY".into(), parts: parts(columns) }
+    Key::new(KeyKind::Primary, "PRIMARY", parts(columns))
 }
 
 pub fn unique(name: &str, columns: &[usize]) -> Key {
-    Key { kind: KeyKind::Unique, name: name.into(), parts: parts(columns) }
+    Key::new(KeyKind::Unique, name, parts(columns))
 }
 
 pub fn parts(columns: &[usize]) -> Vec<KeyPart> {

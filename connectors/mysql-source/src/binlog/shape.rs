@@ -111,7 +111,7 @@ fn primary_key(map: &TableMap) -> Result<Option<Key>> {
         let prefix = Some(prefix).filter(|p| *p > 0);
         parts.push(KeyPart { on: KeyOn::Column(column), prefix, descending: false });
     }
-    let key = Key { kind: KeyKind::Primary, name: "PRIMARY".to_owned(), parts };
+    let key = Key::new(KeyKind::Primary, "PRIMARY", parts);
     Ok(Some(key).filter(|k| !k.parts.is_empty()))
 }
 

@@ -38,8 +38,10 @@ impl Reader {
              WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION"
         );
         let expression = if conn.server_version() >= (8, 0, 13) { "EXPRESSION" } else { "NULL" };
+        let visible = if conn.server_version() >= (8, 0, 0) { "IS_VISIBLE" } else { "'YES'" };
         let keys = format!(
-            "SELECT INDEX_NAME, NON_UNIQUE, COLUMN_NAME, SUB_PART, COLLATION, INDEX_TYPE, {expression} \
+            "SELECT INDEX_NAME, NON_UNIQUE, COLUMN_NAME, SUB_PART, COLLATION, INDEX_TYPE, {expression}, {visible} = 'NO', \
+             INDEX_COMMENT \
              FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? \
              ORDER BY INDEX_NAME <> 'PRIMARY', NON_UNIQUE, INDEX_NAME, SEQ_IN_INDEX"
         );
@@ -216,7 +218,13 @@ fn keys_of(table: &TableName, columns: &[Column], rows: &[Row]) -> Result<Vec<Ke
         let part = key_part(table, columns, row)?;
         match keys.last_mut().filter(|key| key.name == name) {
             Some(key) => key.parts.push(part),
-            None => keys.push(Key { kind: key_kind(&name, row), name, parts: vec![part] }),
+            None => keys.push(Key {
+                kind: key_kind(&name, row),
+                name,
+                parts: vec![part],
+                invisible: field::<u64>(row, 7) == Some(1),
+                comment: text(row, 8).unwrap_or_default(),
+            }),
         }
     }
     Ok(keys)

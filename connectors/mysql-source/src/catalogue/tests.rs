@@ -21,7 +21,7 @@ fn column(name: &str) -> Column {
 
 fn key(kind: KeyKind, name: &str, columns: &[usize]) -> Key {
     let parts = columns.iter().map(|&c| KeyPart { on: KeyOn::Column(c), prefix: None, descending: false });
-    Key { kind, name: name.into(), parts: parts.collect() }
+    Key::new(kind, name, parts.collect())
 }
 
 fn table(columns: &[&str], keys: Vec<Key>) -> Table {

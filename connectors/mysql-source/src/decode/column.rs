@@ -1,6 +1,7 @@
 //! How one column lies in a row image, and how it is read.
 
 use cdc_sdk::Value;
+use cdc_sdk::fail::planted;
 
 use super::charset::Charset;
 use super::{decimal, json, temporal};
@@ -113,6 +114,7 @@ impl Codec {
 /// Extends the sign of a number of `width` bytes.
 #[inline]
 fn signed(raw: u64, width: usize) -> i64 {
+    let width = if planted("codec.mediumint_sign") && width == 3 { 4 } else { width };
     let unused = 64 - 8 * u32::try_from(width.clamp(1, 8)).unwrap_or(8);
     (raw << unused).cast_signed() >> unused
 }

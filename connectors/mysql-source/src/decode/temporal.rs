@@ -2,6 +2,7 @@
 //! `my_datetime_packed_from_binary` and its like). Big-endian; the fraction has
 //! half as many bytes as digits, rounded up.
 
+use cdc_sdk::fail::planted;
 use cdc_sdk::temporal::{Date, DateTime, Time};
 
 use crate::binlog::reader::{Malformed, Reader};
@@ -80,7 +81,8 @@ pub(crate) fn time(reader: &mut Reader<'_>, fsp: u8) -> Result<Time, Malformed> 
     let length = fraction_len(fsp);
     let bits = 8 * (3 + length);
     let raw = i64::try_from(reader.uint_be(3 + length)?).unwrap_or(0) - (1 << (bits - 1));
-    let packed = raw.unsigned_abs();
+    let bent = raw < 0 && length > 0 && planted("codec.negative_fraction");
+    let packed = raw.unsigned_abs() - u64::from(bent);
     let units = packed & ((1 << (8 * length)) - 1);
     let clock = packed >> (8 * length);
     let (hours, minutes, seconds) = (clock >> 12 & 0x3ff, clock >> 6 & 63, clock & 63);

@@ -8,7 +8,7 @@
 //! that was handed out.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cdc_sdk::{Error, Gtid, GtidSet, Kind, Result, Table, TableName};
 
@@ -24,6 +24,9 @@ use crate::session::LogEnd;
 /// Which piece of work: answers to one that is not open any more are thrown away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ReadId(pub u64);
+
+/// How long a table rests whose rows in the stream have other columns than its reader knows.
+const OTHER_COLUMNS_PAUSE: Duration = Duration::from_millis(200);
 
 /// Failures in a row of one table after which the snapshot stops.
 const ATTEMPTS_MAX: u32 = 5;
@@ -342,6 +345,21 @@ impl Plan {
         }
     }
 
+    /// Rows of the stream have other columns than those that chunks are read with: the table was changed, and no statement
+    /// in the log says so. What came of a chunk after them would lack their new columns.
+    pub fn meet_columns(&mut self, table: &Table, now: Instant) {
+        let Some(entry) = self.tables.get(&table.name).filter(|entry| !entry.is_done()) else { return };
+        let is_known = entry.prepared.as_ref().is_none_or(|prepared| has_columns_of(&prepared.table, table));
+        if is_known {
+            return;
+        }
+        self.altered(&table.name);
+        // Or the statement is still to come, and the stream has more such rows before it.
+        if let Some(entry) = self.tables.get_mut(&table.name) {
+            entry.not_before = Some(now + OTHER_COLUMNS_PAUSE);
+        }
+    }
+
     /// The table changed in a way that its open chunks do not survive.
     pub fn altered(&mut self, table: &TableName) {
         self.view.take_if(|view| !view.is_served() && view.includes(table));
@@ -443,6 +461,10 @@ fn is_keyless(entry: &Entry) -> bool {
 
 fn is_keyed(entry: &Entry) -> bool {
     entry.prepared.as_ref().is_some_and(|prepared| prepared.paging.is_some())
+}
+
+fn has_columns_of(one: &Table, other: &Table) -> bool {
+    one.columns.iter().map(|column| &column.name).eq(other.columns.iter().map(|column| &column.name))
 }
 
 fn lost(table: &TableName) -> Error {

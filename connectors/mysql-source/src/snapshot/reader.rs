@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use cdc_sdk::{Error, Fate, GtidSet, Kind, Result, TableName};
+use cdc_sdk::{Error, Fate, GtidSet, Kind, Result, TableName, fail};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row, Value as Cell};
 use tokio::sync::mpsc;
@@ -147,13 +147,21 @@ impl Shared {
         let conn = self.connected(slot).await?;
         shown(conn, &order.since).await?;
         let (statement, bound) = self.statement(conn, &order, paging).await?;
-        let low = executed(conn).await?;
-        self.report(Report::Low { table: table.name.clone(), id: order.id, low }).await;
+        let mut swapped = None;
+        match fail::planted("source.marks_swapped") {
+            true => swapped = Some(log_end(conn).await?),
+            false => self.low_mark(conn, &order).await?,
+        }
+        fail::point("source.chunk_marked");
         let (block, rest) = self.select(conn, &order.prepared, paging, &statement).await?;
         if rest == Rest::Left {
             self.leave(slot).await?;
         }
-        let high = log_end(self.connected(slot).await?).await?;
+        let conn = self.connected(slot).await?;
+        let high = match swapped {
+            None => log_end(conn).await?,
+            Some(high) => self.low_mark(conn, &order).await.map(|()| high)?,
+        };
         let whole = rest == Rest::None;
         let last = match bound {
             Bound::Rows => whole && (block.rows_read() as u64) < order.rows_max,
@@ -165,6 +173,13 @@ impl Shared {
             Bound::Key(_) | Bound::Rows | Bound::End => last_key(&order.prepared, paging, &block),
         };
         Ok(ChunkRead { block, high, last_key, last, read_us: now_us() })
+    }
+
+    /// Tells what every view opened from now on shows.
+    async fn low_mark(&self, conn: &mut Conn, order: &ChunkOrder) -> Result<()> {
+        let low = executed(conn).await?;
+        self.report(Report::Low { table: order.prepared.table.name.clone(), id: order.id, low }).await;
+        Ok(())
     }
 
     /// What reads the chunk, and where that ends. Under a condition a chunk is as many rows of the

@@ -273,6 +273,7 @@ impl Source {
     fn watch(&mut self, rows: &Rows) -> Result<()> {
         let gtid = self.transaction.as_ref().and_then(|t| t.gtid.clone());
         let name = &rows.table.name;
+        self.plan.meet_columns(&rows.table, Instant::now());
         self.plan.touch_view(name, gtid.as_ref());
         if !self.plan.watches(name, gtid.as_ref()) {
             return Ok(());

@@ -17,7 +17,9 @@ const MAKE: &str = "CREATE TABLE t (
   l INT INVISIBLE DEFAULT 3, m DECIMAL(10,2) UNSIGNED DEFAULT 1.5, o DATE DEFAULT '2020-01-01', q DOUBLE DEFAULT 1e10,
   r YEAR DEFAULT 2020, s SET('x','y') DEFAULT 'x,y', w TEXT CHARACTER SET latin1 COLLATE latin1_german2_ci,
   ts TIMESTAMP NULL DEFAULT NULL, te TEXT DEFAULT ('ß'),
-  UNIQUE KEY uq (b DESC, a(3)), UNIQUE KEY ex ((b * 2), (LOWER(a))), KEY kk (c), FULLTEXT KEY ft (w), SPATIAL KEY sp (k)
+  `größe☃` INT, `gü` INT GENERATED ALWAYS AS (`größe☃` + 1), `dü` INT DEFAULT (`größe☃` * 2), `jü` JSON,
+  KEY ug ((`größe☃` * 3)), KEY mv ((CAST(`jü`->'$.ä' AS UNSIGNED ARRAY))),
+  UNIQUE KEY uq (b DESC, a(3)), UNIQUE KEY ex ((b * 2), (LOWER(a))), KEY kk (c) COMMENT 'k''s' INVISIBLE, FULLTEXT KEY ft (w), SPATIAL KEY sp (k)
 ) COLLATE utf8mb4_bin COMMENT 'it''s'";
 
 fn column(column: &Column) -> String {
@@ -60,7 +62,9 @@ fn key(table: &Table, key: &Key) -> String {
         KeyKind::Fulltext => format!("FULLTEXT KEY `{}`", key.name),
         KeyKind::Spatial => format!("SPATIAL KEY `{}`", key.name),
     };
-    format!("{kind} ({})", parts.collect::<Vec<_>>().join(", "))
+    let comment = key.comment.replace('\'', "''");
+    let visible = if key.invisible { "INVISIBLE" } else { "VISIBLE" };
+    format!("{kind} ({}) COMMENT '{comment}' {visible}", parts.collect::<Vec<_>>().join(", "))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -13,10 +13,8 @@ fn table(keys: &[(KeyKind, &[usize], Option<u32>)]) -> Table {
         extra: Default::default(),
     };
     let part = |column: &usize, prefix| KeyPart { on: KeyOn::Column(*column), prefix, descending: false };
-    let key = |(kind, columns, prefix): &(KeyKind, &[usize], Option<u32>)| Key {
-        kind: *kind,
-        name: String::new(),
-        parts: columns.iter().map(|column| part(column, *prefix)).collect(),
+    let key = |(kind, columns, prefix): &(KeyKind, &[usize], Option<u32>)| {
+        Key::new(*kind, "", columns.iter().map(|column| part(column, *prefix)).collect())
     };
     Table {
         version: Table::VERSION,

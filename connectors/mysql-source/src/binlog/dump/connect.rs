@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use super::Wire;
 use super::auth::{self, Account};
 use super::packets::{CONTENT_BYTES_MAX, Packets};
-use super::statement::server_error;
+use super::statement::{server_error, unexpected};
 use crate::session;
 
 /// Bytes of the random number that a password is mixed with.
@@ -26,10 +26,17 @@ const MAX_PACKET: u32 = CONTENT_BYTES_MAX as u32;
 pub(super) async fn connect(endpoint: &Endpoint) -> Wire<Packets> {
     let tcp = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await?;
     tcp.set_nodelay(true)?;
-    let mut packets = Packets::new(Box::new(tcp), session::CONNECT_TIMEOUT);
+    login(Packets::new(Box::new(tcp), session::CONNECT_TIMEOUT), endpoint).await
+}
+
+/// Takes the server's greeting, and does what it asks for.
+async fn login(mut packets: Packets, endpoint: &Endpoint) -> Wire<Packets> {
     let greeting = packets.next().await?;
     if greeting.first() == Some(&0xff) {
         return Err(server_error(&greeting));
+    }
+    if !is_readable(&greeting) {
+        return Err(unexpected(&greeting));
     }
     let greeting: HandshakePacket<'_> = ParseBuf(&greeting).parse(())?;
     let capabilities = greeting.capabilities() & wanted(endpoint.tls.mode);
@@ -59,6 +66,16 @@ pub(super) async fn connect(endpoint: &Endpoint) -> Wire<Packets> {
     packets.send(&bytes(&answer)).await?;
     auth::finish(&mut packets, account).await?;
     Ok(packets)
+}
+
+/// Whether the length that a greeting has for the rest of its nonce is one: the parser takes the byte as signed, and subtracts
+/// from it unchecked (mysql_common 0.37.3), which from 128 on may end a debug build.
+fn is_readable(greeting: &[u8]) -> bool {
+    // Behind the version, which a NUL ends: connection, nonce, capabilities, collation, status.
+    const LENGTH_AT: usize = 20;
+    let block = greeting.iter().skip(1).position(|byte| *byte == 0).map(|version| version + 2);
+    let length = block.and_then(|block| greeting.get(block + LENGTH_AT));
+    length.is_none_or(|length| i8::try_from(*length).is_ok())
 }
 
 fn wanted(mode: TlsMode) -> CapabilityFlags {

@@ -3,6 +3,7 @@
 
 use std::io::Write;
 
+use cdc_sdk::fail::planted;
 use cdc_sdk::json::{DECIMAL, SQL_TEXT, TIMESTAMP, UNSIGNED};
 
 use super::container::kind;
@@ -24,6 +25,7 @@ pub(super) fn print(kind: u8, bytes: &[u8], marked: bool, out: &mut Vec<u8>) -> 
     let mut reader = Reader::new(bytes);
     match kind {
         kind::LITERAL => out.extend_from_slice(literal(reader.u8()?)?),
+        kind::INT16 if planted("codec.json_int16") => number(out, reader.u16()?),
         kind::INT16 => number(out, i16::from_le_bytes(reader.array()?)),
         kind::UINT16 => unsigned(reader.u16()?.into(), marked, out),
         kind::INT32 => number(out, i32::from_le_bytes(reader.array()?)),

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cdc_sdk::{OwnedValue, Value};
+use cdc_sdk::{Column, OwnedValue, Value};
 use mysql_async::consts::ColumnType as WireType;
 use mysql_async::{Column as WireColumn, Row as Answer, Value as Cell};
 
@@ -510,6 +510,26 @@ fn who_asked_for_it_to_be_emptied_gets_that_though_another_asks_for_less() {
     plan.read_again(&name(TABLE), Again::default(), 0, 0);
     prepare(&mut plan, true);
     assert_eq!(emptied(&mut plan), [name(TABLE)]);
+}
+
+/// No statement in the log says that a table was changed with `sql_log_bin = 0`; its rows do.
+#[test]
+fn chunks_do_not_outlast_rows_of_other_columns() {
+    let now = Instant::now();
+    let mut plan = ready(true);
+    assert!(chunk(&mut plan).is_some());
+    plan.meet_columns(&prepared(true).table, now);
+    assert_eq!(plan.tables.get(&name(TABLE)).map(|entry| entry.open.len()), Some(1), "they are the same");
+    let mut wider = Table::clone(&prepared(true).table);
+    wider.columns.push(Column { name: "more".into(), ..wider.columns[1].clone() });
+    plan.meet_columns(&wider, now);
+    assert!(plan.tables.get(&name(TABLE)).is_some_and(|entry| entry.open.is_empty()));
+    assert!(plan.next_work(now).is_none(), "it rests for a moment");
+    assert!(matches!(plan.next_work(now + OTHER_COLUMNS_PAUSE), Some((_, Work::Prepare(_)))));
+    // Of a table that is through nothing is read.
+    let mut through = done();
+    through.meet_columns(&wider, now);
+    assert!(through.next_work(now + OTHER_COLUMNS_PAUSE).is_none());
 }
 
 fn for_crm() -> Again {

@@ -27,11 +27,7 @@ pub(crate) fn orders(parts: &[(usize, bool)], prefix: Option<u32>) -> Table {
             column("state", ColumnType::Enum { members: vec!["a".into()] }),
             column("name", ColumnType::Varchar { length: 9 }),
         ],
-        keys: vec![Key {
-            kind: KeyKind::Primary,
-            name: "PRIMARY".into(),
-            parts: parts.iter().map(part).collect(),
-        }],
+        keys: vec![Key::new(KeyKind::Primary, "PRIMARY", parts.iter().map(part).collect())],
         collation: None,
         comment: String::new(),
     }

@@ -5,10 +5,20 @@ use std::time::Duration;
 use cdc_sdk::endpoint::{Secret, Tls};
 use mysql_common::constants::StatusFlags;
 use mysql_common::packets::AuthSwitchRequest;
+use openssl::rsa::Rsa;
+use proptest::prelude::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::binlog::dump::failure::failure;
+use crate::binlog::dump::statement::run;
+use crate::damage::{damaged, damages, memory_of};
+
+/// Bytes of memory for a byte that the server says.
+const MEMORY_MAX: u64 = 40;
+/// What is taken besides: the buffer, and room for the packet that a header announces, 16 MiB at most.
+const MEMORY_BASE: u64 = 17 << 20;
 
 const PASSWORD: &str = "geheim";
 
@@ -52,6 +62,16 @@ fn ok() -> Act {
     Act::Send(vec![0, 0, 0, 2, 0, 0, 0])
 }
 
+fn endpoint(port: u16, mode: TlsMode) -> Endpoint {
+    Endpoint {
+        host: "127.0.0.1".into(),
+        port,
+        user: "somebody".into(),
+        password: Secret(PASSWORD.into()),
+        tls: Tls { mode, ..Tls::default() },
+    }
+}
+
 /// Connects to a server that does all that.
 async fn played(mode: TlsMode, acts: Vec<Act>) -> Wire<Packets> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -79,13 +99,7 @@ async fn played(mode: TlsMode, acts: Vec<Act>) -> Wire<Packets> {
         client.write_all(&said).await.unwrap();
         client
     });
-    let endpoint = Endpoint {
-        host: "127.0.0.1".into(),
-        port,
-        user: "somebody".into(),
-        password: Secret(PASSWORD.into()),
-        tls: Tls { mode, ..Tls::default() },
-    };
+    let endpoint = endpoint(port, mode);
     let connected = tokio::time::timeout(Duration::from_secs(10), connect(&endpoint)).await.unwrap();
     server.await.unwrap();
     connected
@@ -153,4 +167,69 @@ async fn a_server_that_turns_away_says_why() {
     let error = played(TlsMode::Preferred, vec![Act::Send(refusal)]).await.err().unwrap();
     let Error::Server(error) = error else { panic!("{error}") };
     assert_eq!((error.code, error.message.as_bytes()), (1129, &text[..]));
+}
+
+/// All that a server says while an account logs in, and to a statement behind that: each packet with its number.
+fn conversations() -> Vec<Vec<u8>> {
+    let content = |act: Act| match act {
+        Act::Send(content) => content,
+        Act::Expect(_) => Vec::new(),
+    };
+    let key = Rsa::generate(1024).unwrap().public_key_to_pem().unwrap();
+    let native = || content(greeting(false, "mysql_native_password"));
+    let caching = || content(greeting(false, "caching_sha2_password"));
+    let other = content(switch("mysql_native_password", b"abcdefghijklmnopqrst"));
+    let end = vec![0xfe, 0, 0, 2, 0];
+    let answer = [vec![1], b"\x03def".to_vec(), end.clone(), b"\x01x".to_vec(), end];
+    let refusal = b"\xff\x15\x04#28000Access denied".to_vec();
+    let logins = [
+        vec![(0, native()), (2, content(ok()))],
+        vec![(0, caching()), (2, other), (4, content(ok()))],
+        vec![(0, caching()), (2, vec![1, 3]), (3, content(ok()))],
+        vec![(0, caching()), (2, vec![1, 4]), (4, [&[1], &key[..]].concat()), (6, content(ok()))],
+        vec![(0, caching()), (2, refusal)],
+    ];
+    let framed = |(number, content): (u8, Vec<u8>)| {
+        let length = u32::try_from(content.len()).unwrap();
+        [&(length | u32::from(number) << 24).to_le_bytes(), &content[..]].concat()
+    };
+    let with_answer =
+        |login: Vec<_>| login.into_iter().chain((1..).zip(answer.clone())).flat_map(framed).collect();
+    logins.into_iter().map(with_answer).collect()
+}
+
+/// Logs in where this is said, and runs a statement.
+fn heard(said: &[u8]) -> cdc_sdk::Result<Option<Vec<Option<String>>>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let talk = async {
+        let (client, mut server) = tokio::io::duplex(1 << 20);
+        server.write_all(said).await?;
+        server.shutdown().await?;
+        let packets = Packets::new(Box::new(client), Duration::from_secs(10));
+        let mut packets = login(packets, &endpoint(0, TlsMode::Preferred)).await?;
+        run(&mut packets, "SELECT 'x'").await
+    };
+    runtime.block_on(talk).map_err(failure)
+}
+
+#[test]
+fn what_is_damaged_below_is_understood_whole() {
+    let heard: Vec<_> = conversations().iter().map(|said| heard(said)).collect();
+    let (refused, logins) = heard.split_last().unwrap();
+    assert_eq!(refused.as_ref().unwrap_err().kind(), cdc_sdk::Kind::MysqlDenied);
+    for login in logins {
+        assert_eq!(login.as_ref().unwrap(), &Some(vec![Some("x".to_owned())]));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn fuzz_logins(said in prop::sample::select(conversations()), wrong in damages()) {
+        let said = damaged(&said, &wrong);
+        let most = said.len() as u64 * MEMORY_MAX + MEMORY_BASE;
+        let taken = memory_of(|| drop(heard(&said)));
+        prop_assert!(taken <= most, "{taken} bytes of memory for {}: {said:?}", said.len());
+    }
 }
