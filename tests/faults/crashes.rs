@@ -47,6 +47,18 @@ pub const SINK_POINTS: &[Fault] = &[
     Point(Sink, "sink.beside.committed"),
 ];
 
+/// Where a sink may die between what a table is changed by and the ledger.
+pub const TABLE_POINTS: &[Fault] = &[Point(Sink, "sink.table_made"), Point(Sink, "sink.table_emptied")];
+
+/// Where a source may die while it reads what it was asked to.
+pub const SNAPSHOT_FAULTS: &[Fault] = &[
+    Fault::SnapshotAsked,
+    Fault::SnapshotAsked,
+    Fault::SnapshotAsked,
+    Point(Source, "source.chunk_sent"),
+    Point(Source, "source.chunk_marked"),
+];
+
 /// Where one of several sinks may die that share the topics.
 pub const BY_KEY_POINTS: &[Fault] = &[
     Point(Sink, "by_key.epochs_raised"),
@@ -68,6 +80,25 @@ async fn crashes() {
         limits: heavy(),
         workload: Profile::LARGE,
         ..Plan::of("crashes", &[FAULTS, SOURCE_POINTS, SINK_POINTS].concat())
+    };
+    stage::run(plan, kit::seed()).await;
+}
+
+/// Tables are changed and emptied all the time.
+#[tokio::test(flavor = "multi_thread")]
+async fn crashes_between_table_and_ledger() {
+    let plan = Plan {
+        workload: Profile { column_every: 20, truncate_every: 10, ..Profile::MIXED },
+        ..Plan::of("crashes_tables", &[TABLE_POINTS, TABLE_POINTS, &[Kill(Sink), Pause(Sink)]].concat())
+    };
+    stage::run(plan, kit::seed()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn crashes_during_snapshots_asked_for() {
+    let plan = Plan {
+        early: EARLY_POINTS.to_vec(),
+        ..Plan::of("crashes_asked", &[SNAPSHOT_FAULTS, &[Kill(Source), Kill(Sink)]].concat())
     };
     stage::run(plan, kit::seed()).await;
 }

@@ -42,6 +42,8 @@ pub enum Fault {
     Zombie(Role),
     /// The same with one that comes to work, and stops at that place in the code; one alone only sleeps.
     StopsAt(Role, &'static str),
+    /// A snapshot of one table is asked for, which is read while everything goes on.
+    SnapshotAsked,
 }
 
 /// A connection.
@@ -96,6 +98,7 @@ impl fmt::Display for Fault {
             Self::LockLost(role) => write!(f, "{} lost its lock", role.name()),
             Self::Zombie(role) => write!(f, "{} woke as a zombie", role.name()),
             Self::StopsAt(role, place) => write!(f, "{} woke as a zombie at {place}", role.name()),
+            Self::SnapshotAsked => write!(f, "snapshot asked for"),
         }
     }
 }
@@ -152,6 +155,7 @@ impl Fault {
             Self::LockLost(role) => return takes_over(role, false, stage).await,
             Self::Zombie(role) => return takes_over(role, true, stage).await,
             Self::StopsAt(role, place) => return stops_at(role, place, stage).await,
+            Self::SnapshotAsked => return stage.ask_for_snapshot(),
             Self::KillBoth => {
                 let source = working(Role::Source, stage).await;
                 let sink = working(Role::Sink, stage).await;

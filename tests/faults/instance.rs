@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::clock::Clock;
 use super::fault::Fault;
+use super::harm;
 use super::proxy::{Protocol, Proxy};
 use crate::kit::{Process, World};
 
@@ -57,6 +58,8 @@ pub struct Instance {
     since: Instant,
     /// How often it gave up and was started again.
     pub gave_up: u32,
+    /// The most memory that any process of it was seen to have used, in bytes.
+    pub peak_rss: u64,
 }
 
 /// What stands between a process and its servers.
@@ -113,7 +116,7 @@ impl Instance {
         let log = PathBuf::from(world.file(&format!("{name}-{number}.log")));
         let process = start(&[name, "-c", &path], &log, clock.as_ref(), &planting(plant));
         let since = Instant::now();
-        Self { role, links, clock, plant, settings: path, log, process, doomed: None, since, gave_up: 0 }
+        Self { role, links, clock, plant, settings: path, log, process, doomed: None, since, gave_up: 0, peak_rss: 0 }
     }
 
     /// Kills it, and starts it anew.
@@ -173,6 +176,8 @@ impl Instance {
 
     /// Starts it again where it gave up, or died as it should: that is returned.
     pub fn tend(&mut self) -> Option<Fault> {
+        self.peak_rss = self.peak_rss.max(self.process.peak_rss().unwrap_or_default());
+        assert!(self.peak_rss < harm::MEMORY_MAX, "the {} used {} bytes", self.role.name(), self.peak_rss);
         if !self.process.has_ended() {
             return None;
         }

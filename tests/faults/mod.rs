@@ -7,6 +7,7 @@
 //! | `looks` | is the destination a state of the source, at any moment? |
 //! | `versions` | where sinks share the topics: does each row only go forward? |
 //! | `commits` | the same of each transaction in the destination's own log |
+//! | `harm` | is the source's server left alone, and does memory stay within its limit? |
 //! | `topics`, `changes` | is each change in Kafka, once, in order? |
 //! | `cuts` | is each cut a state of the source? |
 //! | `fold`, `scene` | rows as numbers, for the two that go from one state to the next; what those are shown that is forged |
@@ -28,6 +29,7 @@ mod scene;
 mod looks;
 mod versions;
 mod commits;
+mod harm;
 mod topics;
 mod changes;
 mod cuts;

@@ -256,6 +256,8 @@ pub fn hash(line: &str) -> u64 {
 pub struct History {
     inner: Mutex<Inner>,
     committed: AtomicU64,
+    /// By table, how often a snapshot of it was asked for.
+    asked: [AtomicU64; TABLES],
 }
 
 struct Inner {
@@ -276,7 +278,7 @@ impl History {
             truncated: BTreeMap::new(),
             journal: Vec::new(),
         };
-        Self { inner: Mutex::new(inner), committed: AtomicU64::new(0) }
+        Self { inner: Mutex::new(inner), committed: AtomicU64::new(0), asked: Default::default() }
     }
 
     /// Notes what the next transaction will change, before it is committed.
@@ -305,6 +307,16 @@ impl History {
     /// The last transaction that is known to be committed.
     pub fn committed(&self) -> u64 {
         self.committed.load(Ordering::Acquire)
+    }
+
+    /// Notes that a snapshot of a table is asked for, which may be taken up or not.
+    pub fn ask(&self, table: usize) {
+        self.asked[table].fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// How often a snapshot of a table was asked for.
+    pub fn asked(&self, table: usize) -> u64 {
+        self.asked[table].load(Ordering::Acquire)
     }
 
     /// Whether that is what the source holds after that transaction, or after the TRUNCATE behind it.

@@ -205,6 +205,10 @@ impl Pump<'_> {
         let mut finished = false;
         loop {
             let order = *self.orders.borrow_and_update();
+            // What a server said before it died is not to come through once others may speak again.
+            if order.closed > self.born {
+                return;
+            }
             let mode = if order.silent > self.born { Mode::Silent } else { order.mode };
             if self.is_half_closed(mode) && !finished {
                 finished = true;

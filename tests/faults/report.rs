@@ -34,10 +34,14 @@ pub struct Report {
     pub looks_by_row: u64,
     /// Records of data topics, each compared with what was done.
     pub events: u64,
+    /// Looks at the source's server that found nothing of ours in anybody's way.
+    pub looks_for_harm: u64,
     /// How often a process gave up, and a supervisor started it again.
     pub gave_up: u64,
     /// The longest that the destination took to be where the source was when a fault ended.
     pub slowest: Duration,
+    /// The most memory that a source was seen to have used, and a sink, in bytes.
+    pub peak_rss: [u64; 2],
     pub length: Duration,
 }
 
@@ -73,8 +77,12 @@ impl Report {
         self.states += other.states;
         self.looks_by_row += other.looks_by_row;
         self.events += other.events;
+        self.looks_for_harm += other.looks_for_harm;
         self.gave_up += other.gave_up;
         self.slowest = self.slowest.max(other.slowest);
+        for (peak, other) in self.peak_rss.iter_mut().zip(other.peak_rss) {
+            *peak = (*peak).max(other);
+        }
         self.length += other.length;
     }
 
@@ -99,6 +107,7 @@ impl Report {
             "states_looked_at": self.looks,
             "states_looked_at_different": self.states,
             "looks_by_row": self.looks_by_row,
+            "looks_at_the_source": self.looks_for_harm,
             "restarts_by_supervisor": self.gave_up,
         })
     }
@@ -109,6 +118,8 @@ impl Report {
         all["test"] = Json::from(self.name.as_str());
         all["seeds"] = Json::from(self.seeds.as_slice());
         all["slowest_recovery_ms"] = u64::try_from(self.slowest.as_millis()).unwrap_or(u64::MAX).into();
+        let [source, sink] = self.peak_rss.map(|bytes| bytes >> 20);
+        all["peak_rss_mib"] = serde_json::json!({ "source": source, "sink": sink });
         all.to_string()
     }
 }
@@ -118,7 +129,8 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "{}: {} faults in {} s; {} transactions; compared were {} events, {} cuts, {} commits of the destination \
-             ({} by row), {} looks at {} states ({} by row); {} restarts after giving up; slowest recovery {:.1} s",
+             ({} by row), {} looks at {} states ({} by row), {} at the source; {} restarts after giving up; slowest recovery {:.1} s; \
+             most memory {} and {} MiB",
             self.name,
             self.total(),
             self.length.as_secs(),
@@ -130,8 +142,11 @@ impl fmt::Display for Report {
             self.looks,
             self.states,
             self.looks_by_row,
+            self.looks_for_harm,
             self.gave_up,
-            self.slowest.as_secs_f32()
+            self.slowest.as_secs_f32(),
+            self.peak_rss[0] >> 20,
+            self.peak_rss[1] >> 20
         )?;
         for (fault, count) in &self.faults {
             writeln!(f, "  {count:5}  {fault}")?;

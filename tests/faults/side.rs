@@ -229,6 +229,7 @@ impl Side {
                     keyed: true,
                     rows,
                     changes,
+                    readings: 1,
                 }
                 .compare(&seen);
             }

@@ -122,6 +122,7 @@ fn plan(seed: u64, world: usize, length: Duration) -> Plan {
     let mut faults = [
         crashes::FAULTS,
         crashes::SOURCE_POINTS,
+        crashes::SNAPSHOT_FAULTS,
         connections::FAULTS,
         connections::SILENT,
         servers::TO_KAFKA,
@@ -133,7 +134,11 @@ fn plan(seed: u64, world: usize, length: Duration) -> Plan {
         Kind::ByKey(_) => [crashes::BY_KEY_POINTS; 4].concat(),
         _ => [crashes::SINK_POINTS, twins::TAKEOVERS, twins::TAKEOVERS, twins::STOPS].concat(),
     };
-    faults.extend(of_kind);
+    let in_tables = match kind {
+        Kind::Mixed => [crashes::TABLE_POINTS; 2].concat(),
+        _ => Vec::new(),
+    };
+    faults.extend([of_kind, in_tables].concat());
     // All worlds feel what happens to a server: one of them leaves that to the others.
     if world % 3 < 2 {
         faults.extend([servers::FAULTS, servers::REGISTRY, FAILOVER].concat());

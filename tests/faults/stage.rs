@@ -2,7 +2,7 @@
 //! all the while, and processes, connections and servers that faults happen to.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use cdc::config::GroupProtocol;
@@ -15,14 +15,14 @@ use super::fault::Fault;
 use super::ground::{Ground, Turn};
 use super::instance::{Instance, Links, Role};
 use super::looks::{self, Looks};
-use super::model::History;
+use super::model::{History, SHAPES};
 use super::own::Part;
 use super::plan::Plan;
 use super::proxy::Proxy;
 use super::report::Report;
 use super::side::{self, Side};
 use super::workload::{self, COLUMNS, Writer, column_statement};
-use super::{changes, commits, draft, topics, versions};
+use super::{changes, commits, draft, harm, topics, versions};
 use crate::golden::written;
 use crate::kit::{Dice, Options, World};
 
@@ -71,10 +71,12 @@ pub struct Stage {
     history: Arc<History>,
     side: Arc<Side>,
     looks: Arc<Looks>,
+    /// Looks at the source's server.
+    looks_for_harm: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
     stop_writer: Arc<AtomicBool>,
     writing: Vec<JoinHandle<()>>,
-    looking: Option<JoinHandle<()>>,
+    looking: Vec<JoinHandle<()>>,
     /// Where the destination's log stood before there was anything of this world in it.
     since: commits::Place,
     slowest: Duration,
@@ -172,10 +174,11 @@ impl Stage {
             history: Arc::new(History::new(&state)),
             side,
             looks: Arc::default(),
+            looks_for_harm: Arc::default(),
             stop: Arc::default(),
             stop_writer: Arc::default(),
             writing: Vec::new(),
-            looking: None,
+            looking: Vec::new(),
             since,
             slowest: Duration::ZERO,
             begun: Instant::now(),
@@ -200,7 +203,9 @@ impl Stage {
             let dice = Dice::of(seed.rotate_left(29 + u32::try_from(number).unwrap()));
             self.writing.push(tokio::spawn(self.side.clone().write(world, number, looks, stop, dice)));
         }
-        self.looking = Some(self.look());
+        self.looking.push(self.look());
+        let harm = harm::look(self.world.clone(), self.looks_for_harm.clone(), self.stop.clone());
+        self.looking.push(tokio::spawn(harm));
         let broker = self.kafka.as_ref().map_or(self.world.kafka.clone(), |proxy| proxy.address.clone());
         for (role, count) in [(Role::Source, self.plan.sources), (Role::Sink, self.plan.sinks)] {
             for number in 0..count {
@@ -243,6 +248,36 @@ impl Stage {
         let wait = self.random_ms(600);
         tokio::time::sleep(wait).await;
         self.tend().await;
+    }
+
+    /// Asks the source to read a table with a key once more. Returns whether it has taken it up.
+    pub fn ask_for_snapshot(&mut self) -> bool {
+        let keyed: Vec<usize> = (0..SHAPES.len()).filter(|table| SHAPES[*table].keyed).collect();
+        let table = keyed[usize::try_from(self.dice.below(keyed.len() as u64)).unwrap()];
+        // Before that, the first snapshot may be under way, or to be made anew.
+        if self.looks.count.load(Ordering::Relaxed) == 0 || self.was_read_again() {
+            return false;
+        }
+        self.history.ask(table);
+        let name = format!("{}.{}", self.world.name, SHAPES[table].name);
+        self.snapshot_command(&["--tables", &name, "--wait", "5"])
+    }
+
+    /// Tells the source something about snapshots; one that cannot be reached, or has died, may not take it.
+    fn snapshot_command(&self, arguments: &[&str]) -> bool {
+        let settings = self.world.file("source.toml");
+        let all = [&["snapshot"], arguments, &["-c", &settings]].concat();
+        tokio::task::block_in_place(|| self.world.cdc(&all)).0 == Some(0)
+    }
+
+    /// What was asked for is over: all has been published.
+    async fn end_snapshots(&self) {
+        if SHAPES.iter().enumerate().any(|(table, _)| self.history.asked(table) > 0) {
+            crate::kit::until("the source ends its snapshots", async || {
+                self.snapshot_command(&["stop", "--wait", "5"])
+            })
+            .await;
+        }
     }
 
     /// Waits until the destination is seen in a new state, or for as long as that takes where nothing is wrong.
@@ -301,10 +336,13 @@ impl Stage {
         for task in std::mem::take(&mut self.writing) {
             task.await.unwrap();
         }
+        self.end_snapshots().await;
         self.arrives(self.history.committed(), "all faults").await;
         crate::kit::until("the writers beside arrive, too", async || self.side.has_arrived()).await;
         self.stop.store(true, Ordering::Relaxed);
-        self.looking.take().unwrap().await.unwrap();
+        for task in std::mem::take(&mut self.looking) {
+            task.await.unwrap();
+        }
         let number = self.history.committed();
         let _quiet = self.ground.quiet().await;
         self.assert_model(number).await;
@@ -327,6 +365,12 @@ impl Stage {
             report.states = self.looks.states.load(Ordering::Relaxed);
         }
         report.gave_up = self.instances.iter().map(|i| u64::from(i.gave_up)).sum();
+        report.looks_for_harm = self.looks_for_harm.load(Ordering::Relaxed);
+        assert!(report.looks_for_harm > 0, "no session of the source was looked at");
+        for (peak, role) in report.peak_rss.iter_mut().zip([Role::Source, Role::Sink]) {
+            let of_role = self.instances.iter().filter(|i| i.role == role);
+            *peak = of_role.map(|i| i.peak_rss).max().unwrap_or_default();
+        }
         (report.slowest, report.length) = (self.slowest, self.begun.elapsed());
         println!("{report}");
         report

@@ -17,12 +17,6 @@ use super::looks::Looks;
 use super::model::{Change, EMPTIED, History, Row, SHAPES, State, grown_column, grown_default};
 use crate::kit::{Dice, LIMIT, World};
 
-/// One in so many transactions is followed by a new column.
-const DDL_EVERY: u64 = 150;
-
-/// One in so many by a TRUNCATE.
-const TRUNCATE_EVERY: u64 = 100;
-
 /// Longest time that an XA transaction stays prepared.
 const PREPARED_MS_MAX: u64 = 20;
 
@@ -46,6 +40,10 @@ pub struct Profile {
     pub swaps: bool,
     /// Of a hundred transactions, how many are prepared first, as XA transactions.
     pub xa_percent: u64,
+    /// One in so many transactions is followed by a new column.
+    pub column_every: u64,
+    /// One in so many by a TRUNCATE, where there may be any.
+    pub truncate_every: u64,
     /// Rows of `bulk`, of which large transactions write some hundred.
     pub bulk_rows: i64,
 }
@@ -59,6 +57,8 @@ impl Profile {
         unique: true,
         swaps: true,
         xa_percent: 8,
+        column_every: 150,
+        truncate_every: 100,
         bulk_rows: 1500,
     };
     /// Mostly large transactions, of rows that keep out of each other's way.
@@ -106,12 +106,12 @@ impl Writer {
             draft.fill_up(&mut dice, profile);
             let prepared = (dice.below(100) < profile.xa_percent).then(|| dice.below(PREPARED_MS_MAX));
             commit(&self.world, &self.history, &mut conn, draft, (number, prepared)).await;
-            if dice.below(DDL_EVERY) == 0 && self.state.grown < GROWN_COLUMNS {
+            if dice.below(profile.column_every) == 0 && self.state.grown < GROWN_COLUMNS {
                 add_column(&self.world, &mut conn, self.state.grown).await;
                 self.state.grown += 1;
             }
             if profile.alone
-                && dice.below(TRUNCATE_EVERY) == 0
+                && dice.below(profile.truncate_every) == 0
                 && self.looks.count.load(Ordering::Relaxed) > 0
             {
                 truncated = self.truncate(&mut conn).await;

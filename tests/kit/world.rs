@@ -303,6 +303,12 @@ impl World {
         let name = &self.name;
         for conn in [self.try_source_conn().await, self.try_dest_conn().await] {
             let Ok(mut conn) = conn else { continue };
+            // What a test that failed has left prepared would be waited for without an end.
+            let _ = conn.query_drop("SET SESSION lock_wait_timeout = 5").await;
+            let prepared: Vec<(i32, u32, u32, String)> = conn.query("XA RECOVER").await.unwrap_or_default();
+            for (.., xid) in prepared.iter().filter(|(.., xid)| xid.starts_with(&format!("{name}-"))) {
+                let _ = conn.query_drop(format!("XA ROLLBACK '{xid}'")).await;
+            }
             let _ = conn.query_drop(format!("DROP DATABASE IF EXISTS `{name}`")).await;
             for table in
                 ["ledger", "ledger_places", "ledger_connections", "ledger_partitions", "ledger_groups"]

@@ -432,7 +432,7 @@ impl Sink {
             let target = self.tables.target(&self.settings, &change.table.name).await?;
             if self.tables.has(&target).await? {
                 match self.data.command(&format!("TRUNCATE TABLE {}", target.sql())).await {
-                    Ok(_) => {}
+                    Ok(_) => fail::point("sink.table_emptied"),
                     Err(refusal) if refusal.code == TRUNCATE_REFERENCED => referenced.push(target),
                     Err(refusal) => {
                         return Err(refusal.into_error(format!("{target} could not be truncated")));
