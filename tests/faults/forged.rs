@@ -42,8 +42,14 @@ fn truncated() -> Seen {
 /// A key that was there when the stream began, is changed twice, goes, and comes again.
 fn of_key(seen: &[Seen]) {
     let changes = [updated("1|0", "1|5"), updated("1|5", "1|7"), deleted("1|7"), created("1|9")];
-    OfKey { name: "key 1".to_owned(), keyed: true, rows: vec!["1|0".to_owned()], changes: &changes, readings: 1 }
-        .compare(seen);
+    OfKey {
+        name: "key 1".to_owned(),
+        keyed: true,
+        rows: vec!["1|0".to_owned()],
+        changes: &changes,
+        readings: 1,
+    }
+    .compare(seen);
 }
 
 #[test]

@@ -116,7 +116,19 @@ impl Instance {
         let log = PathBuf::from(world.file(&format!("{name}-{number}.log")));
         let process = start(&[name, "-c", &path], &log, clock.as_ref(), &planting(plant));
         let since = Instant::now();
-        Self { role, links, clock, plant, settings: path, log, process, doomed: None, since, gave_up: 0, peak_rss: 0 }
+        Self {
+            role,
+            links,
+            clock,
+            plant,
+            settings: path,
+            log,
+            process,
+            doomed: None,
+            since,
+            gave_up: 0,
+            peak_rss: 0,
+        }
     }
 
     /// Kills it, and starts it anew.
