@@ -9,6 +9,9 @@ use mysql_async::prelude::Queryable;
 
 use crate::kit::{Dice, LIMIT, Options, World};
 
+/// What `cdc` ends with where a restart may mend it.
+const RESTART_MAY_MEND: i32 = 4;
+
 const KILLS: u32 = 8;
 const KEYS: u64 = 60;
 
@@ -37,8 +40,10 @@ async fn quarantine_survives_kills() {
             tokio::time::sleep(Duration::from_millis(200 + dice.below(1500))).await;
             sink.kill();
         } else {
-            let status = sink.wait(LIMIT);
-            assert_eq!(status.code(), None, "not dead by a signal: {}", sink.log_tail());
+            let status = sink.wait(2 * LIMIT);
+            // Or it gave up on something passing, before its place in the code came.
+            let as_it_should = matches!(status.code(), None | Some(RESTART_MAY_MEND));
+            assert!(as_it_should, "not dead by a signal ({status}): {}", sink.log_tail());
         }
         // Every other one dies when letters are stored, and the transaction that counts on them is not.
         let point = format!("sink.letters_stored:{}", 1 + dice.below(3));
