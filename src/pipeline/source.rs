@@ -47,6 +47,9 @@ const IDLE_CUT: Duration = Duration::from_secs(10);
 const COMMIT_USUAL: Duration = Duration::from_millis(50);
 const CUT_MAX: Duration = Duration::from_secs(1);
 
+/// Of a cut this part is left for a transaction that has begun: one that is smaller is not divided.
+const ROOM_PARTS: u64 = 8;
+
 /// A Kafka transaction is ended when it is as old as this part of its time limit: one more table may take a while.
 const TIMEOUT_PARTS: u32 = 3;
 
@@ -254,8 +257,8 @@ impl<'a> Road<'a> {
                 }
                 self.position = commit.position;
                 self.writer.transaction_ended(commit.committed_us);
-                if self.alone || self.writer.age() >= self.cut_interval().max(self.cut_age) || self.is_full()
-                {
+                let is_old = self.writer.age() >= self.cut_interval().max(self.cut_age);
+                if self.alone || is_old || self.is_nearly_full() {
                     self.cut(CutKind::Complete)?;
                 }
             }
@@ -392,6 +395,13 @@ impl<'a> Road<'a> {
 
     fn is_full(&self) -> bool {
         self.writer.bytes() >= self.config.limits.cut_bytes
+    }
+
+    /// Whether the next transaction might not fit. A cut that ends inside of one is of a run, which a sink applies by itself,
+    /// one cut after the other; so there is to be room for any of usual size.
+    fn is_nearly_full(&self) -> bool {
+        let limit = self.config.limits.cut_bytes;
+        self.writer.bytes() >= limit - limit / ROOM_PARTS
     }
 
     /// Whether the Kafka transaction nears its time limit, after which it is lost.

@@ -65,6 +65,7 @@ mod snapshot_paused_and_stopped;
 mod table_added_to_capture;
 mod tables_of_one_topic;
 mod tls_with_client_certificates;
+mod transactions_stay_in_one_cut;
 mod unique_values_swapped;
 mod what_cannot_be_applied_waits;
 mod xa_transactions;
