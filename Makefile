@@ -3,7 +3,7 @@
 STACK := docker/native/stack.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help require build test golden lint fmt stack stack-down demo demo-docker bench bench-growth microbench extremes online-schema-change values fuzz soak clean
+.PHONY: help require build test golden lint fmt stack stack-down demo demo-docker bench bench-growth profile microbench extremes online-schema-change values fuzz soak clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,12 @@ bench: require ## Throughput and delays on this machine, beside Debezium and MyS
 bench-growth: require ## How cost grows with rows, columns, tables, transactions …: a chart and an exponent for each
 	$(STACK) up
 	set -a && eval "$$($(STACK) env)" && set +a && cargo test --release -p cdc --test cdc-tests -- --ignored --nocapture bench_growth
+
+# Fetches inferno through cargo the first time; `perf` is the machine's own (Debian: linux-perf).
+profile: require ## Flame graphs of source and sink at work on a backlog, to bench/results
+	command -v inferno-flamegraph >/dev/null || cargo install --locked inferno
+	$(STACK) up
+	set -a && eval "$$($(STACK) env)" && set +a && cargo test --release -p cdc --test cdc-tests -- --ignored --nocapture bench_profile
 
 # Needs no servers.
 microbench: ## Time and allocations for a row in each step of the hot path

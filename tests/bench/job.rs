@@ -47,15 +47,26 @@ impl Lane {
 
     /// The source, from its start until it has caught up.
     pub fn source(&self, rows: u64) -> Run {
-        self.timed(self.world.start_source(&["--until-caught-up"]), rows)
+        Self::timed(self.start_source(), rows)
+    }
+
+    /// A source that ends when it has caught up.
+    pub fn start_source(&self) -> Process {
+        self.world.start_source(&["--until-caught-up"])
     }
 
     /// The sink, from its start until it has caught up.
     pub fn sink(&self, rows: u64) -> Run {
-        self.timed(self.world.start_sink(&["--until-caught-up"]), rows)
+        Self::timed(self.start_sink(), rows)
     }
 
-    fn timed(&self, mut process: Process, rows: u64) -> Run {
+    /// A sink that ends when it has caught up.
+    pub fn start_sink(&self) -> Process {
+        self.world.start_sink(&["--until-caught-up"])
+    }
+
+    /// A process that has just been started, until it ends.
+    pub fn timed(mut process: Process, rows: u64) -> Run {
         let begun = Instant::now();
         let mut used = Used::default();
         while !process.has_ended() {

@@ -13,6 +13,8 @@ mod delay;
 mod growth;
 mod job;
 mod limits;
+mod profile;
+mod protocols;
 mod replica;
 mod report;
 mod shapes;
@@ -133,11 +135,29 @@ async fn bench_transactions() {
     transactions::measure().await;
 }
 
+/// Statements as text, and prepared ones.
+#[ignore = "a measurement: cargo test --release … -- --ignored --nocapture bench_protocols"]
+#[tokio::test(flavor = "multi_thread")]
+async fn bench_protocols() {
+    protocols::measure().await;
+}
+
 /// How cost grows with each of eight sizes.
 #[ignore = "a measurement: make bench-growth"]
 #[tokio::test(flavor = "multi_thread")]
 async fn bench_growth() {
     growth::measure().await;
+}
+
+/// Where the processor time of both goes.
+#[ignore = "a measurement: make profile"]
+#[tokio::test(flavor = "multi_thread")]
+async fn bench_profile() {
+    let size = Size::chosen();
+    let mut data = Data::new(size).await;
+    data.fill().await;
+    profile::measure(&mut data, size.backlog_rows()).await;
+    data.end().await;
 }
 
 /// The delays alone, printed and not kept.
@@ -154,6 +174,10 @@ async fn delays_alone() {
 
 /// From a start to the first event, and from commit to commit.
 async fn delays(data: &Data, size: Size, report: &mut Report) {
+    // Servers that have only just been started are slow at what they do for the first time, the JVMs most of all.
+    let mut of_cold_servers = Report::new(size);
+    delay::start_up(data, &mut of_cold_servers).await;
+    delay::steady(data, 500, size.seconds.min(5), &mut of_cold_servers).await;
     for _ in 0..size.runs {
         delay::start_up(data, report).await;
     }

@@ -1,7 +1,7 @@
 //! What was measured: as a table, as JSON and as a chart in `bench/results/`.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -192,9 +192,14 @@ pub fn keep_json(name: &str, json: &Value) {
 
 /// Writes a file of `bench/results`.
 pub fn keep(name: &str, text: &str) {
+    fs::write(results().join(name), text).unwrap();
+}
+
+/// The folder `bench/results`.
+pub fn results() -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/results");
     fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join(name), text).unwrap();
+    folder
 }
 
 fn rates(runs: &[Run]) -> Option<Spread> {

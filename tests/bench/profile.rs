@@ -1,0 +1,59 @@
+//! Where the processor time of a source and of a sink goes: `perf` looks at each while it works through the backlog,
+//! and inferno draws what it saw as flame graphs (`make profile` installs it).
+
+use std::process::{Child, Command, Stdio};
+
+use super::data::Data;
+use super::job::Lane;
+use super::report;
+use crate::kit::Process;
+
+/// Looks a second.
+const FREQUENCY: &str = "499";
+
+/// Profiles one run of each.
+pub async fn measure(data: &mut Data, rows: u64) {
+    let lane = Lane::begun(data, "profile").await;
+    data.make_backlog().await;
+    let roles: [(&str, fn(&Lane) -> Process); 2] = [("source", Lane::start_source), ("sink", Lane::start_sink)];
+    for (role, start) in roles {
+        let process = start(&lane);
+        let perf = Perf::of(&process, role);
+        let run = Lane::timed(process, rows);
+        perf.draw(role);
+        println!("{role}: {:.1} CPU s, {:.1} s", run.cpu_seconds.unwrap_or_default(), run.seconds);
+    }
+    lane.end(data, "b").await;
+}
+
+/// `perf` at work.
+struct Perf {
+    child: Child,
+    file: String,
+}
+
+impl Perf {
+    fn of(process: &Process, role: &str) -> Self {
+        let file = std::env::temp_dir().join(format!("cdc-{}-{role}.perf", std::process::id()));
+        let file = file.to_str().unwrap().to_owned();
+        let process = process.id().to_string();
+        let all = ["record", "-q", "-F", FREQUENCY, "--call-graph", "dwarf", "-o", &file, "-p", &process];
+        let child = Command::new("perf").args(all).stderr(Stdio::null()).spawn();
+        Self { child: child.expect("perf (Debian: linux-perf)"), file }
+    }
+
+    /// It ends with what it looks at.
+    fn draw(mut self, role: &str) {
+        assert!(self.child.wait().unwrap().success(), "perf could not look at the {role}");
+        let svg = report::results().join(format!("profile-{role}.svg"));
+        let pipe = format!(
+            "perf script -i '{}' 2>/dev/null | inferno-collapse-perf -q \
+             | inferno-flamegraph --title 'cdc {role}, a backlog' --minwidth 0.3 >'{}'",
+            self.file,
+            svg.display()
+        );
+        let status = Command::new("bash").args(["-o", "pipefail", "-c", &pipe]).status().unwrap();
+        assert!(status.success(), "the flame graph: make profile installs what it takes");
+        let _ = std::fs::remove_file(&self.file);
+    }
+}
