@@ -2,6 +2,7 @@
 //! and inferno draws what it saw as flame graphs (`make profile` installs it).
 
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use super::data::Data;
 use super::job::Lane;
@@ -11,19 +12,26 @@ use crate::kit::Process;
 /// Looks a second.
 const FREQUENCY: &str = "499";
 
+/// How long it may take until it looks.
+const ATTACHES: Duration = Duration::from_millis(100);
+
+/// How often it is begun.
+const ATTEMPTS: u32 = 5;
+
 /// Profiles one run of each.
 pub async fn measure(data: &mut Data, rows: u64) {
     let lane = Lane::begun(data, "profile").await;
     data.make_backlog().await;
-    let roles: [(&str, fn(&Lane) -> Process); 2] = [("source", Lane::start_source), ("sink", Lane::start_sink)];
-    for (role, start) in roles {
-        let process = start(&lane);
-        let perf = Perf::of(&process, role);
-        let run = Lane::timed(process, rows);
-        perf.draw(role);
-        println!("{role}: {:.1} CPU s, {:.1} s", run.cpu_seconds.unwrap_or_default(), run.seconds);
-    }
+    profiled(lane.start_source(), "source", rows);
+    profiled(lane.start_sink(), "sink", rows);
     lane.end(data, "b").await;
+}
+
+fn profiled(process: Process, role: &str, rows: u64) {
+    let perf = Perf::of(&process, role);
+    let run = Lane::timed(process, rows);
+    perf.draw(role);
+    println!("{role}: {:.1} CPU s, {:.1} s", run.cpu_seconds.unwrap_or_default(), run.seconds);
 }
 
 /// `perf` at work.
@@ -38,8 +46,16 @@ impl Perf {
         let file = file.to_str().unwrap().to_owned();
         let process = process.id().to_string();
         let all = ["record", "-q", "-F", FREQUENCY, "--call-graph", "dwarf", "-o", &file, "-p", &process];
-        let child = Command::new("perf").args(all).stderr(Stdio::null()).spawn();
-        Self { child: child.expect("perf (Debian: linux-perf)"), file }
+        for _ in 0..ATTEMPTS {
+            let child = Command::new("perf").args(all).stderr(Stdio::null()).spawn();
+            let mut child = child.expect("perf (Debian: linux-perf)");
+            // A thread that ends while it is being attached to ends perf.
+            std::thread::sleep(ATTACHES);
+            if child.try_wait().unwrap().is_none() {
+                return Self { child, file };
+            }
+        }
+        panic!("perf cannot look at the {role}: see kernel.perf_event_paranoid");
     }
 
     /// It ends with what it looks at.

@@ -59,7 +59,9 @@ pub async fn measure() {
             inserts.sort_by(f64::total_cmp);
             updates.sort_by(f64::total_cmp);
             let (inserts, updates) = (inserts[TURNS / 2], updates[TURNS / 2]);
-            println!("{rows} rows a statement, {protocol}: {inserts:.1} us for a row that is new, {updates:.1} for one that is there");
+            println!(
+                "{rows} rows a statement, {protocol}: {inserts:.1} us for a row that is new, {updates:.1} for one that is there"
+            );
         }
     }
     world.end().await;

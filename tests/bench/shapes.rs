@@ -62,7 +62,7 @@ impl Shape {
             Self { name: "1,000 tables", tables: 1000, rows: rows(300), partitions: 1, ..usual.clone() },
             Self {
                 name: "single-row transactions",
-                rows: rows(100_000),
+                rows: rows(400_000),
                 in_transactions_of: Some(1),
                 ..usual
             },

@@ -21,13 +21,15 @@
 //! Batches with TRUNCATE, with rows without a key, with changes that become dead letters, of a
 //! run that goes on, of a replay, and small ones go alone: they end what is at work first.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::hash::{BuildHasher, RandomState};
+mod reach;
+
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use cdc_sdk::value::Row;
-use cdc_sdk::{Error, Kind, Op, Result, Table, TableName, fail};
+use cdc_sdk::{Error, Kind, Op, Result, Table, fail};
+use foldhash::quality;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -39,6 +41,7 @@ use crate::ledger::Progress;
 use crate::session::Session;
 use crate::sink::Sink;
 use crate::tables::Plan;
+use reach::{Reach, Reaching};
 
 /// Fewer rows are sooner written than shared out.
 const ROWS_MIN: usize = 500;
@@ -61,7 +64,7 @@ pub struct Parallel<R> {
     done: VecDeque<Done>,
     /// The ledger as it will be once all that is at work is committed; without places.
     expected: Progress,
-    hasher: RandomState,
+    hasher: quality::RandomState,
     /// How many batches are yet to go alone, and how many after the next conflict.
     alone: u32,
     alone_next: u32,
@@ -101,14 +104,6 @@ enum Outcome {
     Unknown(Error),
 }
 
-/// What a batch writes to.
-struct Reach {
-    keys: HashSet<u64>,
-    /// The schema with which each target is written; `None`: the whole target counts.
-    targets: HashMap<TableName, Option<usize>>,
-    plans: HashMap<usize, Arc<Plan>>,
-}
-
 impl<R: Row + Clone + Send + Sync + 'static> Parallel<R> {
     /// Over a sink; with one writer batches go one after the other.
     ///
@@ -130,7 +125,7 @@ impl<R: Row + Clone + Send + Sync + 'static> Parallel<R> {
             work: VecDeque::new(),
             done: VecDeque::new(),
             expected,
-            hasher: RandomState::new(),
+            hasher: quality::RandomState::default(),
             alone: 0,
             alone_next: 1,
         })
@@ -261,27 +256,15 @@ impl<R: Row + Clone + Send + Sync + 'static> Parallel<R> {
 
     /// What the batch writes to. Tables that are new to this sink are made first, while nothing is at work.
     async fn reach(&mut self, batch: &Batch<R>) -> Result<Reach> {
-        let mut reach = Reach { keys: HashSet::new(), targets: HashMap::new(), plans: HashMap::new() };
-        reach.keys.reserve(batch.changes.len());
+        let mut reaching = Reaching::new(self.hasher.clone(), batch.changes.len());
         for change in &batch.changes {
-            let address = Arc::as_ptr(&change.table).addr();
-            let plan = match reach.plans.get(&address) {
-                Some(plan) => plan,
-                None => {
-                    let plan = self.plan(&change.table).await?;
-                    reach.plans.entry(address).or_insert(plan)
-                }
-            };
-            let schema = reach.targets.entry(plan.target.clone()).or_insert(Some(address));
-            if *schema != Some(address)
-                || (change.op == Op::Read && plan.can_collide())
-                || !change.table.key_follows_identity()
-            {
-                *schema = None;
+            if !reaching.knows(&change.table) {
+                let plan = self.plan(&change.table).await?;
+                reaching.meet(&change.table, plan);
             }
-            reach.keys.insert(self.hasher.hash_one((&plan.target, &change.key)));
+            reaching.add(change)?;
         }
-        Ok(reach)
+        Ok(reaching.reach())
     }
 
     async fn plan(&mut self, table: &Arc<Table>) -> Result<Arc<Plan>> {
@@ -394,20 +377,6 @@ impl<R: Row + Clone + Send + Sync + 'static> Parallel<R> {
 impl Drop for Task {
     fn drop(&mut self) {
         self.0.abort();
-    }
-}
-
-impl Reach {
-    /// Whether both write something that the other writes.
-    fn meets(&self, other: &Self) -> bool {
-        let same = |(target, schema): (&TableName, &Option<usize>)| {
-            other.targets.get(target).is_some_and(|theirs| schema.is_none() || theirs != schema)
-        };
-        let (few, many) = match self.keys.len() < other.keys.len() {
-            true => (&self.keys, &other.keys),
-            false => (&other.keys, &self.keys),
-        };
-        self.targets.iter().any(same) || few.iter().any(|key| many.contains(key))
     }
 }
 

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cdc_sdk::{Error, Kind, Op, Result, Table};
+use foldhash::fast;
 
 use crate::batch::Change;
 
@@ -73,9 +74,10 @@ pub(crate) struct Net<'a, R> {
 pub(crate) fn fold<'a, R: 'a>(changes: impl IntoIterator<Item = &'a Change<R>>) -> Result<Folded<'a, R>> {
     let changes = changes.into_iter();
     let mut tables: Vec<TableChanges<'_, R>> = Vec::new();
-    let mut places: HashMap<*const Table, (usize, usize)> = HashMap::new();
+    let mut places: HashMap<*const Table, (usize, usize), fast::RandomState> = HashMap::default();
     let most = changes.size_hint().1.unwrap_or(0);
-    let mut keys: HashMap<(usize, &Bytes), usize> = HashMap::with_capacity(most);
+    let hasher = fast::RandomState::default();
+    let mut keys: HashMap<(usize, &Bytes), usize, _> = HashMap::with_capacity_and_hasher(most, hasher);
     for change in changes {
         if change.op == Op::Truncate {
             return Err(Error::new(
