@@ -48,7 +48,7 @@ bench: require ## Throughput and delays on this machine, beside Debezium and MyS
 	$(STACK) up
 	set -a && eval "$$($(STACK) env)" && set +a && cargo test --release -p cdc --test cdc-tests -- --ignored --nocapture --test-threads=1 bench_road bench_shapes bench_transactions
 
-# QUICK=1 takes small sizes only, FULL=1 up to 10,000,000 rows. Results go to bench/results.
+# QUICK=1 takes small sizes only, FULL=1 up to 10,000,000 rows, ONLY=rows that chart. Results go to bench/results.
 bench-growth: require ## How cost grows with rows, columns, tables, transactions …: a chart and an exponent for each
 	$(STACK) up
 	set -a && eval "$$($(STACK) env)" && set +a && cargo test --release -p cdc --test cdc-tests -- --ignored --nocapture bench_growth

@@ -12,7 +12,8 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use super::chart::{self, Line};
-use super::report::{Run, environment, keep, keep_json};
+use super::is_set;
+use super::report::{Run, earlier, environment, keep, keep_json};
 
 const COST_MIN_S: f64 = 0.1;
 
@@ -210,7 +211,12 @@ pub fn report(curves: &[Curve]) {
     let mut json = environment();
     json["start_up_cpu_seconds"] =
         curves.first().map_or(Value::Null, |c| json!({"source": c.start_up.source, "sink": c.start_up.sink}));
-    json["dimensions"] = curves.iter().map(Curve::json).collect();
+    let measured = |name: &Value| curves.iter().any(|curve| *name == *curve.name);
+    // What `ONLY` leaves out stays as it was.
+    let mut all: Vec<Value> = earlier("growth")["dimensions"].as_array().cloned().unwrap_or_default();
+    all.retain(|curve| is_set("ONLY") && !measured(&curve["dimension"]));
+    all.extend(curves.iter().map(Curve::json));
+    json["dimensions"] = all.into();
     keep_json("growth", &json);
 }
 

@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use super::curve::{Curve, Point, StartUp, refuse_worse_than_linear, report};
-use super::is_set;
 use super::job::Lane;
 use super::shapes::{Shape, finish};
+use super::{is_chosen, is_set};
 use crate::kit::{Options, World};
 
 /// How much is measured.
@@ -168,7 +168,8 @@ pub async fn measure() {
     let start_up = StartUp::of(&point(&Case::new(1, usual(1)), 3).await);
     println!("to start and to end: {start_up}");
     let mut curves = Vec::new();
-    for Dimension { name, unit, cases } in growing(scale).into_iter().chain(steady(scale)) {
+    let all = growing(scale).into_iter().chain(steady(scale));
+    for Dimension { name, unit, cases } in all.filter(|dimension| is_chosen(dimension.name)) {
         let mut curve = Curve::new(name, unit, start_up);
         for case in &cases {
             curve.add(point(case, scale.runs()).await);

@@ -47,6 +47,11 @@ fn is_set(variable: &str) -> bool {
     !matches!(std::env::var(variable).as_deref(), Err(_) | Ok("" | "0"))
 }
 
+/// Whether `ONLY` leaves a thing of that name in: it is a part of the names that are measured.
+fn is_chosen(name: &str) -> bool {
+    std::env::var("ONLY").map_or(true, |part| name.contains(&part))
+}
+
 impl Size {
     /// As `QUICK` and `PEERS` say.
     fn chosen() -> Self {
@@ -125,7 +130,10 @@ async fn bench_shapes() {
     let size = if is_set("QUICK") { Size { runs: 1, ..chosen } } else { chosen };
     let mut report = Report::new(size);
     shapes::measure(size, &mut report).await;
-    report.write("shapes");
+    match is_set("ONLY") {
+        true => println!("{}", report.table()),
+        false => report.write("shapes"),
+    }
 }
 
 /// What Kafka's transactions cost.

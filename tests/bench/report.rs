@@ -190,6 +190,12 @@ pub fn keep_json(name: &str, json: &Value) {
     println!("written: bench/results/{name}.json");
 }
 
+/// What was kept last; null where nothing was.
+pub fn earlier(name: &str) -> Value {
+    let text = fs::read_to_string(results().join(format!("{name}.json"))).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
 /// Writes a file of `bench/results`.
 pub fn keep(name: &str, text: &str) {
     fs::write(results().join(name), text).unwrap();

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use mysql_async::prelude::Queryable as _;
 
-use super::Size;
 use super::debezium::Peer;
 use super::job::Lane;
 use super::report::Report;
+use super::{Size, is_chosen};
 use crate::kit::{Options, World};
 
 const CLIENTS: u64 = 16;
@@ -124,7 +124,7 @@ impl Shape {
 
 /// Every shape, by us and by Debezium.
 pub async fn measure(size: Size, report: &mut Report) {
-    for shape in Shape::all(size) {
+    for shape in Shape::all(size).into_iter().filter(|shape| is_chosen(shape.name)) {
         let world = Arc::new(World::with("shape", &Options::default()).await);
         shape.make(&world).await;
         match shape.in_transactions_of {
