@@ -41,6 +41,8 @@ impl Shape {
             in_transactions_of: None,
         };
         let kinds = ["INT", "VARCHAR(40)", "DECIMAL(12,3)", "DATETIME", "BIGINT"];
+        // The registry's time: QUICK would not be.
+        let many = if rows(1000) == 1000 { "1,000 tables" } else { "200 tables" };
         let wide = (0..200).map(|n| (format!("c{n}"), kinds[n % kinds.len()])).collect();
         let value: fn(usize) -> String = |n| match n % 5 {
             0 => format!("i + {n}"),
@@ -59,7 +61,7 @@ impl Shape {
                 value: |_| "REPEAT(SHA2(i, 256), 160)".to_owned(),
                 ..usual.clone()
             },
-            Self { name: "1,000 tables", tables: 1000, rows: rows(300), partitions: 1, ..usual.clone() },
+            Self { name: many, tables: rows(1000), rows: 300, partitions: 1, ..usual.clone() },
             Self {
                 name: "single-row transactions",
                 rows: rows(400_000),
