@@ -43,7 +43,7 @@ demo: ## Replicate real data, crash both ends, compare every byte
 demo-docker: ## The same pipeline in containers
 	DEMO_IN=docker docker/demo.sh
 
-# QUICK=1 takes a fifth of the rows. PEERS=0 leaves the peers out of the road. Results go to bench/results.
+# QUICK=1 takes a fifth of the rows, and five minutes. PEERS=0 leaves the peers out of the road. Results go to bench/results.
 bench: require ## Throughput and delays on this machine, beside Debezium and MySQL's own replication
 	$(STACK) up
 	set -a && eval "$$($(STACK) env)" && set +a && cargo test --release -p cdc --test cdc-tests -- --ignored --nocapture --test-threads=1 bench_road bench_shapes bench_transactions
