@@ -10,6 +10,7 @@ use super::Size;
 use super::data::Data;
 use super::debezium::PARTITIONS;
 use super::job::Used;
+use super::protocols::upserts;
 use super::report::{Report, Run};
 use crate::kit::{Options, World, variable};
 
@@ -119,18 +120,13 @@ async fn upsert(size: Size) -> Run {
         conn.query_drop(format!("USE `{}`", world.name)).await.unwrap();
         conns.push(conn);
     }
-    let statement = |from: u64| {
-        let row =
-            |id: u64| format!("({id},{},'{:0>119}','{:0>59}')", id * 7919 % 1_000_000, id * 31, id * 17);
-        let all: Vec<String> = (from..from + STATEMENT_ROWS).map(row).collect();
-        format!(
-            "INSERT INTO s (id,k,c,pad) VALUES {} AS new ON DUPLICATE KEY UPDATE k=new.k,c=new.c,pad=new.pad",
-            all.join(",")
-        )
-    };
     let each = rows / CLIENTS;
     let statements: Vec<Vec<String>> = (0..CLIENTS)
-        .map(|c| (0..each / STATEMENT_ROWS).map(|n| statement(1 + c * each + n * STATEMENT_ROWS)).collect())
+        .map(|c| {
+            (0..each / STATEMENT_ROWS)
+                .map(|n| upserts(1 + c * each + n * STATEMENT_ROWS, STATEMENT_ROWS))
+                .collect()
+        })
         .collect();
     let begun = Instant::now();
     let clients: Vec<_> = conns

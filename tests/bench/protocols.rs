@@ -17,7 +17,8 @@ fn row(id: u64) -> (u64, u64, String, String) {
     (id, id * 7919 % 1_000_000, format!("{:0>119}", id * 31), format!("{:0>59}", id * 17))
 }
 
-fn text(from: u64, rows: u64) -> String {
+/// A statement that writes so many rows from an id on, in full.
+pub fn upserts(from: u64, rows: u64) -> String {
     let row = |id| {
         let (id, k, c, pad) = row(id);
         format!("({id},{k},'{c}','{pad}')")
@@ -78,7 +79,7 @@ async fn write(conn: &mut Conn, rows: u64, prepared: Option<&Statement>) -> Dura
     conn.query_drop("BEGIN").await.unwrap();
     let took = match prepared {
         None => {
-            let all: Vec<String> = firsts.map(|from| text(from, rows)).collect();
+            let all: Vec<String> = firsts.map(|from| upserts(from, rows)).collect();
             let begun = Instant::now();
             for sql in all {
                 conn.query_drop(sql).await.unwrap();

@@ -7,10 +7,7 @@ use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 
-use crate::kit::{Dice, LIMIT, Options, World};
-
-/// What `cdc` ends with where a restart may mend it.
-const RESTART_MAY_MEND: i32 = 4;
+use crate::kit::{Dice, LIMIT, Options, RESTART_MAY_MEND, World};
 
 const KILLS: u32 = 8;
 const KEYS: u64 = 60;

@@ -1,11 +1,9 @@
 //! A cut is full between two transactions, not inside of one: a sink applies cuts that end inside of one by themselves,
 //! one after the other, and writes several batches at once of the others only.
 
-use cdc::avro::records::decode_cut;
-use cdc::kafka::{Log, Settings};
 use cdc_sdk::cut::CutKind;
 
-use crate::kit::{Options, World, variable};
+use crate::kit::{Options, World};
 
 const TRANSACTIONS: u32 = 600;
 const CUT_BYTES: u64 = 64 << 10;
@@ -20,27 +18,14 @@ async fn transactions_stay_in_one_cut() {
     let rows = vec!["('of some length')"; 20].join(",");
     let one = format!("INSERT INTO t (v) VALUES {rows}");
     world.source_sql(&vec![one; TRANSACTIONS as usize].join(";\n")).await;
-    let before = cuts(&world).len();
+    let before = world.cuts().len();
     world.catch_up();
-    let written = cuts(&world).split_off(before);
+    let written = world.cuts().split_off(before);
+    let written: Vec<(CutKind, u64)> = written.iter().map(|cut| (cut.kind, cut.bytes())).collect();
     let full = written.iter().filter(|(_, bytes)| *bytes >= CUT_BYTES / 2).count();
     assert!(full >= 10, "the backlog is to fill several cuts: {written:?}");
     assert!(written.iter().all(|(kind, _)| *kind == CutKind::Complete), "{written:?}");
     assert!(written.iter().all(|(_, bytes)| *bytes <= CUT_BYTES), "{written:?}");
     world.assert_equal().await;
     world.end().await;
-}
-
-/// Kind and bytes of each cut so far.
-fn cuts(world: &World) -> Vec<(CutKind, u64)> {
-    let settings = Settings { bootstrap_servers: variable("CDC_TEST_KAFKA"), ..Settings::default() };
-    let mut log = Log::open(&settings, &format!("{}.cuts", world.name)).unwrap().expect("there are cuts");
-    let mut all = Vec::new();
-    log.read_all(|record| {
-        let cut = decode_cut(&record.value.expect("a cut has a value"))?.cut;
-        all.push((cut.kind, cut.bytes()));
-        Ok(())
-    })
-    .unwrap();
-    all
 }

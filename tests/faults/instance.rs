@@ -11,10 +11,7 @@ use super::clock::Clock;
 use super::fault::Fault;
 use super::harm;
 use super::proxy::{Protocol, Proxy};
-use crate::kit::{Process, World};
-
-/// What `cdc` ends with where a restart may mend it.
-const RESTART_MAY_MEND: i32 = 4;
+use crate::kit::{Process, RESTART_MAY_MEND, World};
 
 /// How long a clean stop may take.
 const STOPS: Duration = Duration::from_secs(60);

@@ -265,9 +265,7 @@ impl Stage {
 
     /// Tells the source something about snapshots; one that cannot be reached, or has died, may not take it.
     fn snapshot_command(&self, arguments: &[&str]) -> bool {
-        let settings = self.world.file("source.toml");
-        let all = [&["snapshot"], arguments, &["-c", &settings]].concat();
-        tokio::task::block_in_place(|| self.world.cdc(&all)).0 == Some(0)
+        tokio::task::block_in_place(|| self.world.try_tell(arguments)).0 == Some(0)
     }
 
     /// What was asked for is over: all has been published.

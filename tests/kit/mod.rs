@@ -12,7 +12,7 @@ mod world;
 
 pub use compare::differences;
 pub use connect::Connect;
-pub use process::{Process, peak_rss};
+pub use process::{Process, RESTART_MAY_MEND, peak_rss};
 pub use server::Server;
 pub use world::{Options, World, connect, variable};
 

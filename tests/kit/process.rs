@@ -105,6 +105,9 @@ impl Drop for Process {
     }
 }
 
+/// What `cdc` ends with where a restart may mend it.
+pub const RESTART_MAY_MEND: i32 = 4;
+
 /// The most memory that the process with that number has used, in bytes (Linux: VmHWM).
 pub fn peak_rss(process: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;

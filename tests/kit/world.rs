@@ -4,7 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use cdc::kafka::{Admin, Settings};
+use cdc::avro::records::decode_cut;
+use cdc::kafka::{Admin, Log, Settings};
+use cdc_sdk::Cut;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 
@@ -156,18 +158,34 @@ impl World {
         (found["state"].as_str().unwrap().to_owned(), found["rows"].as_u64().unwrap())
     }
 
+    /// All cuts that its source has written, in order.
+    pub fn cuts(&self) -> Vec<Cut> {
+        let settings = Settings { bootstrap_servers: self.kafka.clone(), ..Settings::default() };
+        let mut log = Log::open(&settings, &format!("{}.cuts", self.name)).unwrap().expect("there are cuts");
+        let mut cuts = Vec::new();
+        log.read_all(|record| {
+            cuts.push(decode_cut(&record.value.expect("a cut has a value"))?.cut);
+            Ok(())
+        })
+        .unwrap();
+        cuts
+    }
+
     /// Tells the source something about snapshots: it must be done.
     pub fn tell(&self, arguments: &[&str]) -> String {
-        let settings = self.file("source.toml");
-        let (code, text) = self.cdc(&[&["snapshot"], arguments, &["-c", &settings]].concat());
+        let (code, text) = self.try_tell(arguments);
         assert_eq!(code, Some(0), "{arguments:?}: {text}");
         text
     }
 
+    /// As [`World::tell`], whatever comes of it.
+    pub fn try_tell(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        self.cdc(&[&["snapshot"], arguments, &["-c", &self.file("source.toml")]].concat())
+    }
+
     /// As [`World::tell`], where the source must refuse.
     pub fn tell_in_vain(&self, arguments: &[&str]) -> String {
-        let settings = self.file("source.toml");
-        let (code, text) = self.cdc(&[&["snapshot"], arguments, &["-c", &settings]].concat());
+        let (code, text) = self.try_tell(arguments);
         assert_eq!(code, Some(2), "{arguments:?}: {text}");
         assert!(text.contains("error[E062]"), "{text}");
         text

@@ -40,7 +40,7 @@ use crate::fold::{Folded, fold};
 use crate::ledger::Progress;
 use crate::session::Session;
 use crate::sink::Sink;
-use crate::tables::Plan;
+use crate::tables::{Plan, address};
 use reach::{Reach, Reaching};
 
 /// Fewer rows are sooner written than shared out.
@@ -258,11 +258,10 @@ impl<R: Row + Clone + Send + Sync + 'static> Parallel<R> {
     async fn reach(&mut self, batch: &Batch<R>) -> Result<Reach> {
         let mut reaching = Reaching::new(self.hasher.clone(), batch.changes.len());
         for change in &batch.changes {
-            if !reaching.knows(&change.table) {
+            while !reaching.add(change) {
                 let plan = self.plan(&change.table).await?;
                 reaching.meet(&change.table, plan);
             }
-            reaching.add(change)?;
         }
         Ok(reaching.reach())
     }
@@ -450,7 +449,7 @@ impl<R: Row + Sync> Job<R> {
 
     fn plans(&self, folded: &Folded<'_, R>) -> Result<Plans> {
         let plan = |schema: &&Arc<Table>| {
-            let plan = self.plans.get(&Arc::as_ptr(schema).addr()).cloned();
+            let plan = self.plans.get(&address(schema)).cloned();
             plan.ok_or_else(|| Error::new(Kind::Bug, "a schema without a plan"))
         };
         folded.tables.iter().map(|table| table.schemas.iter().map(plan).collect()).collect()

@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use cdc_sdk::{Error, Kind, Op, Result, Table, TableName};
+use cdc_sdk::{Op, Table, TableName};
 use foldhash::{fast, quality};
 
 use crate::batch::Change;
-use crate::tables::Plan;
+use crate::tables::{Plan, address};
 
 /// What a batch writes to.
 pub(super) struct Reach {
@@ -57,27 +57,18 @@ impl Reaching {
         Self { hasher, schemas: HashMap::default(), keys }
     }
 
-    /// Whether it knows how a table's rows are written.
-    pub fn knows(&self, table: &Arc<Table>) -> bool {
-        self.schemas.contains_key(&address(table))
+    /// Adds a change; false, and not added, where its schema has not been met.
+    pub fn add<R>(&mut self, change: &Change<R>) -> bool {
+        let Some(schema) = self.schemas.get_mut(&address(&change.table)) else { return false };
+        schema.whole |= change.op == Op::Read && schema.plan.can_collide();
+        self.keys.insert(self.hasher.hash_one((schema.target, &change.key)));
+        true
     }
 
-    /// Tells how.
+    /// Tells how rows of a schema are written.
     pub fn meet(&mut self, table: &Arc<Table>, plan: Arc<Plan>) {
         let (target, whole) = (self.hasher.hash_one(&plan.target), !table.key_follows_identity());
         self.schemas.insert(address(table), Schema { plan, target, whole });
-    }
-
-    /// Adds a change of a table that it knows.
-    ///
-    /// # Errors
-    /// [`Kind::Bug`]: it does not.
-    pub fn add<R>(&mut self, change: &Change<R>) -> Result<()> {
-        let schema = self.schemas.get_mut(&address(&change.table));
-        let schema = schema.ok_or_else(|| Error::new(Kind::Bug, "a change of a table that was not met"))?;
-        schema.whole |= change.op == Op::Read && schema.plan.can_collide();
-        self.keys.insert(self.hasher.hash_one((schema.target, &change.key)));
-        Ok(())
     }
 
     /// All that was added.
@@ -92,8 +83,4 @@ impl Reaching {
         }
         reach
     }
-}
-
-fn address(table: &Arc<Table>) -> usize {
-    Arc::as_ptr(table).addr()
 }

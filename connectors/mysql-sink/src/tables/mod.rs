@@ -356,7 +356,8 @@ impl Tables {
     }
 }
 
-fn address(table: &Arc<Table>) -> usize {
+/// By what a schema is known to this process.
+pub(crate) fn address(table: &Arc<Table>) -> usize {
     Arc::as_ptr(table).addr()
 }
 
