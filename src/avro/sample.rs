@@ -90,8 +90,8 @@ pub(crate) fn origin() -> Origin {
     Origin {
         ts_us: 1_700_000_000_123_456,
         server_id: 7,
-        gtid: Some("3e11fa47-71ca-11e1-9e33-c80aa9429562:77".to_owned()),
-        file: "binlog.000042".to_owned(),
+        gtid: Some("3e11fa47-71ca-11e1-9e33-c80aa9429562:77".into()),
+        file: "binlog.000042".into(),
         pos: 5_000_000_000,
         thread: Some(12),
     }

@@ -115,8 +115,6 @@ struct Road<'a> {
     commands: Follower,
     /// What was taken of the control topic.
     taken: Taken,
-    /// The position after the last whole transaction.
-    position: Position,
     /// The transaction being read.
     transaction: Option<Origin>,
     /// What is to be stored of tables just met, with their first event.
@@ -172,7 +170,6 @@ impl<'a> Road<'a> {
             config.topics.clone(),
             &mut recovered,
         );
-        let position = source.position().clone();
         let writer = CutWriter::new(publisher, topics, ids, recovered.continuation);
         let mut road = Self {
             view,
@@ -184,7 +181,6 @@ impl<'a> Road<'a> {
             scratch: Scratch::default(),
             commands,
             taken: recovered.taken,
-            position,
             transaction: None,
             met: Vec::new(),
             told,
@@ -202,7 +198,7 @@ impl<'a> Road<'a> {
         let target = if options.until_caught_up { Some(self.source.end().await?) } else { None };
         let initial_only = matches!(self.config.capture.snapshot, crate::config::SnapshotMode::InitialOnly);
         loop {
-            let between = self.transaction.is_none() && self.position.partial.is_none();
+            let between = self.transaction.is_none() && self.source.position().partial.is_none();
             if between && !self.taken.sinks.is_empty() {
                 self.end_private_snapshots().await?;
             }
@@ -219,6 +215,10 @@ impl<'a> Road<'a> {
             }
             if between && stop.requested() {
                 return self.end(between);
+            }
+            if let Some(event) = self.source.at_hand()? {
+                self.take(event).await?;
+                continue;
             }
             let wait =
                 self.writer.may_wait(self.cut_interval()).max(self.cut_age.saturating_sub(self.writer.age()));
@@ -255,7 +255,6 @@ impl<'a> Road<'a> {
                 if let Some(told) = &mut self.told {
                     told.end(commit.committed_us, &mut self.writer)?;
                 }
-                self.position = commit.position;
                 self.writer.transaction_ended(commit.committed_us);
                 let is_old = self.writer.age() >= self.cut_interval().max(self.cut_age);
                 if self.alone || is_old || self.is_nearly_full() {
@@ -268,7 +267,6 @@ impl<'a> Road<'a> {
             Event::Chunk(chunk) => self.chunk(&chunk).await?,
             Event::SnapshotComplete => {
                 self.writer.mark_snapshot_complete();
-                self.position = self.source.position().clone();
                 info!("all captured tables have been read");
                 self.cut(CutKind::Complete)?;
             }
@@ -307,7 +305,7 @@ impl<'a> Road<'a> {
 
     /// A cut behind the rows taken so far, inside a transaction.
     fn cut_inside(&mut self, rows: &Rows, origin: &Origin) -> Result<()> {
-        let position = Position { partial: Some(rows.partial()?), ..self.position.clone() };
+        let position = Position { partial: Some(rows.partial()?), ..self.source.position().clone() };
         self.note_inside(origin)?;
         self.cut_at(CutKind::Continues, &position)?;
         fail::point("source.inside_transaction");
@@ -384,8 +382,7 @@ impl<'a> Road<'a> {
     async fn idle_cut(&mut self) -> Result<()> {
         self.leader.confirm().await?;
         self.source.confirm().await?;
-        // Without transactions, too, it goes on to files that follow.
-        self.position = self.source.position().clone();
+        // Without transactions, too, the position goes on to files that follow.
         self.cut(CutKind::Complete)
     }
 
@@ -410,7 +407,7 @@ impl<'a> Road<'a> {
     }
 
     fn cut(&mut self, kind: CutKind) -> Result<()> {
-        let position = self.position.clone();
+        let position = self.source.position().clone();
         self.cut_at(kind, &position)
     }
 

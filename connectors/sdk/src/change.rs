@@ -1,5 +1,7 @@
 //! What happened to a row, and where it was written down.
 
+use std::sync::Arc;
+
 /// What a change does: the letters are Debezium's `op`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
@@ -59,9 +61,9 @@ pub struct Origin {
     /// The server that first ran the transaction.
     pub server_id: u32,
     /// The transaction's GTID, where there are any.
-    pub gtid: Option<String>,
+    pub gtid: Option<Arc<str>>,
     /// The binlog file.
-    pub file: String,
+    pub file: Arc<str>,
     /// Byte offset in it of the event.
     pub pos: u64,
     /// The connection that made the change, where the log tells.

@@ -7,6 +7,11 @@ use std::str::FromStr;
 
 use crate::error::{Error, Kind, Result};
 
+/// Digits and dashes.
+const UUID_LEN: usize = 36;
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 /// Who numbered a transaction: a server's uuid, and a tag (8.3 and later) or "".
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Origin {
@@ -126,12 +131,16 @@ fn interval_minus((first, last): (u64, u64), taken: &[(u64, u64)]) -> Vec<(u64, 
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Of each transaction, so not digit by digit.
+        let mut text = [b'-'; UUID_LEN];
+        let mut at = 0;
         for (index, byte) in self.uuid.iter().enumerate() {
-            if matches!(index, 4 | 6 | 8 | 10) {
-                f.write_str("-")?;
-            }
-            write!(f, "{byte:02x}")?;
+            at += usize::from(matches!(index, 4 | 6 | 8 | 10));
+            text[at] = HEX[usize::from(byte >> 4)];
+            text[at + 1] = HEX[usize::from(byte & 15)];
+            at += 2;
         }
+        f.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?)?;
         if self.tag.is_empty() { Ok(()) } else { write!(f, ":{}", self.tag) }
     }
 }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as Avro;
@@ -301,7 +303,7 @@ proptest! {
         let value = Bytes::from(value);
         let decoded = plan.decode(&value).unwrap();
         prop_assert_eq!(decoded.source_ts_us, 1_700_000_000_123_456);
-        prop_assert_eq!(plan.source_place(&value).unwrap().gtid, origin().gtid);
+        prop_assert_eq!(plan.source_place(&value).unwrap().gtid.map(Arc::from), origin().gtid);
         let row = owned(&decoded.after.unwrap());
         prop_assert_eq!(row.len(), rows[0].len());
         for (column, (was, is)) in table.columns.iter().zip(rows[0].iter().zip(&row)) {

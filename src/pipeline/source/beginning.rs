@@ -53,7 +53,9 @@ impl Road<'_> {
         let mut told = Vec::new();
         for progress in self.source.all_progress() {
             if !known.contains(&progress.table) && self.source.captures(&progress.table) {
-                told.extend(schema_changes.found(&progress.table, &self.position, &self.source).await?);
+                told.extend(
+                    schema_changes.found(&progress.table, self.source.position(), &self.source).await?,
+                );
             }
         }
         Ok(told)
@@ -73,7 +75,7 @@ impl Road<'_> {
         for progress in self.source.all_progress() {
             self.writer.state(&recovery::snapshot_key(&progress), &progress.to_json())?;
         }
-        let kind = match (last, &self.position.partial) {
+        let kind = match (last, &self.source.position().partial) {
             (Some(CutKind::Continues), Some(_)) => CutKind::Continues,
             (Some(CutKind::Continues), None) => CutKind::Abandoned,
             _ => CutKind::Complete,

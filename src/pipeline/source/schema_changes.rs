@@ -42,7 +42,7 @@ impl SchemaChanges {
     ) -> Result<Option<Told>> {
         let Some(statement) = source.statement_of(name).await? else { return Ok(None) };
         let table = source.shape_of(name).await?.map(|(_, table)| table);
-        let (file, pos) = (position.file.clone(), position.pos);
+        let (file, pos) = (position.file.as_str().into(), position.pos);
         let origin = Origin { ts_us: now_us(), file, pos, ..Origin::default() };
         let meta = meta(&self.prefix, &origin, 0, Snapshot::True);
         let value = self.ids.value(&meta, name, &statement, (Happened::Created, table.as_deref()));

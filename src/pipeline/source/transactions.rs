@@ -46,7 +46,7 @@ impl Transactions {
     /// A transaction begins.
     pub fn begin(&mut self, origin: &Origin) {
         self.id = match &origin.gtid {
-            Some(gtid) => gtid.clone(),
+            Some(gtid) => gtid.to_string(),
             None => format!("file={},pos={}", origin.file, origin.pos),
         };
         let before = self.before.take().filter(|(id, _)| *id == self.id);

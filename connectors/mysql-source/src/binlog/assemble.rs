@@ -181,7 +181,7 @@ impl Assembler {
                 }
                 self.position.pos = pos;
                 self.position.partial = None;
-                Some(BinlogEvent::Commit(Commit { position: self.position.clone(), committed_us }))
+                Some(BinlogEvent::Commit(Commit { committed_us }))
             }
         }
     }
@@ -359,12 +359,13 @@ impl Assembler {
         let origin = Origin {
             ts_us: announcement.committed_us.filter(|us| *us > 0).unwrap_or(started_us),
             server_id: header.server_id,
-            gtid: announcement.gtid.as_ref().map(ToString::to_string),
-            file: self.place.file().to_string(),
+            gtid: announcement.gtid.as_ref().map(|gtid| gtid.to_string().into()),
+            file: Arc::clone(self.place.file()),
             pos: announcement.pos,
             thread: Some(thread),
         };
-        self.ready.push_back(Queued::Event(BinlogEvent::Begin(Begin { origin: origin.clone() })));
+        let begin = Begin { origin: origin.clone(), gtid: announcement.gtid.clone() };
+        self.ready.push_back(Queued::Event(BinlogEvent::Begin(begin)));
         let tally = Tally::begin(self.position.partial);
         let transaction = Transaction {
             gtid: announcement.gtid,
@@ -445,7 +446,7 @@ impl Assembler {
             names.for_each(|name| self.shapes.changed(name, header.timestamp));
             let origin = Origin { pos, ..transaction.origin.clone() };
             let ddl = Ddl { statement: statement.text, database: statement.database, effects, origin };
-            self.ready.push_back(Queued::Event(BinlogEvent::Ddl(ddl)));
+            self.ready.push_back(Queued::Event(BinlogEvent::Ddl(Box::new(ddl))));
             if let State::Inside(transaction) = &mut self.state {
                 transaction.altered = true;
             }

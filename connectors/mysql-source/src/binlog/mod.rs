@@ -42,7 +42,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cdc_sdk::change::Origin;
-use cdc_sdk::{Position, Result, Table, TableName};
+use cdc_sdk::{Gtid, Position, Result, Table, TableName};
 
 use crate::ddl::Effect;
 
@@ -73,7 +73,7 @@ pub enum BinlogEvent {
     /// Rows of one captured table changed.
     Rows(Box<Rows>),
     /// A statement changed captured tables, or may have.
-    Ddl(Ddl),
+    Ddl(Box<Ddl>),
     /// The transaction is committed.
     Commit(Commit),
     /// Nothing that is captured, but [`Stream::place`] may have moved.
@@ -85,13 +85,13 @@ pub enum BinlogEvent {
 pub struct Begin {
     /// Which transaction, when committed, and where it stands.
     pub origin: Origin,
+    /// Its identifier once more, where it has one.
+    pub gtid: Option<Gtid>,
 }
 
-/// The end of a transaction.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The end of a transaction: the position is after it now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Commit {
-    /// The position after it.
-    pub position: Position,
     /// When the server that first ran it committed it, µs since 1970.
     pub committed_us: i64,
 }

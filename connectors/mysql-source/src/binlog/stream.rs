@@ -82,8 +82,7 @@ impl Stream {
     /// answers.
     pub async fn next(&mut self) -> Result<BinlogEvent> {
         loop {
-            if let Some(event) = self.assembler.pop() {
-                self.forget_changed(&event);
+            if let Some(event) = self.at_hand()? {
                 return Ok(event);
             }
             if let Some(unknown) = &self.unknown {
@@ -91,15 +90,37 @@ impl Stream {
                 if let Some(unknown) = self.unknown.take() {
                     self.assembler.learn(unknown, answer);
                 }
-            }
-            if let Some(unknown) = self.assembler.take_released()? {
-                self.unknown = unknown;
                 continue;
             }
             if self.assembler.must_reread() {
                 self.reread().await?;
             }
             let frame = self.dump.next().await?;
+            self.unknown = self.assembler.take(frame)?;
+        }
+    }
+
+    /// The next event, where all of it has come and nobody must be asked: nothing is waited for.
+    ///
+    /// # Errors
+    /// Those of [`Stream::next`].
+    pub fn at_hand(&mut self) -> Result<Option<BinlogEvent>> {
+        loop {
+            if let Some(event) = self.assembler.pop() {
+                self.forget_changed(&event);
+                return Ok(Some(event));
+            }
+            if self.unknown.is_some() {
+                return Ok(None);
+            }
+            if let Some(unknown) = self.assembler.take_released()? {
+                self.unknown = unknown;
+                continue;
+            }
+            if self.assembler.must_reread() {
+                return Ok(None);
+            }
+            let Some(frame) = self.dump.at_hand()? else { return Ok(None) };
             self.unknown = self.assembler.take(frame)?;
         }
     }

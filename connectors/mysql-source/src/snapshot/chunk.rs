@@ -98,5 +98,5 @@ impl Chunk {
 }
 
 pub(super) fn origin(high: LogEnd, read_us: i64, server_id: u32) -> Origin {
-    Origin { ts_us: read_us, server_id, file: high.file, pos: high.pos, ..Origin::default() }
+    Origin { ts_us: read_us, server_id, file: high.file.into(), pos: high.pos, ..Origin::default() }
 }

@@ -37,6 +37,9 @@ pub use request::{Request, Stopped, Taken};
 /// Pause before a view that was touched is opened again.
 const VIEW_PAUSE: Duration = Duration::from_millis(50);
 
+/// So many events of the log are handed out before readers, timers and the consumer's own waits have their turn.
+const IN_A_ROW_MAX: u32 = 64;
+
 /// Columns that were dropped, by table, in small letters. Downstream they are still there, with values.
 pub type DroppedColumns = BTreeMap<TableName, BTreeSet<String>>;
 
@@ -73,7 +76,7 @@ pub enum Event {
     /// A statement changed captured tables. Also made up by the snapshot, without a
     /// statement, where a table that is read anew must be emptied first; then a
     /// [`Event::Commit`] follows, without a `Begin`.
-    Ddl(DdlEvent),
+    Ddl(Box<DdlEvent>),
     /// The transaction is committed.
     Commit(Commit),
     /// In place of rows that are not handed out: how far their table is then, to be stored with their transaction.
@@ -134,6 +137,8 @@ pub struct Source {
     /// Events to hand out before anything else.
     out: VecDeque<Event>,
     transaction: Option<Transaction>,
+    /// Events of the log since all else had its turn.
+    in_a_row: u32,
     /// Whether the consumer was told that the snapshot is complete.
     told_complete: bool,
     /// Tables that were captured once and are not now.
@@ -152,17 +157,42 @@ impl Source {
     /// After an error the source is done: open another one where it was last stored.
     pub async fn next(&mut self) -> Result<Event> {
         loop {
+            if let Some(event) = self.at_hand()? {
+                return Ok(event);
+            }
+            self.in_a_row = 0;
+            match self.happens().await? {
+                Happening::Event(event) => {
+                    if let Some(event) = self.take(event)? {
+                        return Ok(event);
+                    }
+                }
+                Happening::Report(report) => self.readers.take(*report, &mut self.plan)?,
+                Happening::Rows(batch) => self.serve(batch)?,
+                Happening::Time => {}
+            }
+        }
+    }
+
+    /// The next event, where nothing must be waited for; never for long, so that all else has its turn.
+    ///
+    /// # Errors
+    /// Those of [`Source::next`].
+    pub fn at_hand(&mut self) -> Result<Option<Event>> {
+        loop {
             if self.transaction.is_none() && self.out.is_empty() {
                 self.between()?;
             }
             if let Some(event) = self.out.pop_front() {
-                return Ok(event);
+                return Ok(Some(event));
             }
-            match self.happens().await? {
-                Happening::Event(event) => self.take(event)?,
-                Happening::Report(report) => self.readers.take(*report, &mut self.plan)?,
-                Happening::Rows(batch) => self.serve(batch)?,
-                Happening::Time => {}
+            if self.in_a_row == IN_A_ROW_MAX || self.plan.holds_stream() {
+                return Ok(None);
+            }
+            let Some(event) = self.stream.at_hand()? else { return Ok(None) };
+            self.in_a_row += 1;
+            if let Some(event) = self.take(event)? {
+                return Ok(Some(event));
             }
         }
     }
@@ -181,7 +211,7 @@ impl Source {
         tokio::select! {
             event = self.stream.next(), if !held => event.map(Happening::Event),
             report = self.readers.next_report() => report.map(|r| Happening::Report(Box::new(r))),
-            batch = served(&mut self.plan) => batch.transpose().map(Happening::Rows),
+            batch = served(&mut self.plan) => Ok(Happening::Rows(batch.transpose()?.map(Box::new))),
             () = sleep => Ok(Happening::Time),
         }
     }
@@ -225,44 +255,43 @@ impl Source {
 
     /// An event that no statement stands behind: tables to be emptied, progress to be stored.
     fn made_up(&mut self, event: DdlEvent) {
-        let position = self.stream.position().clone();
-        let origin = Origin { file: position.file.clone(), pos: position.pos, ..Origin::default() };
+        let position = self.stream.position();
+        let origin = Origin { file: position.file.as_str().into(), pos: position.pos, ..Origin::default() };
         let effects = event.emptied.iter().cloned().map(Effect::Truncate).collect();
-        self.out.push_back(Event::Ddl(DdlEvent { effects, origin, ..event }));
-        self.out.push_back(Event::Commit(Commit { position, committed_us: 0 }));
+        self.out.push_back(Event::Ddl(Box::new(DdlEvent { effects, origin, ..event })));
+        self.out.push_back(Event::Commit(Commit { committed_us: 0 }));
     }
 
-    fn take(&mut self, event: BinlogEvent) -> Result<()> {
-        let event = match event {
+    /// What an event of the log is to the consumer, if anything.
+    fn take(&mut self, event: BinlogEvent) -> Result<Option<Event>> {
+        Ok(Some(match event {
             BinlogEvent::Begin(begin) => {
-                let gtid: Option<Gtid> = begin.origin.gtid.as_deref().map(str::parse).transpose()?;
+                let gtid = begin.gtid.clone();
                 let echo = gtid.as_ref().is_some_and(|gtid| self.settings.skips(&gtid.origin.tag));
                 self.transaction = Some(Transaction { gtid, echo });
                 if echo {
-                    return Ok(());
+                    return Ok(None);
                 }
                 Event::Begin(begin)
             }
             BinlogEvent::Rows(rows) => {
                 self.watch(&rows)?;
                 if self.is_echo() {
-                    return Ok(());
+                    return Ok(None);
                 }
                 match self.plan.meet_rows(&rows.table) {
                     Passing::Open => Event::Rows(rows),
                     Passing::Hidden(Some(progress)) => Event::Progress(Box::new(progress)),
-                    Passing::Hidden(None) => return Ok(()),
+                    Passing::Hidden(None) => return Ok(None),
                 }
             }
-            BinlogEvent::Ddl(ddl) => Event::Ddl(self.ddl(ddl)?),
+            BinlogEvent::Ddl(ddl) => Event::Ddl(Box::new(self.ddl(*ddl)?)),
             BinlogEvent::Commit(commit) => {
                 self.transaction = None;
                 Event::Commit(commit)
             }
             BinlogEvent::Idle => Event::Idle,
-        };
-        self.out.push_back(event);
-        Ok(())
+        }))
     }
 
     fn is_echo(&self) -> bool {
@@ -293,10 +322,10 @@ impl Source {
     }
 
     /// Rows of a view, or its end.
-    fn serve(&mut self, batch: Option<ViewBatch>) -> Result<()> {
+    fn serve(&mut self, batch: Option<Box<ViewBatch>>) -> Result<()> {
         match batch {
             Some(batch) => {
-                let chunk = self.plan.take_batch(batch)?;
+                let chunk = self.plan.take_batch(*batch)?;
                 self.out.push_back(Event::Chunk(Box::new(chunk)));
                 Ok(())
             }
@@ -382,7 +411,7 @@ impl Source {
 enum Happening {
     Event(BinlogEvent),
     Report(Box<crate::snapshot::reader::Report>),
-    Rows(Option<ViewBatch>),
+    Rows(Option<Box<ViewBatch>>),
     Time,
 }
 

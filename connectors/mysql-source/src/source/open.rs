@@ -80,6 +80,7 @@ impl Source {
             readers,
             out: VecDeque::new(),
             transaction: None,
+            in_a_row: 0,
             told_complete: false,
             left_out,
             dropped: beginning.dropped,

@@ -84,7 +84,7 @@ async fn an_end_in_the_middle_begins_with_a_truncation() -> Outcome {
     loop {
         let event = next(&mut source).await?;
         let torn = matches!(&event, Event::Chunk(c) if matches!(c.progress.state, TableState::Reading { after: None, .. }));
-        model.apply(event)?;
+        model.apply(event, source.position())?;
         if torn {
             break;
         }
@@ -138,7 +138,7 @@ async fn altered_or_renamed_under_its_view() -> Outcome {
         let outcome = loop {
             match tokio::time::timeout(PATIENCE, source.next()).await? {
                 Ok(Event::SnapshotComplete) => break None,
-                Ok(event) => model.apply(event)?,
+                Ok(event) => model.apply(event, source.position())?,
                 Err(error) => break Some(error),
             }
         };

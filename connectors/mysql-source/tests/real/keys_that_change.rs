@@ -39,7 +39,7 @@ async fn until_chunks(source: &mut Source, model: &mut Model, count: u32) -> Out
     while chunks < count {
         let event = next(source).await?;
         chunks += u32::from(matches!(event, Event::Chunk(_)));
-        model.apply(event)?;
+        model.apply(event, source.position())?;
     }
     Ok(())
 }
@@ -122,7 +122,8 @@ async fn a_key_goes_while_the_table_is_read_or_waits() -> Outcome {
         until_chunks(&mut source, &mut model, 3).await?;
         world.run("INSERT INTO half VALUES (1001, 1001);\nINSERT INTO waits VALUES (1001, 1001)").await?;
         while !model.tables.contains_key(&world.table("waits")) {
-            model.apply(next(&mut source).await?)?;
+            let event = next(&mut source).await?;
+            model.apply(event, source.position())?;
         }
         assert!(model.chunks < 40, "the table is through already");
         let key = if back { ";\nALTER TABLE t ADD PRIMARY KEY (id)" } else { "" };
@@ -232,7 +233,7 @@ async fn dropped_while_it_was_left_out() -> Outcome {
         if let Event::Ddl(ddl) = &event {
             dropped.extend(ddl.dropped.clone());
         }
-        model.apply(event)?;
+        model.apply(event, source.position())?;
     }
     world.run("CREATE TABLE t (id INT PRIMARY KEY, v INT);\nINSERT INTO t VALUES (3, 3)").await?;
     until_caught_up(&mut source, &mut model).await?;

@@ -133,8 +133,9 @@ pub struct Model {
 }
 
 impl Model {
-    /// Applies one event; what may only come between transactions is held to that.
-    pub fn apply(&mut self, event: Event) -> Outcome {
+    /// Applies one event, after which the source is at that position; what may only come between transactions is
+    /// held to that.
+    pub fn apply(&mut self, event: Event, position: &Position) -> Outcome {
         match event {
             Event::Begin(_) => self.in_transaction = true,
             Event::Rows(mut rows) => {
@@ -156,9 +157,9 @@ impl Model {
                 }
                 self.store(ddl.progress);
             }
-            Event::Commit(commit) => {
+            Event::Commit(_) => {
                 self.in_transaction = false;
-                self.position = commit.position;
+                self.position = position.clone();
             }
             Event::Progress(progress) => self.store(vec![*progress]),
             Event::Chunk(chunk) => {
@@ -279,7 +280,8 @@ pub async fn next(source: &mut Source) -> Outcome<Event> {
 pub async fn until_complete(source: &mut Source, model: &mut Model) -> Outcome {
     let begun = std::time::Instant::now();
     while !model.complete {
-        model.apply(next(source).await?)?;
+        let event = next(source).await?;
+        model.apply(event, source.position())?;
         if begun.elapsed() > PATIENCE {
             return Err(
                 format!("the snapshot is not complete after {PATIENCE:?}: {:?}", source.progress()).into()
@@ -294,7 +296,8 @@ pub async fn until_caught_up(source: &mut Source, model: &mut Model) -> Outcome 
     let target = source.end().await?;
     let begun = std::time::Instant::now();
     while !source.reached(&target) {
-        model.apply(next(source).await?)?;
+        let event = next(source).await?;
+        model.apply(event, source.position())?;
         if begun.elapsed() > PATIENCE {
             return Err(format!("not caught up after {PATIENCE:?}: {source:?}").into());
         }

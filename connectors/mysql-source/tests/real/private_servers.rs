@@ -97,7 +97,7 @@ async fn without_gtids() -> Outcome {
     while chunks < 30 {
         let event = next(&mut source).await?;
         chunks += u32::from(matches!(event, Event::Chunk(_)));
-        model.apply(event)?;
+        model.apply(event, source.position())?;
     }
     drop(source);
     let start = model.resume();

@@ -40,7 +40,7 @@ async fn goes_on_behind_the_last_row_stored() -> Outcome {
                 chunks += 1;
                 rows_read += chunk.len();
             }
-            model.apply(event)?;
+            model.apply(event, source.position())?;
         }
         let progress = source.progress();
         assert!(progress.rows <= progress.rows_estimated && progress.tables_total == 2, "{progress:?}");

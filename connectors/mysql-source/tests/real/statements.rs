@@ -96,7 +96,7 @@ async fn statements_during_the_snapshot() -> Outcome {
     while !model.complete {
         let event = next(&mut source).await?;
         let is_chunk = matches!(event, Event::Chunk(_));
-        model.apply(event)?;
+        model.apply(event, source.position())?;
         if is_chunk {
             chunks += 1;
             if chunks % 4 == 0

@@ -93,7 +93,7 @@ async fn one_snapshot(world: &World, chunk_rows: u32) -> Outcome {
         loop {
             let event = next(&mut source).await?;
             let ends = matches!(event, Event::Commit(_));
-            model.apply(event)?;
+            model.apply(event, source.position())?;
             if ends {
                 break;
             }

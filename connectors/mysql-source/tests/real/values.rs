@@ -64,7 +64,7 @@ async fn the_snapshot_reads_what_the_binlog_holds() -> Outcome {
         if let Event::Chunk(chunk) = &event {
             shape = Some((chunk.shape, chunk.table.clone()));
         }
-        model.apply(event)?;
+        model.apply(event, source.position())?;
     }
     let (shape, table) = shape.ok_or("no chunk came")?;
     let read = model.tables.get(&world.table("t")).cloned().unwrap_or_default();

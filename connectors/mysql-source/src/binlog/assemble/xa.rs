@@ -239,7 +239,7 @@ impl Assembler {
             let origin = cdc_sdk::change::Origin { pos, ..transaction.origin.clone() };
             let effects = vec![Effect::Unknown { table: None }];
             let ddl = Ddl { statement: statement.text.clone(), database: String::new(), effects, origin };
-            self.ready.push_back(Queued::Event(BinlogEvent::Ddl(ddl)));
+            self.ready.push_back(Queued::Event(BinlogEvent::Ddl(Box::new(ddl))));
         }
         self.commit()
     }

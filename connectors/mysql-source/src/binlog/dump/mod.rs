@@ -114,6 +114,21 @@ impl Dump {
         }
     }
 
+    /// The next event, where it has come: nothing is waited for. `None`: [`Self::next`] may have to wait.
+    ///
+    /// # Errors
+    /// Those of [`Self::next`].
+    pub fn at_hand(&mut self) -> Result<Option<Frame>> {
+        match self.payload.step().map_err(damaged)? {
+            Step::Event(frame) => Ok(Some(frame)),
+            Step::Over if !self.payload.has_packet_open() => {
+                let packet = self.packets.at_hand().map_err(failure)?;
+                packet.map(|packet| self.event(packet)).transpose()
+            }
+            Step::Over | Step::Hungry => Ok(None),
+        }
+    }
+
     /// The next event as the server sends it; `None` for the end of one that was taken in parts.
     async fn next_outside(&mut self) -> Result<Option<Frame>> {
         if self.payload.has_packet_open() {

@@ -143,12 +143,32 @@ impl Packets {
     /// The next content, whole.
     pub async fn next(&mut self) -> Wire<Bytes> {
         let begun = self.begin().await?;
-        if !self.large.is_empty() || begun.goes_on || begun.left > IN_BUFFER_MAX {
+        if !self.fits(begun) {
             return self.next_large().await;
         }
         self.fill(begun.left).await?;
+        Ok(self.whole(begun))
+    }
+
+    /// The next content, where it lies whole in the buffer: nothing is waited for.
+    pub fn at_hand(&mut self) -> Wire<Option<Bytes>> {
+        if self.begun.is_none() && self.buffer.len() < HEADER_LEN {
+            return Ok(None);
+        }
+        let begun = self.header()?;
+        let is_there = self.fits(begun) && begun.left <= self.buffer.len();
+        Ok(is_there.then(|| self.whole(begun)))
+    }
+
+    /// Whether a content is one packet that is handed on in the buffer.
+    fn fits(&self, begun: Begun) -> bool {
+        self.large.is_empty() && !begun.goes_on && begun.left <= IN_BUFFER_MAX
+    }
+
+    /// The content, which has come.
+    fn whole(&mut self, begun: Begun) -> Bytes {
         self.begun = None;
-        Ok(self.buffer.split_to(begun.left).freeze())
+        self.buffer.split_to(begun.left).freeze()
     }
 
     /// Whether some of a content has been put aside, by a [`Self::next`] that was given up: then there is no beginning to
@@ -214,10 +234,17 @@ impl Packets {
 
     /// Takes the next packet's header, unless that is done.
     async fn begin(&mut self) -> Wire<Begun> {
+        if self.begun.is_none() {
+            self.fill(HEADER_LEN).await?;
+        }
+        self.header()
+    }
+
+    /// As [`Self::begin`], for one that has come.
+    fn header(&mut self) -> Wire<Begun> {
         if let Some(begun) = self.begun {
             return Ok(begun);
         }
-        self.fill(HEADER_LEN).await?;
         let header = self.buffer.get_u32_le();
         let [low, middle, high, number] = header.to_le_bytes();
         if number != self.number {

@@ -13,9 +13,9 @@ fn positions(name: &str, from: Position) -> Vec<Position> {
     let mut assembler = assembler(from);
     let mut all = Vec::new();
     for frame in frames(&file(name)).unwrap() {
-        step(&mut assembler, frame, |_, event| {
-            if let BinlogEvent::Commit(commit) = event {
-                all.push(commit.position);
+        step(&mut assembler, frame, |assembler, event| {
+            if let BinlogEvent::Commit(_) = event {
+                all.push(assembler.position().clone());
             }
             Ok(())
         })

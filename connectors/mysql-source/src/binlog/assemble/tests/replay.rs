@@ -130,12 +130,12 @@ pub fn told(frames: Vec<Frame>, start: Position) -> Result<String> {
     let mut assembler = assembler(start);
     let mut text = String::new();
     for frame in frames {
-        step(&mut assembler, frame, |_, event| tell(event, &mut text))?;
+        step(&mut assembler, frame, |assembler, event| tell(assembler, event, &mut text))?;
     }
     Ok(text)
 }
 
-fn tell(event: BinlogEvent, text: &mut String) -> Result<()> {
+fn tell(assembler: &Assembler, event: BinlogEvent, text: &mut String) -> Result<()> {
     match event {
         BinlogEvent::Idle => {}
         BinlogEvent::Begin(begin) => {
@@ -143,7 +143,7 @@ fn tell(event: BinlogEvent, text: &mut String) -> Result<()> {
             let gtid = origin.gtid.as_deref().map(|g| g.split_once(':').map_or(g, |(_, rest)| rest));
             writeln!(text, "begin {} at {}", gtid.unwrap_or("-"), origin.pos).unwrap();
         }
-        BinlogEvent::Commit(commit) => writeln!(text, "commit at {}", commit.position.pos).unwrap(),
+        BinlogEvent::Commit(_) => writeln!(text, "commit at {}", assembler.position().pos).unwrap(),
         BinlogEvent::Ddl(ddl) => writeln!(text, "  ddl {:?}", ddl.effects).unwrap(),
         BinlogEvent::Rows(mut rows) => {
             let columns: Vec<_> =

@@ -20,9 +20,8 @@ fn positions(name: &str, from: Position) -> Vec<Position> {
     let mut all = Vec::new();
     for frame in frames(&file(name)).unwrap() {
         step(&mut assembler, frame, |assembler, event| {
-            if let BinlogEvent::Commit(commit) = event {
-                assert_eq!(assembler.position(), &commit.position);
-                all.push(commit.position);
+            if let BinlogEvent::Commit(_) = event {
+                all.push(assembler.position().clone());
             }
             Ok(())
         })

@@ -35,6 +35,8 @@ fn runtime() -> tokio::runtime::Runtime {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Way {
     Whole,
+    /// Without waiting, where that is possible.
+    AtHand,
     InParts,
     /// Looked at first; and waiting is given up and begun anew as long as nothing comes.
     Impatient,
@@ -43,6 +45,10 @@ enum Way {
 async fn content(packets: &mut Packets, way: Way, sent: &[u8]) -> Vec<u8> {
     match way {
         Way::Whole => packets.next().await.unwrap().to_vec(),
+        Way::AtHand => match packets.at_hand().unwrap() {
+            Some(content) => content.to_vec(),
+            None => packets.next().await.unwrap().to_vec(),
+        },
         Way::InParts => {
             let mut all = Vec::new();
             while let Some(part) = packets.next_part().await.unwrap() {
@@ -99,7 +105,7 @@ proptest! {
     fn contents_are_as_they_were_sent(
         lengths in prop::collection::vec(lengths(), 1..20),
         sent_at_a_time in 1..100_000usize,
-        ways in prop::collection::vec(prop::sample::select(vec![Way::Whole, Way::InParts, Way::Impatient]), 1..4),
+        ways in prop::collection::vec(prop::sample::select(vec![Way::Whole, Way::AtHand, Way::InParts, Way::Impatient]), 1..4),
     ) {
         let contents: Vec<_> = (0..).zip(&lengths).map(|(first, length)| varied(first, *length)).collect();
         is_as_sent(&contents, sent_at_a_time.max(lengths.iter().sum::<usize>() / 500), &ways);
@@ -110,7 +116,7 @@ proptest! {
 fn contents_over_several_packets_are_joined() {
     for length in [LENGTH_MAX - 1, LENGTH_MAX, LENGTH_MAX + 1, 2 * LENGTH_MAX] {
         let contents = [varied(1, 10), varied(2, length), varied(3, 10)];
-        for way in [Way::Whole, Way::InParts, Way::Impatient] {
+        for way in [Way::Whole, Way::AtHand, Way::InParts, Way::Impatient] {
             is_as_sent(&contents, 1 << 20, &[way]);
         }
     }

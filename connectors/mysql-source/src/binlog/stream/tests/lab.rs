@@ -36,7 +36,15 @@ pub enum Seen {
     Begin(crate::binlog::Begin),
     Row(Table, Option<OwnedRow>, Option<OwnedRow>),
     Ddl(crate::binlog::Ddl),
-    Commit(crate::binlog::Commit),
+    Commit(Ended),
+}
+
+/// A transaction's end.
+#[derive(Debug)]
+pub struct Ended {
+    /// That of the stream after it.
+    pub position: Position,
+    pub committed_us: i64,
 }
 
 /// A catalogue that knows nothing beside, and counts.
@@ -218,8 +226,11 @@ pub async fn read_to(stream: &mut Stream, end: &Position) -> Vec<Seen> {
         }
         match stream.next().await.unwrap() {
             BinlogEvent::Begin(begin) => seen.push(Seen::Begin(begin)),
-            BinlogEvent::Ddl(ddl) => seen.push(Seen::Ddl(ddl)),
-            BinlogEvent::Commit(commit) => seen.push(Seen::Commit(commit)),
+            BinlogEvent::Ddl(ddl) => seen.push(Seen::Ddl(*ddl)),
+            BinlogEvent::Commit(commit) => {
+                let position = stream.position().clone();
+                seen.push(Seen::Commit(Ended { position, committed_us: commit.committed_us }));
+            }
             BinlogEvent::Idle => {}
             BinlogEvent::Rows(mut rows) => {
                 let table = (*rows.table).clone();
