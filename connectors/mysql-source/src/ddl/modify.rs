@@ -1,4 +1,5 @@
-//! `MODIFY` where it only makes a column wider: then no value changes, and no row need be read again.
+//! `MODIFY`, and `CHANGE` that keeps the name, where a column only becomes wider: then no value changes, and no row need be
+//! read again.
 
 use cdc_sdk::Table;
 use cdc_sdk::column::{BlobSize, ColumnType, Width};
