@@ -47,6 +47,14 @@ pub const SINK_POINTS: &[Fault] = &[
     Point(Sink, "sink.beside.committed"),
 ];
 
+/// Where both may die inside of a transaction that is larger than a cut.
+pub const LARGE_POINTS: &[Fault] =
+    &[Point(Source, "source.inside_transaction"), Point(Sink, "sink.inside_transaction")];
+
+/// Where a sink may die while it writes several batches at once.
+pub const BESIDE_POINTS: &[Fault] =
+    &[Point(Sink, "sink.beside.rows_written"), Point(Sink, "sink.beside.committed")];
+
 /// Where a sink may die between what a table is changed by and the ledger.
 pub const TABLE_POINTS: &[Fault] = &[Point(Sink, "sink.table_made"), Point(Sink, "sink.table_emptied")];
 

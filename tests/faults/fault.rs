@@ -62,9 +62,20 @@ pub enum Blow {
     Restart,
 }
 
-/// Places that a process comes by once.
-const ONCE: &[&str] =
-    &["source.taken_over", "sink.predecessors_ended", "sink.epoch_raised", "by_key.epochs_raised"];
+/// Places that a process comes by once, or seldom.
+const ONCE: &[&str] = &[
+    "source.taken_over",
+    "source.inside_transaction",
+    "source.chunk_marked",
+    "sink.predecessors_ended",
+    "sink.epoch_raised",
+    "sink.inside_transaction",
+    "sink.table_emptied",
+    "by_key.epochs_raised",
+];
+
+/// Places of a snapshot.
+const CHUNKS: &[&str] = &["source.chunk_sent", "source.chunk_marked"];
 
 /// How long a commit that is to get lost is waited for.
 const COMMIT_COMES: Duration = Duration::from_secs(5);
@@ -170,6 +181,9 @@ impl Fault {
                 let victim = working(role, stage).await;
                 let time = if ONCE.contains(&place) { 1 } else { stage.dice.below(4) + 1 };
                 stage.instances[victim].doom(self, place, time);
+                if CHUNKS.contains(&place) {
+                    stage.ask_for_snapshot();
+                }
                 return false;
             }
         }

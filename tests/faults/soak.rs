@@ -129,19 +129,20 @@ fn plan(seed: u64, world: usize, length: Duration) -> Plan {
         clocks::FAULTS,
     ]
     .concat();
-    // What few worlds can do they do more often.
+    // What few worlds can do they do more often, and what needs luck.
     let of_kind = match kind {
         Kind::ByKey(_) => [crashes::BY_KEY_POINTS; 4].concat(),
         _ => [crashes::SINK_POINTS, twins::TAKEOVERS, twins::TAKEOVERS, twins::STOPS].concat(),
     };
     let in_tables = match kind {
-        Kind::Mixed => [crashes::TABLE_POINTS; 2].concat(),
-        _ => Vec::new(),
+        Kind::Mixed => [[crashes::TABLE_POINTS; 4].concat(), [crashes::LARGE_POINTS; 3].concat()].concat(),
+        Kind::Heavy => [crashes::BESIDE_POINTS; 3].concat(),
+        Kind::ByKey(_) => Vec::new(),
     };
     faults.extend([of_kind, in_tables].concat());
     // All worlds feel what happens to a server: one of them leaves that to the others.
     if world % 3 < 2 {
-        faults.extend([servers::FAULTS, servers::REGISTRY, FAILOVER].concat());
+        faults.extend([[servers::FAULTS; 2].concat(), [servers::REGISTRY, FAILOVER].concat()].concat());
     }
     faults.extend(full_disks::FAULTS.iter().filter(|_| disk::can_be_had()));
     let processes = 1 + usize::try_from(dice.below(2)).unwrap();
@@ -161,7 +162,7 @@ fn plan(seed: u64, world: usize, length: Duration) -> Plan {
         limits: if matches!(kind, Kind::Heavy) { crashes::heavy() } else { connections::small_cuts() },
         // Slower than alone: of several worlds none is to wait for the others.
         workload: match kind {
-            Kind::Mixed => Profile { wait_ms: 400, ..Profile::MIXED },
+            Kind::Mixed => Profile { wait_ms: 400, large_percent: 4, truncate_every: 30, ..Profile::MIXED },
             Kind::Heavy => Profile { wait_ms: 1200, ..Profile::LARGE },
             Kind::ByKey(_) => Profile { wait_ms: 400, ..Profile::BY_KEY },
         },
