@@ -69,8 +69,7 @@ async fn widened_columns_of_another_character_set_are_read_again() {
     world.source_sql("INSERT INTO t (id,b) VALUES (4,'\u{1F600}')").await;
     until_applied(&world).await;
     // No row tells of the new set, which is that of a column without one.
-    let cuts =
-        "ALTER TABLE t DEFAULT CHARACTER SET latin1;\nSET sql_mode='';\nALTER TABLE t MODIFY b VARCHAR(30)";
+    let cuts = "ALTER TABLE t DEFAULT CHARACTER SET latin1;\nSET sql_mode='';\nALTER TABLE t MODIFY b VARCHAR(30)";
     world.source_sql(cuts).await;
     world.until_dest("SELECT COUNT(*) FROM t WHERE seen=1", 0).await;
     until_applied(&world).await;

@@ -346,13 +346,7 @@ pub(crate) const CONVERTS: &str = "MODIFY and CHANGE may convert values";
 /// `MODIFY [COLUMN] name …`.
 fn modify(parser: &mut Parser<'_, '_>, table: &TableName) -> Part {
     parser.accept("COLUMN");
-    match parser.identifier() {
-        Some(name) => declared(parser, table, name),
-        None => Weight::Unknown.into(),
-    }
-}
-
-fn declared(parser: &mut Parser<'_, '_>, table: &TableName, name: String) -> Part {
+    let Some(name) = parser.identifier() else { return Weight::Unknown.into() };
     match Declared::read(parser) {
         Some(declared) => {
             let declared = Box::new(declared);
@@ -366,10 +360,8 @@ fn declared(parser: &mut Parser<'_, '_>, table: &TableName, name: String) -> Par
 /// `CHANGE [COLUMN] old new …`.
 fn change(parser: &mut Parser<'_, '_>, table: &TableName) -> Part {
     parser.accept("COLUMN");
-    match (parser.identifier(), parser.identifier()) {
-        (Some(old), Some(new)) if old == new => declared(parser, table, new),
-        names => Part { weight: Weight::Rewrite(CONVERTS), also: renamed(table, names) },
-    }
+    let names = (parser.identifier(), parser.identifier());
+    Part { weight: Weight::Rewrite(CONVERTS), also: renamed(table, names) }
 }
 
 /// To who sees columns by name, one is gone and another is new.

@@ -1,5 +1,4 @@
-//! `MODIFY`, and `CHANGE` that keeps the name, where a column only becomes wider: then no value changes, and no row need be
-//! read again.
+//! `MODIFY` where it only makes a column wider: then no value changes, and no row need be read again.
 
 use cdc_sdk::Table;
 use cdc_sdk::column::{BlobSize, ColumnType, Width};
