@@ -80,7 +80,6 @@ pub fn source(config: &SourceConfig) -> source::Settings {
         readers: u32::from(config.capture.readers),
         snapshot_rows_per_second: config.capture.rows_per_second,
         mark_json: true,
-        keep_widened: true,
         allow_global_read_lock: config.capture.allow_global_read_lock,
         on_unsafe_ddl: match config.capture.on_unsafe_ddl {
             OnUnsafeDdl::Snapshot => source::OnUnsafeDdl::Snapshot,

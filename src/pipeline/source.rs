@@ -147,8 +147,7 @@ impl<'a> Road<'a> {
         fail::point("source.taken_over");
         opening::refuse_what_was_lost(&admin, config, &recovered).await?;
         let start = opening::start_from(&recovered);
-        let (mark_json, keep_widened) = (modes.carry_table, modes.key_columns.is_empty());
-        let settings = mysql::Settings { mark_json, keep_widened, ..settings.clone() };
+        let settings = mysql::Settings { mark_json: modes.carry_table, ..settings.clone() };
         let mut source = Source::open(settings, start).await?;
         source.pause(recovered.taken.paused);
         let commands =

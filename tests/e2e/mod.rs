@@ -68,5 +68,4 @@ mod tls_with_client_certificates;
 mod transactions_stay_in_one_cut;
 mod unique_values_swapped;
 mod what_cannot_be_applied_waits;
-mod widened_columns;
 mod xa_transactions;

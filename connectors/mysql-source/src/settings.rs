@@ -41,9 +41,6 @@ pub struct Settings {
     /// Whether JSON is printed with the marks of [`cdc_sdk::json`], in the rows of the log and of the
     /// snapshot alike. Servers before 8.0.4 cannot tell the latter, so there nothing is marked.
     pub mark_json: bool,
-    /// Whether a table's rows stay downstream where MODIFY only makes a column wider that is in no key of the table. Not
-    /// where records have keys of other columns, since their order would end there.
-    pub keep_widened: bool,
     /// How often the server is asked to show that it is alive.
     pub heartbeat: Duration,
 }

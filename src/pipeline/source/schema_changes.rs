@@ -88,7 +88,6 @@ fn happenings(ddl: &DdlEvent, captured: impl Fn(&TableName) -> bool) -> Vec<(&Ta
             Effect::Reshape(name)
             | Effect::Column { table: name, .. }
             | Effect::Default { table: name, .. }
-            | Effect::Modify { table: name, .. }
             | Effect::Rewrite { table: name, .. }
             | Effect::Metadata(name)
             | Effect::Unknown { table: Some(name) } => match renamed(&ddl.effects, name) {

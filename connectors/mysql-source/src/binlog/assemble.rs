@@ -39,8 +39,6 @@ pub(crate) struct Setting {
     pub fold_names: bool,
     /// JSON is printed with the marks of [`cdc_sdk::json`].
     pub mark_json: bool,
-    /// As [`crate::Settings::keep_widened`].
-    pub keep_widened: bool,
 }
 
 /// Where in a transaction the stream is.
@@ -311,9 +309,6 @@ impl Assembler {
         let micros = query.context.micros;
         let statement = Statement::read(&query, &self.setting.collations, self.setting.fold_names);
         if let State::Skipping { begun } = self.state {
-            if let Sense::Ddl(effects) = &statement.sense {
-                self.shapes.doubt(effects);
-            }
             self.skip_statement(&statement.sense, begun);
             return Ok(());
         }
@@ -445,7 +440,7 @@ impl Assembler {
         let State::Inside(transaction) = &self.state else { return Ok(()) };
         let Sense::Ddl(effects) = statement.sense else { return Ok(()) };
         let effects = if header.is_of_session() { of_session(effects) } else { effects };
-        let effects = self.shapes.settled(captured(effects, &self.setting.selection), &self.setting);
+        let effects = self.shapes.settled(captured(effects, &self.setting.selection));
         if !effects.is_empty() {
             let names = effects.iter().flat_map(Effect::tables);
             names.for_each(|name| self.shapes.changed(name, header.timestamp));

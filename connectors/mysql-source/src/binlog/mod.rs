@@ -62,8 +62,6 @@ pub struct Request {
     pub heartbeat: Duration,
     /// Whether JSON is printed with the marks of [`cdc_sdk::json`].
     pub mark_json: bool,
-    /// As [`crate::Settings::keep_widened`].
-    pub keep_widened: bool,
 }
 
 /// What the log says next. A transaction is `Begin`, any number of `Rows` and `Ddl`,
@@ -127,9 +125,6 @@ pub struct Met {
 pub struct Enriched {
     /// The table.
     pub table: Table,
-    /// It is known to have the log's columns and primary key now, too: whatever else is known of them is not of a later
-    /// table, unless that came back to them.
-    pub agrees: bool,
     /// It has been changed at that second, after the rows that it was met with: what these need not obey yet is not
     /// told. Of later rows it is to be asked again.
     pub changed_later: Option<u32>,

@@ -15,7 +15,7 @@ use super::event::table_map::TableMap;
 use super::reader::Malformed;
 use super::shape::{self, Drawn, Shape};
 use super::{Enriched, Met};
-use crate::ddl::{CONVERTS, Declared, Effect, NewDefault};
+use crate::ddl::{Effect, NewDefault};
 use crate::decode::Extent;
 
 /// Numbers kept in each half.
@@ -64,9 +64,6 @@ struct Known {
     shape: Arc<Shape>,
     /// A statement has changed it since: the catalogue must be asked again.
     stale: bool,
-    /// All its values are still of these types, whatever the columns have become, and nothing in the catalogue was of
-    /// a later table when it was asked.
-    holds: bool,
 }
 
 /// What is known of the tables in the log.
@@ -127,8 +124,7 @@ impl Shapes {
     pub fn learn(&mut self, unknown: Unknown, answer: Enriched) {
         let Unknown { id, mut mapped, table, layouts, .. } = unknown;
         mapped.good_until = answer.changed_later;
-        let fits = fits(&answer.table, &table);
-        let table = if fits {
+        let table = if fits(&answer.table, &table) {
             answer.table
         } else {
             tracing::debug!(table = %table.name, "the catalogue shows another shape than the log; the log's is used");
@@ -141,58 +137,22 @@ impl Shapes {
         mapped.shape = Some(shape.clone());
         let mapped = Arc::new(mapped);
         let name = mapped.name.clone();
-        let holds = fits && answer.agrees;
-        self.known.insert(name, Known { mapped: mapped.clone(), shape, stale: false, holds });
+        self.known.insert(name, Known { mapped: mapped.clone(), shape, stale: false });
         self.keep(id, mapped);
     }
 
-    /// What effects mean that take a table as it was to be judged.
-    ///
-    /// A changed default means nothing, where the catalogue was asked about the column before the statement, so that
+    /// What a changed default means: nothing, where the catalogue was asked about the column before the statement, so that
     /// downstream existing rows got what they have here. Otherwise the default that they got is not to be had any more.
-    /// A column that is declared anew means nothing for the rows, where it only becomes wider than the log had it.
-    pub fn settled(&mut self, effects: Vec<Effect>, setting: &Setting) -> Vec<Effect> {
+    pub fn settled(&self, effects: Vec<Effect>) -> Vec<Effect> {
         const WHY: &str =
             "what existing rows got in a column when it was added is not in the catalogue any more";
-        let is_wider = |table: &TableName, column: &str, declared: &Declared| {
-            let known = self.known.get(table).filter(|known| known.holds && setting.keep_widened);
-            known.is_some_and(|known| declared.widens(&known.shape.table, column))
-        };
-        let settle = |effect: &Effect| match effect {
-            Effect::Default { table, name, now } if self.was_asked_before(table, name, *now) => None,
-            Effect::Default { table, .. } => Some(Effect::Rewrite { table: table.clone(), why: WHY }),
-            Effect::Modify { table, name, declared } if is_wider(table, name, declared) => {
-                Some(Effect::Reshape(table.clone()))
+        let settle = |effect| match effect {
+            Effect::Default { table, name, now } => {
+                (!self.was_asked_before(&table, &name, now)).then_some(Effect::Rewrite { table, why: WHY })
             }
-            Effect::Modify { table, .. } => Some(Effect::Rewrite { table: table.clone(), why: CONVERTS }),
-            other => Some(other.clone()),
+            other => Some(other),
         };
-        let settled: Vec<Effect> = effects.iter().filter_map(settle).collect();
-        let keeps = |effect: &Effect| match effect {
-            Effect::Modify { table, name, declared } => is_wider(table, name, declared),
-            other => matches!(other, Effect::Metadata(_)),
-        };
-        let modifies = effects.iter().any(|effect| matches!(effect, Effect::Modify { .. }));
-        if !(modifies && effects.iter().all(keeps)) {
-            self.doubt(&effects);
-        }
-        settled
-    }
-
-    /// What the log said of these tables does not tell any more what their values are: the next rows do.
-    pub fn doubt(&mut self, effects: &[Effect]) {
-        for effect in effects {
-            match effect {
-                Effect::DropDatabase(_) | Effect::Unknown { table: None } => {
-                    self.known.values_mut().for_each(|known| known.holds = false);
-                }
-                other => other.tables().into_iter().for_each(|name| {
-                    if let Some(known) = self.known.get_mut(name) {
-                        known.holds = false;
-                    }
-                }),
-            }
-        }
+        effects.into_iter().filter_map(settle).collect()
     }
 
     fn was_asked_before(&self, table: &TableName, column: &str, now: NewDefault) -> bool {

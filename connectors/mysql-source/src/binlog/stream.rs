@@ -44,9 +44,8 @@ impl Stream {
         catalogue: impl Enrich,
     ) -> Result<Self> {
         let (dump, server, reads_from) = Dump::open(&endpoint, &request).await?;
-        let (fold_names, mark_json, keep_widened) =
-            (server.fold_names, request.mark_json, request.keep_widened);
-        let setting = Setting { selection, collations, fold_names, mark_json, keep_widened };
+        let (fold_names, mark_json) = (server.fold_names, request.mark_json);
+        let setting = Setting { selection, collations, fold_names, mark_json };
         let start = taken_over(&request.start, &server);
         let assembler = Assembler::new(setting, start, reads_from);
         let catalogue = Box::new(catalogue);

@@ -6,8 +6,8 @@ use cdc_sdk::{Column, Table};
 use crate::binlog::Met;
 
 /// The catalogue's table where both agree, else the binlog's with what the
-/// catalogue knows of the same columns. And whether they agree.
-pub(super) fn merged(mut from_map: Table, mut known: Table) -> (Table, bool) {
+/// catalogue knows of the same columns.
+pub(super) fn merged(mut from_map: Table, mut known: Table) -> Table {
     for (column, shown) in from_map.columns.iter().zip(&mut known.columns) {
         if column.ty.as_catalogued() == shown.ty {
             shown.ty.clone_from(&column.ty);
@@ -20,10 +20,7 @@ pub(super) fn merged(mut from_map: Table, mut known: Table) -> (Table, bool) {
         let keys = std::mem::take(&mut known.keys).into_iter();
         known.keys = keys.filter(|key| !would_be_named(key, &known)).collect();
     }
-    match agree(&from_map, &known) {
-        true => (known, true),
-        false => (extended(from_map, &known), false),
-    }
+    if agree(&from_map, &known) { known } else { extended(from_map, &known) }
 }
 
 /// The unique keys that rows need not have obeyed which stand before the table's last change: neither the log tells

@@ -136,10 +136,9 @@ impl Catalogue {
 impl Enrich for Catalogue {
     async fn enrich(&self, from_map: Table, met: Met) -> Result<Enriched> {
         let Some(known) = self.table(&from_map.name).await? else {
-            return Ok(Enriched { table: from_map, agrees: false, changed_later: None });
+            return Ok(Enriched { table: from_map, changed_later: None });
         };
-        let log = from_map.clone();
-        let (mut table, agrees) = merge::merged(from_map, known);
+        let (log, mut table) = (from_map.clone(), merge::merged(from_map, known));
         let younger = merge::younger_keys(&table, &log, &met);
         let changed_later = match younger.is_empty() {
             true => None,
@@ -150,7 +149,7 @@ impl Enrich for Catalogue {
             tracing::info!(table = %table.name, rows_at = met.at, changed_at = at, ?younger, "{what}");
             table.keys.retain(|key| !younger.contains(&key.name));
         }
-        Ok(Enriched { table, agrees, changed_later })
+        Ok(Enriched { table, changed_later })
     }
 
     /// Nothing is kept.

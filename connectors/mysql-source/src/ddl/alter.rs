@@ -4,7 +4,7 @@ use cdc_sdk::TableName;
 
 use super::lexer::Token;
 use super::statement::{Parser, is_word};
-use super::{Declared, Effect, NewDefault};
+use super::{Effect, NewDefault};
 
 /// What a part does to the table, the harmless first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,19 +31,13 @@ impl From<Weight> for Part {
 pub(crate) fn effects(parser: &Parser<'_, '_>, name: &TableName) -> Vec<Effect> {
     let mut weight = Weight::Metadata;
     let mut beside = Vec::new();
-    let mut has_options = false;
     for tokens in parts(parser.rest()) {
         let part = part(&mut parser.of(tokens), name);
         weight = weight.max(part.weight);
         beside.extend(part.also);
-        has_options |= is_option(tokens);
         if takes_the_rest(tokens) {
             break;
         }
-    }
-    // They may be another character set, which a column has that is declared without one.
-    if has_options && beside.iter().any(|effect| matches!(effect, Effect::Modify { .. })) {
-        weight = weight.max(Weight::Rewrite(CONVERTS));
     }
     // Of a column that goes and one of its name that comes the former is meant as it was before the statement,
     // whichever part stands first.
@@ -71,14 +65,6 @@ fn parts<'t, 'a>(tokens: &'t [Token<'a>]) -> Vec<&'t [Token<'a>]> {
             depth == 0 && *token == Token::Symbol(',')
         })
         .collect()
-}
-
-/// Whether a part may hold an option of the table that decides over columns.
-fn is_option(part: &[Token<'_>]) -> bool {
-    let is_way = |token| is_word(token, "ALGORITHM") || is_word(token, "LOCK");
-    part.first().is_some_and(|token| {
-        HARMLESS.iter().any(|word| is_word(token, word)) && !is_way(token) || is_word(token, "CONVERT")
-    })
 }
 
 /// Whether the commas behind a part are between names of its own, to the statement's end: of partitions, or of what
@@ -155,7 +141,7 @@ fn part(parser: &mut Parser<'_, '_>, name: &TableName) -> Part {
     match first.as_str() {
         "ADD" => add(parser, name),
         "DROP" => drop_part(parser, name),
-        "MODIFY" => modify(parser, name),
+        "MODIFY" => Weight::Rewrite(CONVERTS).into(),
         "CHANGE" => change(parser, name),
         "ALTER" => alter_part(parser, name),
         "RENAME" => rename(parser, name),
@@ -340,22 +326,7 @@ fn new_default(value: &[Token<'_>]) -> NewDefault {
     }
 }
 
-/// Why a table is read again after one of these.
-pub(crate) const CONVERTS: &str = "MODIFY and CHANGE may convert values";
-
-/// `MODIFY [COLUMN] name …`.
-fn modify(parser: &mut Parser<'_, '_>, table: &TableName) -> Part {
-    parser.accept("COLUMN");
-    let Some(name) = parser.identifier() else { return Weight::Unknown.into() };
-    match Declared::read(parser) {
-        Some(declared) => {
-            let declared = Box::new(declared);
-            let also = vec![Effect::Modify { table: table.clone(), name, declared }];
-            Part { weight: Weight::Metadata, also }
-        }
-        None => Weight::Rewrite(CONVERTS).into(),
-    }
-}
+const CONVERTS: &str = "MODIFY and CHANGE may convert values";
 
 /// `CHANGE [COLUMN] old new …`.
 fn change(parser: &mut Parser<'_, '_>, table: &TableName) -> Part {

@@ -8,16 +8,13 @@
 mod alter;
 mod condition;
 mod lexer;
-mod modify;
 mod statement;
 
 use cdc_sdk::TableName;
 use cdc_sdk::column::ColumnType;
 
-pub(crate) use alter::CONVERTS;
 pub(crate) use condition::refuse_condition;
 pub use lexer::Dialect;
-pub use modify::Declared;
 pub use statement::{Sense, classify};
 
 /// What a statement does to a table.
@@ -59,16 +56,6 @@ pub enum Effect {
         name: String,
         /// What it is now.
         now: NewDefault,
-    },
-    /// A column was declared anew, which changes no values where it only becomes wider: who knows the table as it was
-    /// decides.
-    Modify {
-        /// The table.
-        table: TableName,
-        /// The column.
-        name: String,
-        /// What it is declared as.
-        declared: Box<Declared>,
     },
     /// Its rows changed without row events.
     Rewrite {
@@ -129,7 +116,6 @@ impl Effect {
             | Self::Rewrite { table: name, .. }
             | Self::Column { table: name, .. }
             | Self::Default { table: name, .. }
-            | Self::Modify { table: name, .. }
             | Self::Metadata(name) => vec![name],
             Self::Rename { from, to } => vec![from, to],
             Self::Unknown { table } => table.iter().collect(),

@@ -20,7 +20,6 @@ pub(crate) fn settings(name: &str) -> Settings {
         readers: 2,
         snapshot_rows_per_second: None,
         mark_json: true,
-        keep_widened: true,
         allow_global_read_lock: false,
         on_unsafe_ddl: OnUnsafeDdl::Snapshot,
         skip_sinks: vec!["*".into()],

@@ -56,7 +56,6 @@ impl Source {
             | Effect::Rewrite { .. }
             | Effect::Column { .. }
             | Effect::Default { .. }
-            | Effect::Modify { .. }
             | Effect::Metadata(_)
             | Effect::Unknown { table: Some(_) } => {
                 let selected = effect.tables().into_iter().any(|name| self.settings.selection.selects(name));
@@ -89,10 +88,7 @@ impl Source {
                 self.rewritten(table, "it is not known to leave rows as they are", event)?;
             }
             // Taken apart in `by_table`, and settled before they come here.
-            Effect::Unknown { table: None }
-            | Effect::DropDatabase(_)
-            | Effect::Default { .. }
-            | Effect::Modify { .. } => {}
+            Effect::Unknown { table: None } | Effect::DropDatabase(_) | Effect::Default { .. } => {}
         }
         Ok(())
     }

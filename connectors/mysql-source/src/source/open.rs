@@ -151,7 +151,6 @@ async fn stream(
         start: position.clone(),
         heartbeat: settings.heartbeat,
         mark_json: settings.mark_json,
-        keep_widened: settings.keep_widened,
     };
     let collations = collations(conn).await?;
     let (endpoint, selection) = (settings.endpoint.clone(), settings.selection.clone());

@@ -86,7 +86,6 @@ impl World {
             readers: 3,
             snapshot_rows_per_second: None,
             mark_json: true,
-            keep_widened: true,
             allow_global_read_lock: false,
             on_unsafe_ddl: OnUnsafeDdl::Snapshot,
             skip_sinks: vec!["*".into()],

@@ -86,7 +86,6 @@ pub fn assembler(start: Position) -> Assembler {
         collations,
         fold_names: false,
         mark_json: false,
-        keep_widened: true,
     };
     let reads_from = 4;
     Assembler::new(setting, start, reads_from)
@@ -110,7 +109,7 @@ pub fn step(
     let mut unknown = assembler.take(frame)?;
     loop {
         if let Some(unknown) = unknown.take() {
-            let answer = Enriched { table: unknown.table.clone(), agrees: true, changed_later: None };
+            let answer = Enriched { table: unknown.table.clone(), changed_later: None };
             assembler.learn(unknown, answer);
         }
         while let Some(event) = assembler.pop() {

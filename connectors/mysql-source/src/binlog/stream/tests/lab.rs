@@ -57,7 +57,7 @@ impl Enrich for std::sync::Arc<Nothing> {
     async fn enrich(&self, from_map: Table, _: Met) -> Result<Enriched> {
         tokio::task::yield_now().await;
         self.asked.lock().unwrap().push(from_map.name.clone());
-        Ok(Enriched { table: from_map, agrees: true, changed_later: None })
+        Ok(Enriched { table: from_map, changed_later: None })
     }
 
     fn forget(&self, _: &TableName) {}
@@ -174,7 +174,6 @@ impl Lab {
             heartbeat: Duration::from_secs(5),
             // What comes is compared with what the server prints.
             mark_json: false,
-            keep_widened: true,
         };
         let include = vec![Pattern::parse(&format!("{}.*", self.database)).unwrap()];
         let exclude = vec![Pattern::parse("*.uncaptured*").unwrap()];
