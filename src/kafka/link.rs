@@ -6,7 +6,7 @@
 //! as an event; [`Link`] holds the last one.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -24,6 +24,8 @@ use super::fault;
 pub(super) struct Link {
     bootstrap_servers: String,
     trouble: Mutex<Option<Trouble>>,
+    /// How often something was held against it.
+    breaks: AtomicU64,
     /// Why the open transaction cannot go on. librdkafka says so in a log line; the calls
     /// that follow fail with no more than "erroneous state".
     transaction_lost: Mutex<Option<String>>,
@@ -58,6 +60,7 @@ impl Link {
         Self {
             bootstrap_servers: bootstrap_servers.to_owned(),
             trouble: Mutex::new(None),
+            breaks: AtomicU64::new(0),
             transaction_lost: Mutex::new(None),
             end_seen: AtomicI64::new(-1),
             rebalances: Mutex::default(),
@@ -86,6 +89,11 @@ impl Link {
     /// When the line went bad; `None` while nothing is known against it.
     pub fn bad_since(&self) -> Option<Instant> {
         self.trouble().map(|t| t.since)
+    }
+
+    /// How often the line has been bad: where that has not changed, no connection was lost in between.
+    pub fn breaks(&self) -> u64 {
+        self.breaks.load(Ordering::Acquire)
     }
 
     /// A broker has answered: what was held against the line is over.
@@ -130,6 +138,7 @@ impl Link {
     }
 
     fn note(&self, code: Code, reason: &str) {
+        self.breaks.fetch_add(1, Ordering::AcqRel);
         let mut held = held(&self.trouble);
         // "All brokers are down" says less than the refused connection before it.
         if code == Code::AllBrokersDown && held.is_some() {

@@ -38,12 +38,17 @@ const LOOK_WAIT_MS: u32 = 5;
 /// Least number of offsets that a look backwards begins with.
 const STEP_MIN: i64 = 64;
 
+/// What is read of what no marker has decided yet.
+const OF_COMMITTED: &str = "read_committed";
+const OF_ALL: &str = "read_uncommitted";
+
 /// A topic of one partition, or one partition of a topic, from which committed records are read in order.
 pub struct Log {
     queue: PartitionQueue<Link>,
     consumer: Consumer,
     settings: Settings,
     wait_ms: u32,
+    isolation: &'static str,
     topic: String,
     partition: i32,
     next: i64,
@@ -77,7 +82,8 @@ impl Log {
     }
 
     fn open_with(settings: &Settings, topic: &str, wait_ms: u32) -> Result<Option<Self>> {
-        let consumer = reader(settings, wait_ms)?;
+        let isolation = OF_COMMITTED;
+        let consumer = reader(settings, wait_ms, isolation)?;
         match consumer.partition_count(topic)? {
             None => return Ok(None),
             Some(1) => {}
@@ -91,8 +97,17 @@ impl Log {
         }
         let queue = consumer.split(topic, 0)?;
         let (settings, topic) = (settings.clone(), topic.to_owned());
-        let mut log =
-            Self { queue, consumer, settings, wait_ms, topic, partition: 0, next: 0, assigned: false };
+        let mut log = Self {
+            queue,
+            consumer,
+            settings,
+            wait_ms,
+            isolation,
+            topic,
+            partition: 0,
+            next: 0,
+            assigned: false,
+        };
         log.next = log.beginning()?;
         Ok(Some(log))
     }
@@ -102,11 +117,36 @@ impl Log {
     /// # Errors
     /// [`Kind::BadPosition`] for a negative offset, [`Kind::Settings`].
     pub fn of_partition(settings: &Settings, topic: &str, partition: i32, offset: i64) -> Result<Self> {
+        Self::of_partition_with(settings, topic, partition, offset, OF_COMMITTED)
+    }
+
+    /// As [`Self::of_partition`], with the records that are neither committed nor aborted, and those that are aborted.
+    pub(super) fn of_all(settings: &Settings, topic: &str, partition: i32, offset: i64) -> Result<Self> {
+        Self::of_partition_with(settings, topic, partition, offset, OF_ALL)
+    }
+
+    fn of_partition_with(
+        settings: &Settings,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+        isolation: &'static str,
+    ) -> Result<Self> {
         let wait_ms = FOLLOW_WAIT_MS;
-        let consumer = reader(settings, wait_ms)?;
+        let consumer = reader(settings, wait_ms, isolation)?;
         let queue = consumer.split(topic, partition)?;
         let (settings, topic) = (settings.clone(), topic.to_owned());
-        let mut log = Self { queue, consumer, settings, wait_ms, topic, partition, next: 0, assigned: false };
+        let mut log = Self {
+            queue,
+            consumer,
+            settings,
+            wait_ms,
+            isolation,
+            topic,
+            partition,
+            next: 0,
+            assigned: false,
+        };
         log.seek(offset)?;
         Ok(log)
     }
@@ -124,7 +164,7 @@ impl Log {
     pub fn seek(&mut self, offset: i64) -> Result<()> {
         add(&mut TopicPartitionList::new(), &self.topic, self.partition, Offset::Offset(offset))?;
         if self.assigned {
-            let consumer = reader(&self.settings, self.wait_ms)?;
+            let consumer = reader(&self.settings, self.wait_ms, self.isolation)?;
             self.queue = consumer.split(&self.topic, self.partition)?;
             self.consumer = consumer;
             self.assigned = false;
@@ -328,9 +368,10 @@ impl Log {
 }
 
 /// A client that reads the partition, not yet assigned to it.
-fn reader(settings: &Settings, wait_ms: u32) -> Result<Consumer> {
+fn reader(settings: &Settings, wait_ms: u32, isolation: &str) -> Result<Consumer> {
     Consumer::open(settings, |config| {
         config.set("fetch.wait.max.ms", wait_ms.to_string());
+        config.set("isolation.level", isolation);
         for (name, value) in [
             ("group.id", "cdc.log"),
             ("enable.partition.eof", "true"),

@@ -22,11 +22,11 @@ pub mod partition;
 pub mod stamp;
 
 mod admin;
+mod record;
+mod log;
 mod receipts;
 mod publisher;
 mod outbox;
-mod record;
-mod log;
 mod settle;
 mod lanes;
 mod events;

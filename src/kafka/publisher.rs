@@ -13,6 +13,7 @@
 //! that alone is larger. librdkafka's own limits are set above that, since they would
 //! refuse a large record for ever.
 
+mod ending;
 mod linger;
 mod opening;
 mod pace;
@@ -32,6 +33,7 @@ use super::receipts::{Receipts, cost_bytes};
 use super::settings::{BATCH_BYTES, Settings};
 use super::topic;
 
+use ending::Last;
 use linger::Lifts;
 pub use opening::Candidate;
 use pace::Pace;
@@ -89,6 +91,7 @@ pub struct Publisher {
     begun: Option<Instant>,
     since_poll: u32,
     pace: Pace,
+    last: Last,
 }
 
 /// A partition that was sent to.
@@ -233,16 +236,19 @@ impl Publisher {
             return Err(Error::new(Kind::Bug, "a commit to Kafka came outside a transaction"));
         }
         let (begun, is_short) = (Instant::now(), self.receipts().outstanding_bytes() <= SHORT_BYTES);
-        if let Err(error) = self.flush() {
+        if let Err(error) = self.flush().and_then(|()| self.bring_what_hangs()) {
             self.abort_quietly();
             return Err(error);
         }
+        let (breaks, asked) = (self.receipts().link().breaks(), Instant::now());
         self.commit_flushed()?;
         self.open = false;
         let now = Instant::now();
         self.pace.committed(now.duration_since(begun), now, is_short);
         self.receipts().link().answered();
-        Ok(self.take_ends())
+        let ends = self.receipts().take_ends();
+        self.last.committed(breaks, now.duration_since(asked), &ends);
+        Ok(self.named(ends))
     }
 
     /// Waits until every record sent has its receipt; a commit does so by itself.
@@ -281,36 +287,12 @@ impl Publisher {
         }
     }
 
-    /// Writes an empty record to each of these partitions and ends the transaction so. Returns
-    /// offsets that stand behind all that this publisher's id ever wrote there. See [`super::settle()`].
-    ///
-    /// # Errors
-    /// As [`Self::commit`].
-    pub(super) fn barrier(&mut self, places: &[(String, i32)], outcome: Outcome) -> Result<Vec<Place>> {
-        if places.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.begin()?;
-        for (topic, partition) in places {
-            self.send(topic, *partition, Some(b"barrier"), None, &[], 0)?;
-        }
-        match outcome {
-            Outcome::Commit => self.commit(),
-            Outcome::Abort => {
-                self.flush()?;
-                let ends = self.take_ends();
-                self.abort()?;
-                Ok(ends)
-            }
-        }
-    }
-
-    fn take_ends(&self) -> Vec<Place> {
+    fn named(&self, ends: Vec<(usize, i64)>) -> Vec<Place> {
         let place = |(slot, offset): (usize, i64)| {
             let Destination { name, partition, .. } = self.places.get(slot)?;
             Some(Place { topic: name.clone(), partition: *partition, offset })
         };
-        self.receipts().take_ends().into_iter().filter_map(place).collect()
+        ends.into_iter().filter_map(place).collect()
     }
 
     fn commit_flushed(&mut self) -> Result<()> {

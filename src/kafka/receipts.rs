@@ -72,6 +72,11 @@ impl Receipts {
         self.held(|held| held.failed.clone())
     }
 
+    /// Partition numbers of the records that were stored since the ends were taken.
+    pub fn touched(&self) -> Vec<usize> {
+        self.held(|held| held.touched.clone())
+    }
+
     /// Takes the ends since the last call: partition number and end.
     pub fn take_ends(&self) -> Vec<(usize, i64)> {
         self.held(|held| {

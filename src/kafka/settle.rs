@@ -13,21 +13,38 @@
 //!   aborted. The next marker of the same producer settles them with its own
 //!   transaction: without care they would be committed beside their repetition.
 //!
-//! So a record is written to each partition that hangs, and thrown away: the abort's
-//! markers settle all before them. That is right as long as the cut of those records is
-//! not visible, that is, hangs itself. Where the cut is visible and events hang, they
-//! belong to it, and the next commit in their partition brings them.
+//! An end is therefore given to all that hangs, each its own:
+//!
+//! - Of the source's own logs first. Where the cut itself hangs, nobody has seen it: a record is written behind it
+//!   and thrown away, and the abort's markers settle all before them. What was in that transaction is sent again.
+//! - Then of the events, by the cut that the first of them belongs to. Where readers see that cut, its events are
+//!   committed, now: an abort of a later transaction in their partition would take them with it. A marker takes a
+//!   record, so the last of them is written again, which readers of cuts pass over by its stamp, and which tells all
+//!   others the same state twice. Where nobody sees that cut, they are aborted.
+//!
+//! One case stays: a broker leaves events of a cut that is seen without their markers, and the source dies within
+//! its next transaction, which has touched their partitions. Opening the id aborts both. A sink that comes there
+//! says so (E035) and stops.
+//!
+//! A publisher that lives through a broker's crash has no predecessor, but hangs the same: it looks by itself
+//! ([`super::publisher`]), else its next cut would show the one before, and the next abort take its events.
 
 use std::time::{Duration, Instant};
 
-use cdc_sdk::Result;
 use cdc_sdk::cut::Place;
+use cdc_sdk::{CutId, Result};
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::topic_partition_list::Offset;
 
 use super::consumer::Consumer;
+use super::log::Log;
 use super::publisher::{Outcome, Publisher};
+use super::record::Record;
 use super::settings::Settings;
+use super::stamp::Stamp;
+
+/// Within so many offsets of its end the last record of a transaction is looked for.
+const LAST_WITHIN: i64 = 16;
 
 /// Between two looks at an end.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -66,15 +83,54 @@ fn is_of(prefix: &str, topic: &str) -> bool {
 /// Those of the partitions in which something is neither committed nor aborted.
 ///
 /// # Errors
-/// As [`Settler::settle`].
+/// As [`Settler::settle_logs`].
 pub fn unsettled(settings: &Settings, partitions: &[(String, i32)]) -> Result<Vec<(String, i32)>> {
     Settler::open(settings)?.unsettled(partitions)
+}
+
+/// Records of a partition that are neither committed nor aborted, from one offset up to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Hanging {
+    pub topic: String,
+    pub partition: i32,
+    from: i64,
+    end: i64,
+}
+
+impl Hanging {
+    fn place(&self) -> (String, i32) {
+        (self.topic.clone(), self.partition)
+    }
+
+    /// The first of them and the last. What stands between two records of a transaction is no more than records of
+    /// its own, so the last is found near the end.
+    ///
+    /// # Errors
+    /// As [`Log::next`].
+    pub fn first_and_last(&self, settings: &Settings) -> Result<Option<(Record, Record)>> {
+        let mut log = Log::of_all(settings, &self.topic, self.partition, self.from)?;
+        let Some(first) = log.next_until(self.end)? else { return Ok(None) };
+        let mut last = first.clone();
+        log.seek(self.end.saturating_sub(LAST_WITHIN).max(self.from))?;
+        while let Some(record) = log.next_until(self.end)? {
+            last = record;
+        }
+        Ok(Some((first, last)))
+    }
+}
+
+/// What hangs of a prefix while its logs are settled.
+pub struct Unsettled {
+    /// Whether the last cut hung.
+    cut: bool,
+    events: Vec<Hanging>,
 }
 
 /// Looks for what hangs, and ends it: two who see different ends.
 pub struct Settler {
     of_committed: Consumer,
     of_all: Consumer,
+    settings: Settings,
 }
 
 impl Settler {
@@ -86,7 +142,7 @@ impl Settler {
         let of_all = Consumer::open(settings, |config| {
             config.set("isolation.level", "read_uncommitted");
         })?;
-        Ok(Self { of_committed: Consumer::open(settings, |_| {})?, of_all })
+        Ok(Self { of_committed: Consumer::open(settings, |_| {})?, of_all, settings: settings.clone() })
     }
 
     /// As [`Self::open`], and connects them: for one who has time now, and none later.
@@ -103,48 +159,86 @@ impl Settler {
         Ok(settler)
     }
 
-    /// Settles what hangs in the topic of the prefix, and in those that are called `<prefix>.…`; after it, the whole of the `logs` is
-    /// seen, of which the first holds the cuts. Logs that do not exist yet are passed.
+    /// Settles the `logs` of the prefix, of which the first holds the cuts, and says what else hangs in the topic of the
+    /// prefix and in those that are called `<prefix>.…`; after it, the whole of the logs is seen. Logs that do not exist
+    /// yet are passed.
     ///
     /// # Errors
     /// [`cdc_sdk::Kind::KafkaUnreachable`], [`cdc_sdk::Kind::KafkaRefused`], [`cdc_sdk::Kind::Fenced`].
-    pub fn settle(&self, publisher: &mut Publisher, prefix: &str, logs: &[&str]) -> Result<()> {
+    pub fn settle_logs(&self, publisher: &mut Publisher, prefix: &str, logs: &[&str]) -> Result<Unsettled> {
         let present = partitions(&self.of_committed, prefix)?;
-        let (of_logs, of_data): (Vec<_>, Vec<_>) =
-            self.unsettled(&present)?.into_iter().partition(|(topic, _)| logs.contains(&topic.as_str()));
+        let (of_logs, events): (Vec<_>, Vec<_>) =
+            self.hanging(&present)?.into_iter().partition(|h| logs.contains(&h.topic.as_str()));
         let logs: Vec<(String, i32)> =
             logs.iter().map(|log| ((*log).to_owned(), 0)).filter(|log| present.contains(log)).collect();
-        let Some(cuts) = logs.first() else { return Ok(()) };
-        if of_logs.contains(cuts) {
+        let Some(cuts) = logs.first() else { return Ok(Unsettled { cut: false, events }) };
+        let of_logs: Vec<(String, i32)> = of_logs.iter().map(Hanging::place).collect();
+        let cut = of_logs.contains(cuts);
+        if cut {
             tracing::warn!(
                 target: "cdc::kafka",
                 "a broker left a transaction without its end in {} partitions; it is aborted and sent again",
-                of_logs.len() + of_data.len()
+                of_logs.len() + events.len()
             );
         } else {
-            if !of_data.is_empty() {
-                tracing::warn!(
-                    target: "cdc::kafka",
-                    "a broker left committed records without their marker; the next commit there brings them: {of_data:?}"
-                );
-            }
             publisher.barrier(&of_logs, Outcome::Commit)?;
         }
-        let hanging = if of_logs.contains(cuts) { of_data } else { Vec::new() };
-        let behind = publisher.barrier(&[logs, hanging].concat(), Outcome::Abort)?;
-        behind
-            .iter()
-            .filter(|place| place.partition == 0)
-            .try_for_each(|place| wait_for_end(&self.of_committed, place))
+        let behind = publisher.barrier(&logs, Outcome::Abort)?;
+        behind.iter().try_for_each(|place| wait_for_end(&self.of_committed, place))?;
+        Ok(Unsettled { cut, events })
+    }
+
+    /// Settles the events that hang, where `last` is the last cut that readers see. The topics of `others`, who write
+    /// under ids of their own, are passed: whoever writes there next settles them.
+    ///
+    /// # Errors
+    /// As [`Self::settle_logs`], and [`cdc_sdk::Kind::UnknownVersion`] for a stamp of a later version.
+    pub fn settle_events(
+        &self,
+        publisher: &mut Publisher,
+        unsettled: &Unsettled,
+        last: Option<CutId>,
+        others: &[&str],
+    ) -> Result<()> {
+        let (mut unseen, mut seen) = (Vec::new(), Vec::new());
+        for hanging in unsettled.events.iter().filter(|h| !others.contains(&h.topic.as_str())) {
+            let Some((first, end)) = hanging.first_and_last(&self.settings)? else { continue };
+            let headers = first.headers.iter().map(|(name, value)| (name.as_str(), Some(value.as_slice())));
+            let is_seen = match Stamp::decode(headers)? {
+                Some(stamp) => last.is_some_and(|last| stamp.cut <= last),
+                None => !unsettled.cut,
+            };
+            if is_seen {
+                seen.push((hanging.place(), end));
+            } else {
+                unseen.push(hanging.place());
+            }
+        }
+        publisher.barrier(&unseen, Outcome::Abort)?;
+        publisher.commit_again(&seen)
     }
 
     fn unsettled(&self, partitions: &[(String, i32)]) -> Result<Vec<(String, i32)>> {
+        Ok(self.hanging(partitions)?.iter().map(Hanging::place).collect())
+    }
+
+    /// What hangs in these partitions.
+    ///
+    /// # Errors
+    /// As [`Self::settle_logs`].
+    pub(super) fn hanging(&self, partitions: &[(String, i32)]) -> Result<Vec<Hanging>> {
         let all = || partitions.iter().map(|(topic, partition)| (topic.as_str(), *partition));
         let committed = self.of_committed.offsets(all(), Offset::End)?;
         let written = self.of_all.offsets(all(), Offset::End)?;
         let both = committed.into_iter().zip(written);
         let open = both.filter(|(committed, written)| committed.offset < written.offset);
-        Ok(open.map(|(place, _)| (place.topic, place.partition)).collect())
+        let hanging = |(committed, written): (Place, Place)| Hanging {
+            topic: committed.topic,
+            partition: committed.partition,
+            from: committed.offset,
+            end: written.offset,
+        };
+        Ok(open.map(hanging).collect())
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! It is read after the transactional producer has been opened, which ends
 //! whatever transaction a predecessor had open: what is visible then is all that
-//! there will ever be of it, once [`Settler::settle`] has ended what a broker left hanging.
+//! there will ever be of it, once [`Settler`] has ended what a broker left hanging.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::thread::ScopedJoinHandle;
@@ -184,13 +184,14 @@ pub fn recover(
     publisher: &mut Publisher,
 ) -> Result<Recovered> {
     let Readers { settler, cuts, state } = readers;
-    settler.settle(publisher, prefix, &[&topics.cuts, &topics.state])?;
+    let unsettled = settler.settle_logs(publisher, prefix, &[&topics.cuts, &topics.state])?;
     let mut recovered = Recovered::default();
     let cuts = std::thread::scope(|scope| {
         let cuts = scope.spawn(|| last_cuts(there(cuts, kafka, &topics.cuts)?));
         read_state(there(state, kafka, &topics.state)?, &mut recovered)?;
         joined(cuts)
     })?;
+    settler.settle_events(publisher, &unsettled, cuts.last().map(|last| last.cut.id), &[&topics.control])?;
     if let Some(last) = cuts.last() {
         let (id, ends) = (last.cut.id, known_ends(&cuts));
         let touched = cuts.iter().flat_map(|stored| &stored.cut.touched).map(|touched| &touched.topic);

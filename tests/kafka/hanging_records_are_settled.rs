@@ -31,7 +31,7 @@ async fn settling_shows_all_and_leaves_nothing() {
     let prefix = broker.name.clone();
     let (cuts, state) = (broker.topic("cuts"), broker.topic("state"));
     let settler = Settler::open(&broker.settings).unwrap();
-    settler.settle(&mut broker.publisher(), &prefix, &[&cuts, &state]).unwrap();
+    settler.settle_logs(&mut broker.publisher(), &prefix, &[&cuts, &state]).unwrap();
     for suffix in ["cuts", "state", "t"] {
         broker.create(suffix, 1).await;
     }
@@ -45,7 +45,8 @@ async fn settling_shows_all_and_leaves_nothing() {
     }
     for _ in 0..2 {
         let mut publisher = broker.publisher();
-        settler.settle(&mut publisher, &prefix, &[&cuts, &state]).unwrap();
+        let unsettled = settler.settle_logs(&mut publisher, &prefix, &[&cuts, &state]).unwrap();
+        settler.settle_events(&mut publisher, &unsettled, None, &[]).unwrap();
         for log in [&cuts, &state] {
             let last = Log::open(&broker.settings, log).unwrap().unwrap().last(9).unwrap();
             assert_eq!(last.into_iter().map(|r| text(r.value)).collect::<Vec<_>>(), ["1", "2", "3"]);

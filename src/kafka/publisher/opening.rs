@@ -8,6 +8,7 @@ use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, Producer as _};
 
+use super::ending::Last;
 use super::pace::Pace;
 use super::{Publisher, is_retriable};
 use crate::kafka::fault;
@@ -73,6 +74,7 @@ impl Publisher {
             begun: None,
             since_poll: 0,
             pace: Pace::default(),
+            last: Last::default(),
         };
         publisher.connect(topics)?;
         Ok(Candidate(publisher))
