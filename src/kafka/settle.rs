@@ -188,8 +188,8 @@ impl Settler {
         Ok(Unsettled { cut, events })
     }
 
-    /// Settles the events that hang, where `last` is the last cut that readers see. The topics of `others`, who write
-    /// under ids of their own, are passed: whoever writes there next settles them.
+    /// Settles the events that hang, where `last` is the last cut that readers see. In the topics that are `shared` with
+    /// others, whose records are not ours to repeat, an empty record does.
     ///
     /// # Errors
     /// As [`Self::settle_logs`], and [`cdc_sdk::Kind::UnknownVersion`] for a stamp of a later version.
@@ -198,23 +198,26 @@ impl Settler {
         publisher: &mut Publisher,
         unsettled: &Unsettled,
         last: Option<CutId>,
-        others: &[&str],
+        shared: &[&str],
     ) -> Result<()> {
-        let (mut unseen, mut seen) = (Vec::new(), Vec::new());
-        for hanging in unsettled.events.iter().filter(|h| !others.contains(&h.topic.as_str())) {
+        let (mut unseen, mut seen, mut seen_by_others) = (Vec::new(), Vec::new(), Vec::new());
+        for hanging in &unsettled.events {
             let Some((first, end)) = hanging.first_and_last(&self.settings)? else { continue };
             let headers = first.headers.iter().map(|(name, value)| (name.as_str(), Some(value.as_slice())));
             let is_seen = match Stamp::decode(headers)? {
                 Some(stamp) => last.is_some_and(|last| stamp.cut <= last),
                 None => !unsettled.cut,
             };
-            if is_seen {
-                seen.push((hanging.place(), end));
-            } else {
+            if !is_seen {
                 unseen.push(hanging.place());
+            } else if shared.contains(&hanging.topic.as_str()) {
+                seen_by_others.push(hanging.place());
+            } else {
+                seen.push((hanging.place(), end));
             }
         }
         publisher.barrier(&unseen, Outcome::Abort)?;
+        publisher.barrier(&seen_by_others, Outcome::Commit)?;
         publisher.commit_again(&seen)
     }
 

@@ -366,6 +366,32 @@ async fn tables_change_while_both_run() {
     world.end().await;
 }
 
+/// A statement over several tables tells of each that it may change, also where it changes none of its rows. Nothing goes
+/// downstream then, and the default that existing rows got is not known there when it becomes another.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_default_is_told_by_rows_only() {
+    let world = World::new("ddl_no_rows").await;
+    let two = "CREATE TABLE t (id INT PRIMARY KEY, a INT); INSERT INTO t VALUES (1,1),(2,2);\n\
+        CREATE TABLE u (id INT PRIMARY KEY, v INT); INSERT INTO u VALUES (1,1)";
+    world.source_sql(two).await;
+    world.catch_up();
+    let (mut source, mut sink) = (world.start_source(&[]), world.start_sink(&[]));
+    let none = "ALTER TABLE t ADD COLUMN x INT DEFAULT 7;\n\
+        UPDATE u LEFT JOIN t ON t.id = u.id + 1000 SET u.v = u.v + 1, t.a = 1";
+    world.source_sql(none).await;
+    until("that statement is through", async || world.dest_number("SELECT v FROM u").await == Some(2)).await;
+    world.source_sql("ALTER TABLE t ALTER x SET DEFAULT 5;\nINSERT INTO t (id) VALUES (3)").await;
+    until("the last row is through", async || {
+        world.dest_number("SELECT COUNT(*) FROM t WHERE x=5").await > Some(0)
+    })
+    .await;
+    source.stop();
+    sink.stop();
+    world.catch_up();
+    assert_eq!(differences(&world).await, Vec::<String>::new());
+    world.end().await;
+}
+
 /// How fast tables are read that change meanwhile, rows a second: they would take a minute and more.
 const SLOW: &str = "rows_per_second = 120";
 

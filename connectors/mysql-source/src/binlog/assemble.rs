@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use cdc_sdk::change::Origin;
 use cdc_sdk::pattern::Selection;
@@ -481,6 +482,7 @@ impl Assembler {
         let origin = (self.place.file(), pos);
         if let Found::Rows(rows) = rows::read(frame, &head, mapped, &mut transaction.tally, origin)? {
             transaction.captured = true;
+            mapped.rows_seen.store(true, Ordering::Relaxed);
             self.ready.push_back(Queued::Event(BinlogEvent::Rows(rows)));
         }
         Ok(())

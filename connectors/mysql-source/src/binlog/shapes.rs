@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use cdc_sdk::{Error, Kind, Result, Table, TableName};
 
@@ -36,6 +37,9 @@ pub(crate) struct Mapped {
     pub shape: Option<Arc<Shape>>,
     /// Of rows after this second the catalogue is to be asked again.
     good_until: Option<u32>,
+    /// Whether rows of its shape were handed on. A TABLE_MAP alone tells nobody: a statement over several tables writes
+    /// one for each, also where it changes no row.
+    pub rows_seen: AtomicBool,
 }
 
 impl Mapped {
@@ -64,6 +68,12 @@ struct Known {
     shape: Arc<Shape>,
     /// A statement has changed it since: the catalogue must be asked again.
     stale: bool,
+}
+
+impl Known {
+    fn rows_seen(&self) -> bool {
+        self.mapped.rows_seen.load(Ordering::Relaxed)
+    }
 }
 
 /// What is known of the tables in the log.
@@ -105,8 +115,15 @@ impl Shapes {
         let extents = map.columns.iter().map(|column| shape::extent(column.kind)).collect();
         let json = map.columns.iter().filter(|column| column.kind.is_json()).count();
         let selected = setting.selection.selects(&map.name);
-        let mapped =
-            Mapped { raw: raw.into(), name: map.name.clone(), extents, json, shape: None, good_until: None };
+        let mapped = Mapped {
+            raw: raw.into(),
+            name: map.name.clone(),
+            extents,
+            json,
+            shape: None,
+            good_until: None,
+            rows_seen: AtomicBool::new(false),
+        };
         if !selected {
             self.keep(id, Arc::new(mapped));
             return Ok(None);
@@ -131,8 +148,10 @@ impl Shapes {
             table
         };
         let (shape_id, table) = crate::shape::intern(table);
-        let same = self.known.get(&table.name).map(|k| &k.shape);
-        let same = same.filter(|s| s.id == shape_id && s.layouts == layouts).cloned();
+        let known =
+            self.known.get(&table.name).filter(|k| k.shape.id == shape_id && k.shape.layouts == layouts);
+        mapped.rows_seen = AtomicBool::new(known.is_some_and(Known::rows_seen));
+        let same = known.map(|known| known.shape.clone());
         let shape = same.unwrap_or_else(|| Arc::new(Shape { id: shape_id, table, layouts }));
         mapped.shape = Some(shape.clone());
         let mapped = Arc::new(mapped);
@@ -141,22 +160,22 @@ impl Shapes {
         self.keep(id, mapped);
     }
 
-    /// What a changed default means: nothing, where the catalogue was asked about the column before the statement, so that
-    /// downstream existing rows got what they have here. Otherwise the default that they got is not to be had any more.
+    /// What a changed default means: nothing, where the catalogue was asked about the column before the statement and rows
+    /// went on with what it said, so that downstream existing rows got what they have here. Otherwise the default that they got is not to be had any more.
     pub fn settled(&self, effects: Vec<Effect>) -> Vec<Effect> {
         const WHY: &str =
             "what existing rows got in a column when it was added is not in the catalogue any more";
         let settle = |effect| match effect {
             Effect::Default { table, name, now } => {
-                (!self.was_asked_before(&table, &name, now)).then_some(Effect::Rewrite { table, why: WHY })
+                (!self.was_told_before(&table, &name, now)).then_some(Effect::Rewrite { table, why: WHY })
             }
             other => Some(other),
         };
         effects.into_iter().filter_map(settle).collect()
     }
 
-    fn was_asked_before(&self, table: &TableName, column: &str, now: NewDefault) -> bool {
-        let Some(known) = self.known.get(table) else { return false };
+    fn was_told_before(&self, table: &TableName, column: &str, now: NewDefault) -> bool {
+        let Some(known) = self.known.get(table).filter(|known| known.rows_seen()) else { return false };
         let table = &known.shape.table;
         let column = table.column_index(column).and_then(|index| table.columns.get(index));
         column.is_some_and(|column| now.differs(&column.ty, column.extra.default.as_deref()))
