@@ -392,6 +392,22 @@ async fn a_default_is_told_by_rows_only() {
     world.end().await;
 }
 
+/// A column with a key cannot become a TEXT at the destination while the key stands on the whole of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_comes_to_stand_on_the_beginning_of_a_text() {
+    let world = World::new("ddl_prefix").await;
+    world.source_sql("CREATE TABLE t (id INT PRIMARY KEY, b VARCHAR(20), KEY k (b), UNIQUE KEY u (b, id)); INSERT INTO t VALUES (1,'a')").await;
+    world.catch_up();
+    let change = "ALTER TABLE t DROP KEY k, DROP KEY u, MODIFY b TEXT, ADD KEY k (b(10)), ADD UNIQUE KEY u (b(10), id);\n\
+        INSERT INTO t VALUES (2,'b')";
+    world.source_sql(change).await;
+    world.catch_up();
+    assert_eq!(differences(&world).await, Vec::<String>::new());
+    let parts = "SELECT COUNT(*) FROM information_schema.statistics WHERE table_schema=DATABASE() AND table_name='t' AND sub_part=10";
+    assert_eq!(world.dest_number(parts).await, Some(2));
+    world.end().await;
+}
+
 /// How fast tables are read that change meanwhile, rows a second: they would take a minute and more.
 const SLOW: &str = "rows_per_second = 120";
 

@@ -1,9 +1,10 @@
 //! The columns of the source: missing ones are added, others changed where they do not do.
 
-use cdc_sdk::name::quoted;
+use cdc_sdk::name::{is_same_name, quoted};
+use cdc_sdk::table::{KeyKind, KeyOn, KeyPart};
 use cdc_sdk::{Column, Table};
 
-use super::catalogue::{Actual, Catalogue};
+use super::catalogue::{Actual, ActualKey, ActualPart, Catalogue};
 use super::difference::{Aim, Difference};
 use super::{definition, fit, implicit};
 use crate::settings::SchemaMode;
@@ -27,7 +28,12 @@ impl Difference {
                 Some(actual) if self.is_worked_out_otherwise(actual, column, aim) => {
                     self.work_out_anew(actual, column, &place, aim);
                 }
-                Some(actual) => self.column(actual, column, key.contains(&index), found, aim),
+                Some(actual) => {
+                    self.column(actual, column, key.contains(&index), found, aim);
+                    if self.defined.contains(&actual.name) {
+                        self.drop_whole_before(table, index, actual, found);
+                    }
+                }
             }
             place = format!("AFTER {}", quoted(&column.name));
         }
@@ -92,10 +98,26 @@ impl Difference {
 
     /// While a SPATIAL key stands on a column its SRID cannot be changed.
     fn drop_spatial_before(&mut self, actual: &Actual, found: &Catalogue) {
-        for key in found.keys.iter().filter(|k| k.spatial && k.has(&actual.name)) {
-            if !self.before.contains(&key.name) {
-                self.before.push(key.name.clone());
+        found.keys.iter().filter(|k| k.spatial && k.has(&actual.name)).for_each(|k| self.drop_before(k));
+    }
+
+    /// While a key stands on a whole column that cannot become a TEXT. The source's key of that name stands on its
+    /// beginning, and takes its place.
+    fn drop_whole_before(&mut self, table: &Table, index: usize, actual: &Actual, found: &Catalogue) {
+        let is_whole = |part: &ActualPart| matches!(part, ActualPart::Whole(name) if *name == actual.name);
+        for key in found.keys.iter().filter(|k| k.parts.iter().any(is_whole)) {
+            let theirs =
+                table.keys.iter().find(|k| k.kind != KeyKind::Primary && is_same_name(&k.name, &key.name));
+            let is_cut = |part: &KeyPart| part.on == KeyOn::Column(index) && part.prefix.is_some();
+            if theirs.is_some_and(|theirs| theirs.parts.iter().any(is_cut)) {
+                self.drop_before(key);
             }
+        }
+    }
+
+    fn drop_before(&mut self, key: &ActualKey) {
+        if !self.before.contains(&key.name) {
+            self.before.push(key.name.clone());
         }
     }
 
