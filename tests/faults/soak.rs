@@ -30,6 +30,10 @@ const MINUTES: u64 = 20;
 /// After so many rounds that failed in one place nothing is to be had from it.
 const FAILED_MAX: u64 = 3;
 
+/// A round is not begun with less memory than this left, kB: the servers' data are in memory, too, and the kernel ends
+/// whom it likes once that is gone.
+const ROOM_MIN_KB: u64 = 6 << 20;
+
 /// Sets of servers, and worlds on each. Most of a fault is waiting, so several fit on a core.
 const GROUNDS: u64 = 2;
 const WORLDS: u64 = 3;
@@ -78,6 +82,10 @@ impl Soak {
             if failed == FAILED_MAX || (round > 0 && left < ROUND_MIN) {
                 break;
             }
+            if room_kb().is_some_and(|room| round > 0 && room < ROOM_MIN_KB) {
+                println!("soak: no more rounds here, the memory is nearly used up");
+                break;
+            }
             let (seed, ground, runtime) = (first.wrapping_add(round), ground.clone(), Handle::current());
             let plan = plan(seed, world, left.min(ROUND));
             let run = move || runtime.block_on(stage::run_on(&ground, world, plan, seed));
@@ -90,6 +98,13 @@ impl Soak {
         }
         failed
     }
+}
+
+/// Memory that is to be had, where the system tells it (proc(5), MemAvailable).
+fn room_kb() -> Option<u64> {
+    let info = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = info.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 fn number(variable: &str) -> Option<u64> {
