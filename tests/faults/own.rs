@@ -116,9 +116,11 @@ impl Own {
         assert!(status.success(), "kill -{name} {pid}");
     }
 
-    /// Whether it has ended, as far as its number tells.
+    /// Whether it has ended by itself, as far as its number tells: one that is stopped in good order, by another world
+    /// that shares it, has none.
     pub fn has_ended(&self) -> bool {
-        fs::read(format!("/proc/{}/cmdline", self.pid())).unwrap_or_default().is_empty()
+        let pid = fs::read_to_string(self.folder().join("pid"));
+        pid.is_ok_and(|pid| fs::read(format!("/proc/{}/cmdline", pid.trim())).unwrap_or_default().is_empty())
     }
 
     fn pid(&self) -> String {
