@@ -307,7 +307,8 @@ impl<'m> Fold<'m> {
 
 /// A row in one line, as the model has it.
 fn line(table: usize, row: &BinlogRow) -> String {
-    shape(table).line((0..row.len()).map(|column| cell(row, column)))
+    let columns = row.columns_ref().iter().zip(0..);
+    shape(table).line(columns.map(|(named, column)| (named.name_str(), cell(row, column))))
 }
 
 fn cell(row: &BinlogRow, column: usize) -> Option<String> {

@@ -1,8 +1,9 @@
 //! One random transaction: its statements, and what they change.
 
+use super::grown;
 use super::model::{
     A, B, BULK, CHILD, Change, EMPTIED, GROWN, LOOSE, MOVED, PARENT, Row, SEQ, SEQ_ROWS, SHAPES, SLOTS,
-    Shape, State, grown_column,
+    Shape, State,
 };
 use super::workload::Profile;
 use crate::kit::Dice;
@@ -20,12 +21,10 @@ const LOOSE_ROWS: u32 = 60;
 const PARENTS: u64 = 20;
 const CHILDREN: u64 = 80;
 const GROWN_ROWS: u64 = 40;
-/// Most columns of `grown`.
-pub const GROWN_COLUMNS: usize = 30;
 
 /// What the tables hold at the beginning.
 pub fn initial(profile: Profile) -> State {
-    let mut state = State { grown: SHAPES[GROWN].columns.len(), ..State::default() };
+    let mut state = State::default();
     let mut put = |table: usize, row: Row| {
         state.apply(&Change { table, before: None, after: Some(row), silent: false });
     };
@@ -237,14 +236,9 @@ impl<'s> Draft<'s> {
         (0..bound).map(|step| (from + step) % bound + 1).find(|id| self.state.find(table, *id).is_none())
     }
 
-    /// A row of the table that gets ever more columns.
+    /// A row of the table whose columns come and go.
     pub fn grow(&mut self, dice: &mut Dice) {
-        let columns = self.state.grown;
-        let mut row = vec![Some(number(dice, GROWN_ROWS) + 1), Some(self.n)];
-        for column in row.len()..columns {
-            let null = column % 2 == 0 && dice.below(3) == 0;
-            row.push((!null).then(|| number(dice, 5) * 10));
-        }
+        let row = vec![Some(number(dice, GROWN_ROWS) + 1), Some(self.n)];
         match self.state.find(GROWN, row[0].unwrap()).cloned() {
             None => self.insert(GROWN, row),
             Some(there) if dice.below(4) == 0 => self.delete(GROWN, &there),
@@ -325,8 +319,13 @@ impl<'s> Draft<'s> {
     }
 
     fn insert(&mut self, table: usize, row: Row) {
-        let shape = &SHAPES[table];
-        self.sql.push(format!("INSERT INTO {} VALUES {}", shape.name, values(shape, &row)));
+        let (shape, later) = (&SHAPES[table], self.later(table));
+        let names: String = later.iter().map(|(name, _)| format!(",{name}")).collect();
+        let cells: String = later.iter().map(|(_, value)| format!(",{value}")).collect();
+        let values = values(shape, &row);
+        let values = format!("{}{cells})", values.strip_suffix(')').expect("a row ends so"));
+        let columns = shape.columns.join(",");
+        self.sql.push(format!("INSERT INTO {} ({columns}{names}) VALUES {values}", shape.name));
         self.change(table, None, Some(row));
     }
 
@@ -338,11 +337,19 @@ impl<'s> Draft<'s> {
         let shape = &SHAPES[table];
         let set: Vec<String> = (0..)
             .zip(&after)
-            .map(|(c, value)| format!("{}={}", name(table, c), literal(shape, c, *value)))
+            .map(|(c, value)| format!("{}={}", shape.columns[c], literal(shape, c, *value)))
+            .chain(self.later(table).into_iter().map(|(name, value)| format!("{name}={value}")))
             .collect();
         let place = place(table, before);
         self.sql.push(format!("UPDATE {} SET {} WHERE {place} LIMIT 1", shape.name, set.join(", ")));
         self.change(table, Some(before.clone()), Some(after));
+    }
+
+    /// What this transaction writes into the columns of `grown` that were added later.
+    fn later(&self, table: usize) -> Vec<(String, String)> {
+        let columns = self.state.grown.iter().filter(|_| table == GROWN);
+        let text = |value: Option<i64>| value.map_or("NULL".to_owned(), |value| value.to_string());
+        columns.filter_map(|name| Some((name.clone(), text(grown::cell(name, self.n)?)))).collect()
     }
 
     fn delete(&mut self, table: usize, row: &Row) {
@@ -364,10 +371,6 @@ fn place(table: usize, row: &Row) -> String {
     let terms: Vec<String> =
         (0..columns).map(|c| format!("{} <=> {}", shape.columns[c], literal(shape, c, row[c]))).collect();
     terms.join(" AND ")
-}
-
-fn name(table: usize, column: usize) -> String {
-    if table == GROWN { grown_column(column) } else { SHAPES[table].columns[column].to_owned() }
 }
 
 fn number(dice: &mut Dice, bound: u64) -> i64 {

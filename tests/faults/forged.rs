@@ -125,7 +125,7 @@ fn update(table: usize, before: &[i64], after: &[i64]) -> Change {
 
 /// Two accounts, 10 each. Transactions 1 and 2 move something from one to the other, each in two tables and `seq`.
 fn history() -> (State, History, [Vec<Change>; 2]) {
-    let mut state = State { grown: 2, ..State::default() };
+    let mut state = State::default();
     let rows = [
         row(SEQ, &[0, 0]),
         row(A, &[1, 10, 0]),
@@ -186,7 +186,7 @@ fn only_whole_states_of_the_source_are_states() {
 
 #[test]
 fn a_state_between_a_truncation_and_the_next_transaction_is_one() {
-    let mut state = State { grown: 2, ..State::default() };
+    let mut state = State::default();
     state.apply(&row(EMPTIED, &[1, 0]));
     let history = History::new(&state);
     let gone = [Change { after: None, silent: true, ..update(EMPTIED, &[1, 0], &[]) }];

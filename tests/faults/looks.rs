@@ -88,13 +88,7 @@ pub async fn state(conn: &mut Conn, database: &str, history: &History) -> Result
     conn.query_drop(format!("USE `{database}`")).await?;
     let number: Option<Option<u64>> = conn.query_first("SELECT MAX(n) FROM seq").await?;
     let number = number.flatten().unwrap_or_else(|| panic!("there is no number in seq"));
-    let mut seen = Digest::default();
-    for (table, shape) in SHAPES.iter().enumerate() {
-        seen[table] = match table {
-            GROWN => digest(rows(conn, table).await?.iter()),
-            _ => conn.query_first(shape.select_digest()).await?.unwrap_or_default(),
-        };
-    }
+    let seen = digest_of_all(conn).await?;
     if !history.has(number, &seen) {
         let mut lines = Lines::default();
         for (table, lines) in lines.iter_mut().enumerate() {
@@ -108,14 +102,40 @@ pub async fn state(conn: &mut Conn, database: &str, history: &History) -> Result
     Ok(number)
 }
 
+/// Whether the destination holds what the source did after that transaction.
+pub async fn has_all(world: &World, history: &History, number: u64) -> bool {
+    let Ok(mut conn) = world.try_dest_conn().await else { return false };
+    let seen = async {
+        conn.query_drop(format!("USE `{}`", world.name)).await?;
+        digest_of_all(&mut conn).await
+    };
+    seen.await.is_ok_and(|seen| history.has(number, &seen))
+}
+
+/// The digest of all tables of the connection's database.
+async fn digest_of_all(conn: &mut Conn) -> Result<Digest> {
+    let mut seen = Digest::default();
+    for (table, shape) in SHAPES.iter().enumerate() {
+        seen[table] = match table {
+            GROWN => digest(rows(conn, table).await?.iter()),
+            _ => conn.query_first(shape.select_digest()).await?.unwrap_or_default(),
+        };
+    }
+    Ok(seen)
+}
+
 /// All rows of a table as lines.
 async fn rows(conn: &mut Conn, table: usize) -> Result<Vec<String>> {
     let shape = &SHAPES[table];
     if table != GROWN {
         return conn.query(shape.select()).await;
     }
-    conn.query_map("SELECT * FROM grown", |row: Row| shape.line((0..row.len()).map(|c| row.get(c).unwrap())))
-        .await
+    let line = |row: Row| {
+        let columns = row.columns();
+        let names = columns.iter().map(mysql_async::Column::name_str);
+        shape.line(names.zip(0..).map(|(name, c)| (name, row.get(c).unwrap())))
+    };
+    conn.query_map("SELECT * FROM grown", line).await
 }
 
 /// What is seen now may come after what was seen last.

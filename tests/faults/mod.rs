@@ -3,7 +3,7 @@
 //!
 //! | part | what it is |
 //! |---|---|
-//! | `model`, `draft`, `workload`, `side` | what is written to the source, and what the source holds after each transaction |
+//! | `grown`, `model`, `draft`, `workload`, `side` | what is written to the source, and what the source holds after each transaction |
 //! | `looks` | is the destination a state of the source, at any moment? |
 //! | `versions` | where sinks share the topics: does each row only go forward? |
 //! | `commits` | the same of each transaction in the destination's own log |
@@ -20,6 +20,7 @@
 //! `CDC_TEST_SEED` gives the same workload and the same faults again, though not to
 //! the millisecond. `make soak` runs everything together for `CDC_SOAK_MINUTES`.
 
+mod grown;
 mod model;
 mod draft;
 mod workload;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::grown::{self, Alter};
+
 /// A row: numbers, of which a text column shows `x` and the number.
 pub type Row = Vec<Option<i64>>;
 
@@ -99,18 +101,6 @@ pub static SHAPES: [Shape; TABLES] = [
     shape("emptied", "id INT PRIMARY KEY, n BIGINT NOT NULL", &["id", "n"], &[]),
 ];
 
-/// The name of a column of `grown`, of which there are ever more.
-pub fn grown_column(column: usize) -> String {
-    GROWN_FIRST.get(column).map_or_else(|| format!("c{column}"), |name| (*name).to_owned())
-}
-
-/// What a column that was added later holds in the rows of before.
-pub fn grown_default(column: usize) -> Option<i64> {
-    (column % 2 == 1).then(|| i64::try_from(column).unwrap() * 10)
-}
-
-const GROWN_FIRST: [&str; 2] = ["id", "n"];
-
 impl Shape {
     /// A value as the table holds it; `None` for NULL.
     pub fn cell(&self, column: usize, value: Option<i64>) -> Option<String> {
@@ -123,25 +113,27 @@ impl Shape {
 
     /// A row in one line, the same from the model, a table and a topic.
     pub fn text(&self, row: &Row) -> String {
-        self.line((0..).zip(row).map(|(column, value)| self.cell(column, *value)))
+        let cells = self.columns.iter().zip(0..).zip(row);
+        self.line(cells.map(|((name, column), value)| (*name, self.cell(column, *value))))
     }
 
-    /// Cells in one line. Of a column that was added later its default is left out, so that
-    /// the line does not tell whether the column is there yet.
-    pub fn line(&self, cells: impl Iterator<Item = Option<String>>) -> String {
-        let mut cells: Vec<String> = cells.map(|cell| cell.unwrap_or_else(|| "-".to_owned())).collect();
-        if self.name == SHAPES[GROWN].name {
-            for (column, cell) in cells.iter_mut().enumerate().skip(GROWN_FIRST.len()) {
-                let default = self.cell(column, grown_default(column));
-                if *cell == default.unwrap_or_else(|| "-".to_owned()) {
-                    "=".clone_into(cell);
-                }
-            }
-            while cells.last().is_some_and(|cell| cell == "=") {
-                cells.pop();
-            }
+    /// Cells, each with its column's name, in one line. Columns that were added later are left out where they hold
+    /// what they should, so that the line does not tell whether they are there.
+    pub fn line<N: AsRef<str>>(&self, cells: impl Iterator<Item = (N, Option<String>)>) -> String {
+        let text = |cell: Option<String>| cell.unwrap_or_else(|| "-".to_owned());
+        if self.name != SHAPES[GROWN].name {
+            return cells.map(|(_, cell)| text(cell)).collect::<Vec<_>>().join("|");
         }
-        cells.join("|")
+        let (first, later): (Vec<_>, Vec<_>) =
+            cells.partition(|(name, _)| self.columns.contains(&name.as_ref()));
+        let mut line: Vec<String> = first.into_iter().map(|(_, cell)| text(cell)).collect();
+        let n = line[1].parse().unwrap_or_default();
+        let wrong = later.into_iter().filter(|(name, cell)| {
+            let right = grown::cell(name.as_ref(), n);
+            right.is_some_and(|right| *cell != right.map(|value| value.to_string()))
+        });
+        line.extend(wrong.map(|(name, cell)| format!("{}={}", name.as_ref(), text(cell))));
+        line.join("|")
     }
 
     /// The query that gives all rows as such lines; not for `grown`.
@@ -189,8 +181,8 @@ impl Change {
 #[derive(Clone, Default)]
 pub struct State {
     pub tables: [BTreeMap<Row, u32>; TABLES],
-    /// How many columns `grown` has.
-    pub grown: usize,
+    /// The columns that `grown` has beside `id` and `n`.
+    pub grown: Vec<String>,
 }
 
 impl State {
@@ -268,6 +260,8 @@ struct Inner {
     truncated: BTreeMap<u64, Digest>,
     /// What each transaction changed; the first is number 1.
     journal: Vec<Vec<Change>>,
+    /// What was stated of `grown`.
+    altered: Vec<Alter>,
 }
 
 impl History {
@@ -277,6 +271,7 @@ impl History {
             digests: vec![initial.digest()],
             truncated: BTreeMap::new(),
             journal: Vec::new(),
+            altered: Vec::new(),
         };
         Self { inner: Mutex::new(inner), committed: AtomicU64::new(0), asked: Default::default() }
     }
@@ -297,6 +292,16 @@ impl History {
         let mut next = *inner.digests.last().unwrap();
         rows.iter().for_each(|row| row.amend(&mut next));
         inner.truncated.insert(number, next);
+    }
+
+    /// Notes that `grown` was changed.
+    pub fn altered(&self, alter: Alter) {
+        self.inner.lock().unwrap().altered.push(alter);
+    }
+
+    /// How `grown` was changed.
+    pub fn alters(&self) -> Vec<Alter> {
+        self.inner.lock().unwrap().altered.clone()
     }
 
     /// Notes that the transaction is committed.

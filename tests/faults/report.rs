@@ -86,6 +86,11 @@ impl Report {
         self.length += other.length;
     }
 
+    /// How many faults of each kind there were.
+    pub fn by_kind(&self) -> &BTreeMap<String, u64> {
+        &self.faults
+    }
+
     /// How many faults there were.
     pub fn total(&self) -> u64 {
         self.faults.values().sum()

@@ -2,6 +2,7 @@
 //! several sets of servers, two of each process or one, proxies on every connection. Round
 //! after round, each with a seed, a snapshot and a comparison of its own.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,12 @@ use crate::kit::{self, Dice};
 
 /// How long a round makes faults.
 const ROUND: Duration = Duration::from_secs(600);
+
+/// So many faults of each kind are wanted in all runs together.
+const OF_EACH: u64 = 100;
+
+/// For so many that lack of a kind, one of it more is dealt.
+const A_COPY_MORE: u64 = 15;
 
 /// A last round shorter than this is not begun.
 const ROUND_MIN: Duration = Duration::from_secs(60);
@@ -45,6 +52,8 @@ struct Soak {
     begun: Instant,
     length: Duration,
     sum: Mutex<Report>,
+    /// How many faults of each kind earlier runs have made.
+    before: BTreeMap<String, u64>,
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,7 +67,8 @@ async fn soak() {
     for ground in 0..grounds {
         all.push(Arc::new(plan(seed, 0, length).ground(&format!("soak{ground}"), worlds).await));
     }
-    let soak = Arc::new(Soak { begun: Instant::now(), length, sum: Mutex::default() });
+    let soak =
+        Arc::new(Soak { begun: Instant::now(), length, sum: Mutex::default(), before: tally::by_kind() });
     let mut lanes = JoinSet::new();
     for ground in all {
         for world in 0..worlds {
@@ -87,7 +97,8 @@ impl Soak {
                 break;
             }
             let (seed, ground, runtime) = (first.wrapping_add(round), ground.clone(), Handle::current());
-            let plan = plan(seed, world, left.min(ROUND));
+            let mut plan = plan(seed, world, left.min(ROUND));
+            plan.faults = self.rare_more_often(plan.faults);
             let run = move || runtime.block_on(stage::run_on(&ground, world, plan, seed));
             match tokio::task::spawn_blocking(run).await {
                 Ok(report) => self.sum.lock().unwrap().add(report),
@@ -97,6 +108,22 @@ impl Soak {
             println!("soak so far, after {} s: {sum}", self.begun.elapsed().as_secs());
         }
         failed
+    }
+}
+
+impl Soak {
+    /// Faults of which there were fewer than wanted come more often.
+    fn rare_more_often(&self, faults: Vec<Fault>) -> Vec<Fault> {
+        let sum = self.sum.lock().unwrap();
+        let mut counts = self.before.clone();
+        for (kind, count) in sum.by_kind() {
+            *counts.entry(kind.clone()).or_insert(0) += count;
+        }
+        let copies = |fault: &Fault| {
+            let count = counts.get(&fault.to_string()).copied().unwrap_or_default();
+            usize::try_from(OF_EACH.saturating_sub(count) / A_COPY_MORE).unwrap().max(1)
+        };
+        faults.into_iter().flat_map(|fault| std::iter::repeat_n(fault, copies(&fault))).collect()
     }
 }
 

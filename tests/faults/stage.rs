@@ -21,8 +21,8 @@ use super::plan::Plan;
 use super::proxy::Proxy;
 use super::report::Report;
 use super::side::{self, Side};
-use super::workload::{self, COLUMNS, Writer, column_statement};
-use super::{changes, commits, draft, harm, topics, versions};
+use super::workload::{self, Writer};
+use super::{changes, commits, draft, grown, harm, topics, versions};
 use crate::golden::written;
 use crate::kit::{Dice, Options, World};
 
@@ -346,8 +346,10 @@ impl Stage {
         self.assert_model(number).await;
         if self.plan.by_key.is_some() {
             // The last transaction may be there without all of the ones before it.
-            self.world.until_equal().await;
+            crate::kit::until("all rows", async || looks::has_all(&self.world, &self.history, number).await)
+                .await;
         }
+        grown::drop_gone(&self.world).await;
         self.world.assert_equal().await;
         let compared = self.assert_published(number).await;
         let mut report = std::mem::take(&mut self.report);
@@ -401,22 +403,31 @@ impl Stage {
         Compared { events, cuts, commits, again }
     }
 
-    /// The topic of schema changes has `grown` as the source found it, and then the statement of each new column
+    /// The topic of schema changes has `grown` as the source found it, and then each statement that changed it,
     /// once and in order. The tables are looked up a little after the first position: what was stated in between is
     /// told, too.
     async fn assert_statements(&self) {
-        let columns = usize::try_from(self.world.dest_number(COLUMNS).await.unwrap()).unwrap();
+        let alters = self.history.alters();
         let (_, _, told) = written::Writer::ours(&self.world).read_beside(&self.world.name).await;
         let is_grown = |change: &Json| change["id"].as_str().is_some_and(|id| id.ends_with(r#""grown""#));
         let mut told = told.iter().filter(|record| is_grown(&record["tableChanges"][0]));
         let found = told.next().expect("the table was found");
-        let found = found["tableChanges"][0]["table"]["columns"].as_array().unwrap().len();
+        let found = found["tableChanges"][0]["table"]["columns"].as_array().unwrap();
+        let names = found.iter().map(|column| column["name"].as_str().unwrap());
+        let mut found: Vec<&str> = names.filter(|name| !["id", "n"].contains(name)).collect();
+        found.sort_unstable();
         // Where all was read again, that is told, too.
         let told = told.filter_map(|record| record["ddl"].as_str());
         let told: Vec<&str> = told.filter(|statement| !statement.starts_with("XA ")).collect();
-        let first = found.min(columns.saturating_sub(told.len()));
-        let run: Vec<String> = (first..columns).map(column_statement).collect();
+        let first = alters.len().saturating_sub(told.len());
+        let run: Vec<&str> = alters[first..].iter().map(|alter| alter.sql.as_str()).collect();
         assert_eq!(told, run, "the statements that were told, and those that were run");
+        let was = |alter: usize| alter.checked_sub(1).map_or(&[][..], |before| &alters[before].columns);
+        let was_so = (first..=alters.len()).any(|alter| found == was(alter));
+        assert!(
+            was_so,
+            "the table was found with {found:?}, after which only {told:?} was told of {alters:?}"
+        );
     }
 
     /// Whether a source has met the end of an XA transaction that was prepared before its first position, by

@@ -1,7 +1,8 @@
 //! The figures of all long runs together, in `bench/results/faults.json`: each run adds its own.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
@@ -18,13 +19,24 @@ pub struct Run<'r> {
     pub counts: &'r Json,
 }
 
+fn path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/results/faults.json")
+}
+
 /// Adds a run to the file.
 pub fn add(run: &Run<'_>) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/results/faults.json");
+    let path = path();
     let before = fs::read_to_string(&path).ok().map(|text| serde_json::from_str(&text).unwrap());
     let all = with(before, run, &commit());
     fs::write(&path, format!("{all:#}\n")).unwrap();
     println!("added to {}", path.display());
+}
+
+/// How many faults of each kind there were in all runs before.
+pub fn by_kind() -> BTreeMap<String, u64> {
+    let text = fs::read_to_string(path()).unwrap_or_default();
+    let all: Json = serde_json::from_str(&text).unwrap_or_default();
+    serde_json::from_value(all["total"]["faults_by_kind"].clone()).unwrap_or_default()
 }
 
 /// What the file says then.

@@ -216,13 +216,14 @@ fn now_ms() -> i64 {
 
 fn text(shape: &Shape, row: &AvroRow) -> String {
     let mut cells = Vec::new();
-    row.visit(|_, value| {
-        cells.push(match value {
+    row.visit(|column, value| {
+        let cell = match value {
             Value::Null => None,
             Value::Int(number) => Some(number.to_string()),
             Value::Text(text) => Some(text.to_owned()),
             other => panic!("no table has such a value: {other:?}"),
-        });
+        };
+        cells.push((row.table().columns[column].name.clone(), cell));
         Ok(())
     })
     .unwrap();

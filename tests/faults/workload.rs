@@ -1,6 +1,6 @@
 //! Random transactions: transfers between tables, unique values that change hands
 //! inside a transaction and across several, keys that move, parents and children, a
-//! table without a key, now and then some thousand rows at once, a new column, or an XA
+//! table without a key, now and then some thousand rows at once, columns that come and go, or an XA
 //! transaction in two phases. Each
 //! first writes its number into `seq`, so that every state tells after which
 //! transaction it stood.
@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error};
 
-use super::draft::{Draft, GROWN_COLUMNS, values};
+use super::draft::{Draft, values};
+use super::grown;
 use super::looks::Looks;
-use super::model::{Change, EMPTIED, History, Row, SHAPES, State, grown_column, grown_default};
+use super::model::{Change, EMPTIED, History, Row, SHAPES, State};
 use crate::kit::{Dice, LIMIT, World};
 
 /// Longest time that an XA transaction stays prepared.
@@ -40,7 +41,7 @@ pub struct Profile {
     pub swaps: bool,
     /// Of a hundred transactions, how many are prepared first, as XA transactions.
     pub xa_percent: u64,
-    /// One in so many transactions is followed by a new column.
+    /// One in so many transactions is followed by a statement that changes columns.
     pub column_every: u64,
     /// One in so many by a TRUNCATE, where there may be any.
     pub truncate_every: u64,
@@ -57,7 +58,7 @@ impl Profile {
         unique: true,
         swaps: true,
         xa_percent: 8,
-        column_every: 150,
+        column_every: 50,
         truncate_every: 100,
         bulk_rows: 1500,
     };
@@ -106,9 +107,11 @@ impl Writer {
             draft.fill_up(&mut dice, profile);
             let prepared = (dice.below(100) < profile.xa_percent).then(|| dice.below(PREPARED_MS_MAX));
             commit(&self.world, &self.history, &mut conn, draft, (number, prepared)).await;
-            if dice.below(profile.column_every) == 0 && self.state.grown < GROWN_COLUMNS {
-                add_column(&self.world, &mut conn, self.state.grown).await;
-                self.state.grown += 1;
+            if dice.below(profile.column_every) == 0
+                && let Some(alter) = grown::alter(&self.state.grown, number, &mut dice)
+            {
+                grown::run_alter(&self.world, &mut conn, &mut self.state, &alter).await;
+                self.history.altered(alter);
             }
             if profile.alone
                 && dice.below(profile.truncate_every) == 0
@@ -165,21 +168,6 @@ async fn commit(
         }
     }
     history.commit(number);
-}
-
-/// How many columns `grown` has.
-pub const COLUMNS: &str =
-    "SELECT COUNT(*) FROM information_schema.columns WHERE table_schema=DATABASE() AND table_name='grown'";
-
-/// The statement that makes a column of `grown`.
-pub fn column_statement(column: usize) -> String {
-    let default = grown_default(column).map_or_else(String::new, |d| format!(" NOT NULL DEFAULT {d}"));
-    format!("ALTER TABLE grown ADD COLUMN {} INT{default}", grown_column(column))
-}
-
-async fn add_column(world: &World, conn: &mut Conn, column: usize) {
-    let sql = column_statement(column);
-    run(world, conn, &sql, COLUMNS, column as u64 + 1).await;
 }
 
 /// Runs it once, whatever becomes of the connection: the question tells whether it came through.
