@@ -50,14 +50,19 @@ async fn one(conn: &mut Conn) -> Result<u64> {
     Ok(sessions.unwrap_or_default())
 }
 
-/// Those of metadata that are not a reader's. The server notes statistics of its own in its tables for who looks at the
-/// catalogue; what such a look holds on schemas is in the way of their end only.
+/// Where the server notes statistics of its own for who looks at the catalogue.
+const STATISTICS: &str = "('mysql.table_stats', 'mysql.index_stats')";
+
+/// Those of metadata that are not a reader's. What a look at the catalogue holds on schemas is in the way of their end only.
 fn locks() -> String {
     format!(
         "SELECT CONCAT_WS(' ', l.OBJECT_TYPE, l.OBJECT_SCHEMA, l.OBJECT_NAME, l.LOCK_TYPE) \
          FROM performance_schema.metadata_locks l JOIN performance_schema.threads t ON t.THREAD_ID = l.OWNER_THREAD_ID \
          WHERE t.PROCESSLIST_ID IN ({OURS}) AND l.LOCK_STATUS = 'GRANTED' \
-         AND l.OBJECT_TYPE <> 'USER LEVEL LOCK' AND CONCAT_WS('.', l.OBJECT_SCHEMA, l.OBJECT_NAME) NOT IN ('mysql.table_stats', 'mysql.index_stats') AND (l.OBJECT_TYPE, l.LOCK_TYPE) <> ('SCHEMA', 'INTENTION_EXCLUSIVE') AND l.LOCK_TYPE NOT IN ('SHARED', 'SHARED_READ', 'SHARED_HIGH_PRIO')"
+         AND l.OBJECT_TYPE <> 'USER LEVEL LOCK' \
+         AND CONCAT_WS('.', l.OBJECT_SCHEMA, l.OBJECT_NAME) NOT IN {STATISTICS} \
+         AND (l.OBJECT_TYPE, l.LOCK_TYPE) <> ('SCHEMA', 'INTENTION_EXCLUSIVE') \
+         AND l.LOCK_TYPE NOT IN ('SHARED', 'SHARED_READ', 'SHARED_HIGH_PRIO')"
     )
 }
 
@@ -65,7 +70,8 @@ fn row_locks() -> String {
     format!(
         "SELECT CONCAT_WS(' ', d.OBJECT_SCHEMA, d.OBJECT_NAME, d.LOCK_TYPE, d.LOCK_MODE) \
          FROM performance_schema.data_locks d JOIN performance_schema.threads t ON t.THREAD_ID = d.THREAD_ID \
-         WHERE t.PROCESSLIST_ID IN ({OURS})"
+         WHERE t.PROCESSLIST_ID IN ({OURS}) \
+         AND CONCAT_WS('.', d.OBJECT_SCHEMA, d.OBJECT_NAME) NOT IN {STATISTICS}"
     )
 }
 
