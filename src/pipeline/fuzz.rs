@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use cdc_mysql_sink::Mark;
-use cdc_mysql_source::{TableProgress, TableState};
+use cdc_mysql_source::{Noted, TableProgress, TableState};
 use cdc_sdk::{CutId, TableName};
 use proptest::prelude::*;
 
@@ -12,7 +12,7 @@ use super::control::Taken;
 use super::dead_letter::slip::{self, Slip};
 use super::offset_file::OffsetFile;
 use super::record_keys::ChosenKey;
-use super::recovery::{Dropped, Inside};
+use super::recovery::{Columns, Inside};
 use super::versions::Versions;
 use crate::avro::records::{self, GtidsOf};
 use crate::avro::sample::cut;
@@ -51,7 +51,11 @@ fn stored() -> Vec<(Vec<u8>, Reading)> {
     let offsets = OffsetFile::new("p", "a ledger".into(), &mark).json().unwrap();
     let stamp = Stamp { cut: CutId { incarnation: 3, sequence: 900 }, ordinal: 5 }.encode();
     let inside = Inside::record(&format!("{UUID}:7"), [("shop.orders".to_owned(), 9)].into()).unwrap().1;
-    let dropped = Dropped::record(&table, &["a".to_owned(), "ö".to_owned()].into()).unwrap().1;
+    let dropped = {
+        let of_new = ("b".to_owned(), "'5'".to_owned());
+        let noted = Noted { dropped: ["a".to_owned(), "ö".to_owned()].into(), defaults: [of_new].into() };
+        Columns::record(&table, &noted).unwrap().1
+    };
     vec![
         (records::encode_cut(&cut(), GtidsOf::Full, 1).unwrap(), |bytes| records::decode_cut(bytes).is_ok()),
         (records::encode_state_key("snapshot/shop.orders", 1).unwrap(), |bytes| {
@@ -69,7 +73,7 @@ fn stored() -> Vec<(Vec<u8>, Reading)> {
             Versions::from_json(&text(bytes)).is_some()
         }),
         (inside.into_bytes(), |bytes| Inside::read(&text(bytes)).is_ok()),
-        (dropped.into_bytes(), |bytes| Dropped::read("dropped/shop.orders", &text(bytes)).is_ok()),
+        (dropped.into_bytes(), |bytes| Columns::read("dropped/shop.orders", &text(bytes)).is_ok()),
         (br#"{"version":1,"columns":["id","region"]}"#.to_vec(), |bytes| {
             ChosenKey::from_json(&text(bytes)).is_some()
         }),

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::thread::ScopedJoinHandle;
 
-use cdc_mysql_source::{DroppedColumns, TableProgress};
+use cdc_mysql_source::{ColumnNotes, Noted, TableProgress};
 use cdc_sdk::cut::{CutKind, Place};
 use cdc_sdk::{Cut, CutId, Error, Gtid, Kind, Position, Result, TableName};
 use serde::{Deserialize, Serialize};
@@ -49,8 +49,8 @@ pub struct Recovered {
     pub versions: HashMap<String, Versions>,
     /// The keys that were chosen for the records of tables, by their first topic.
     pub chosen_keys: HashMap<String, ChosenKey>,
-    /// Columns that are gone.
-    pub dropped: DroppedColumns,
+    /// What statements have said of columns.
+    pub noted: ColumnNotes,
     /// What was taken of the control topic.
     pub taken: Taken,
     /// The transaction that the last run of cuts was inside of. It may be through by now.
@@ -95,22 +95,26 @@ impl Inside {
 }
 
 /// The columns that a table has lost, as they are stored: should one of that name come again, what
-/// is downstream under it must go, also after a restart.
+/// is downstream under it must go, also after a restart. And the defaults of those that came: should one have gone by
+/// the time its first rows are read, the catalogue has its default no more.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Dropped {
+pub struct Columns {
     version: u32,
     table: TableName,
     columns: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    defaults: BTreeMap<String, String>,
 }
 
-impl Dropped {
+impl Columns {
     const VERSION: u32 = 1;
 
     /// Key and value of its record.
-    pub fn record(table: &TableName, columns: &BTreeSet<String>) -> Result<(String, String)> {
-        let dropped = Self { version: Self::VERSION, table: table.clone(), columns: columns.clone() };
-        let json = serde_json::to_string(&dropped).map_err(|e| {
-            Error::new(Kind::Bug, "the columns that a table has lost cannot be written").caused_by(e)
+    pub fn record(table: &TableName, noted: &Noted) -> Result<(String, String)> {
+        let Noted { dropped, defaults } = noted.clone();
+        let columns = Self { version: Self::VERSION, table: table.clone(), columns: dropped, defaults };
+        let json = serde_json::to_string(&columns).map_err(|e| {
+            Error::new(Kind::Bug, "what was said of a table's columns cannot be written").caused_by(e)
         })?;
         Ok((format!("{DROPPED_KEY}{table}"), json))
     }
@@ -283,8 +287,9 @@ fn read_state(log: Option<Log>, recovered: &mut Recovered) -> Result<()> {
             recovered.inside = Some(inside.gtid.parse()?);
             recovered.counts = Some((inside.gtid, inside.counts));
         } else if key.starts_with(DROPPED_KEY) {
-            let dropped = Dropped::read(&key, &json)?;
-            recovered.dropped.insert(dropped.table, dropped.columns);
+            let columns = Columns::read(&key, &json)?;
+            let noted = Noted { dropped: columns.columns, defaults: columns.defaults };
+            recovered.noted.insert(columns.table, noted);
         } else if let Some(base) = key.strip_prefix(VERSIONS_KEY) {
             let versions = Versions::from_json(&json).ok_or_else(|| unknown_state(&key, &json))?;
             recovered.versions.insert(base.to_owned(), versions);

@@ -372,8 +372,8 @@ impl<'a> Road<'a> {
         for progress in &ddl.progress {
             self.writer.state(&recovery::snapshot_key(progress), &progress.to_json())?;
         }
-        for (table, columns) in &ddl.dropped {
-            let (key, json) = recovery::Dropped::record(table, columns)?;
+        for (table, noted) in &ddl.noted {
+            let (key, json) = recovery::Columns::record(table, noted)?;
             self.writer.state(&key, &json)?;
         }
         Ok(())

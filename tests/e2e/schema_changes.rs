@@ -306,6 +306,57 @@ async fn a_column_goes_before_a_restart_and_comes_after_it() {
     world.end().await;
 }
 
+/// What a column is declared as that comes and goes.
+const SHORT_LIVED: [&str; 12] = [
+    "INT NOT NULL DEFAULT 5",
+    "INT DEFAULT '-7'",
+    "BIGINT UNSIGNED NOT NULL DEFAULT 18446744073709551615",
+    "DECIMAL(9,3) NOT NULL DEFAULT 1.5",
+    "DOUBLE NOT NULL DEFAULT -1.5e+3",
+    "BOOLEAN NOT NULL DEFAULT TRUE",
+    "BIT(3) NOT NULL DEFAULT b'101'",
+    "VARCHAR(20) NOT NULL DEFAULT 'a''b\\\\\\n\\%ä'",
+    "VARCHAR(20) CHARACTER SET latin1 DEFAULT \"é\" COMMENT 'x'",
+    "DATE NOT NULL DEFAULT '2020-1-5'",
+    "DATETIME(3) DEFAULT '2020-01-05 10:11:12.5'",
+    "ENUM('a','b') NOT NULL DEFAULT 'b'",
+];
+
+/// Their default is not in the catalogue any more when the first row of such columns is read; in the tables with odd
+/// numbers that is by another process than the one that has read of the column's coming.
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_come_and_go_before_their_rows_are_read() {
+    let world = World::new("ddl_short").await;
+    let mut before = Vec::new();
+    for part in 0..3 {
+        for (number, declared) in SHORT_LIVED.iter().enumerate() {
+            for (way, at) in [(0, [0, 1, 1]), (1, [0, 1, 2])] {
+                let table = table(2 * number + way);
+                let make = format!(
+                    "CREATE TABLE {table} (id INT PRIMARY KEY, a INT);\nINSERT INTO {table} VALUES (1,1),(2,2)"
+                );
+                let come = format!("ALTER TABLE {table} ADD COLUMN c {declared} AFTER id");
+                let go = format!("INSERT INTO {table} (id,a) VALUES (3,3)");
+                for sql in [make, come, go].iter().zip(at).filter(|(_, at)| *at == part).map(|(sql, _)| sql) {
+                    world.source_sql(sql).await;
+                }
+                if at[2] == part {
+                    let mut conn = world.source_conn().await;
+                    before.push((table.clone(), rows(&mut conn, &world.name, &table, "id,c").await.unwrap()));
+                    world.source_sql(&format!("ALTER TABLE {table} DROP COLUMN c")).await;
+                }
+            }
+        }
+        world.catch_up();
+    }
+    let mut conn = world.dest_conn().await;
+    for (table, expected) in before {
+        let found = rows(&mut conn, &world.name, &table, "id,c").await.unwrap();
+        assert_eq!(found, expected, "{table}");
+    }
+    world.end().await;
+}
+
 /// By the time the log is read, the catalogue has a key that the rows in it did not have.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_comes_after_rows_that_it_would_not_tell_apart() {

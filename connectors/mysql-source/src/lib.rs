@@ -29,9 +29,9 @@ mod damage;
 mod hot_path;
 
 pub use binlog::{Begin, Commit, Rows};
-pub use ddl::Effect;
+pub use ddl::{ColumnChange, ColumnNotes, Effect, Noted};
 pub use session::{Leader, check};
 pub use settings::{OnUnsafeDdl, Settings, SnapshotMode};
 pub use shape::ShapeId;
 pub use snapshot::{Again, Chunk, ChunkRow, SnapshotProgress, TableProgress, TableState};
-pub use source::{DdlEvent, DroppedColumns, Event, Request, Resume, Source, Start, Stopped, Taken, Target};
+pub use source::{DdlEvent, Event, Request, Resume, Source, Start, Stopped, Taken, Target};

@@ -19,7 +19,7 @@ pub(super) fn start_from(recovered: &Recovered) -> Start {
             position: last.position.clone(),
             snapshot: recovered.snapshot.clone(),
             inside: recovered.inside.clone(),
-            dropped: recovered.dropped.clone(),
+            noted: recovered.noted.clone(),
         })),
     }
 }

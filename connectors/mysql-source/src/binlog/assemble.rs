@@ -193,7 +193,7 @@ impl Assembler {
     }
 
     /// Tables that a statement has changed: those named, and those of a database.
-    pub fn forget(&mut self, effects: &[Effect]) -> Vec<cdc_sdk::TableName> {
+    pub fn forget(&mut self, effects: &[Effect]) {
         let mut names = Vec::new();
         for effect in effects {
             match effect {
@@ -202,7 +202,6 @@ impl Assembler {
             }
         }
         names.iter().for_each(|name| self.shapes.forget(name));
-        names
     }
 
     /// Takes an event. Answers with what the catalogue must be asked before the next.

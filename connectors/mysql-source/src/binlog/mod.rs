@@ -42,7 +42,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cdc_sdk::change::Origin;
-use cdc_sdk::{Gtid, Position, Result, Table, TableName};
+use cdc_sdk::{Gtid, Position, Result, Table};
 
 use crate::ddl::Effect;
 
@@ -140,6 +140,6 @@ pub trait Enrich: Send + Sync + 'static {
     /// Whatever keeps it from answering; the stream ends with it.
     fn enrich(&self, from_map: Table, met: Met) -> impl Future<Output = Result<Enriched>> + Send;
 
-    /// The table has changed, or is gone: what is kept of it is out of date.
-    fn forget(&self, name: &TableName);
+    /// A statement has changed tables: what is kept of them is out of date.
+    fn altered(&self, effects: &[Effect]);
 }

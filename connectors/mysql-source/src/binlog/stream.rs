@@ -5,13 +5,14 @@ use std::pin::Pin;
 
 use cdc_sdk::endpoint::Endpoint;
 use cdc_sdk::pattern::Selection;
-use cdc_sdk::{GtidSet, Position, Result, Table, TableName};
+use cdc_sdk::{GtidSet, Position, Result, Table};
 
 use super::assemble::{Assembler, Setting};
 use super::collations::Collations;
 use super::dump::{Dump, Server, same_server};
 use super::shapes::Unknown;
 use super::{BinlogEvent, Enrich, Enriched, Met, Request};
+use crate::ddl::Effect;
 use crate::session::LogEnd;
 
 /// The server's log from a position on.
@@ -155,9 +156,8 @@ impl Stream {
 
     fn forget_changed(&mut self, event: &BinlogEvent) {
         if let BinlogEvent::Ddl(ddl) = event {
-            for name in self.assembler.forget(&ddl.effects) {
-                self.catalogue.forgotten(&name);
-            }
+            self.assembler.forget(&ddl.effects);
+            self.catalogue.was_altered(&ddl.effects);
         }
     }
 }
@@ -179,7 +179,7 @@ type Answer<'a> = Pin<Box<dyn Future<Output = Result<Enriched>> + Send + 'a>>;
 /// [`Enrich`] behind a pointer, so that the stream's type does not name it.
 trait Catalogue: Send + Sync {
     fn enriched(&self, from_map: Table, met: Met) -> Answer<'_>;
-    fn forgotten(&self, name: &TableName);
+    fn was_altered(&self, effects: &[Effect]);
 }
 
 impl<E: Enrich> Catalogue for E {
@@ -187,8 +187,8 @@ impl<E: Enrich> Catalogue for E {
         Box::pin(self.enrich(from_map, met))
     }
 
-    fn forgotten(&self, name: &TableName) {
-        self.forget(name);
+    fn was_altered(&self, effects: &[Effect]) {
+        self.altered(effects);
     }
 }
 

@@ -8,12 +8,13 @@
 //! and one met in the binlog are equal. Where they differ, the binlog is right and
 //! the catalogue adds to the columns that both know.
 //!
-//! **Invariant:** nothing read here is kept. A table is read when a new shape of
+//! **Invariant:** nothing read here is kept, only what the log said of columns ([`told`]). A table is read when a new shape of
 //! it is met and when a snapshot of it begins, which is rare.
 
 mod declared;
 mod merge;
 mod read;
+mod told;
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -26,9 +27,11 @@ use mysql_async::prelude::Queryable;
 use tokio::sync::Mutex;
 
 use crate::binlog::{Enrich, Enriched, Met};
+use crate::ddl::{ColumnNotes, Effect};
 use crate::session::{SHOW_WAIT, connect, within};
 use crate::shape;
 use read::Reader;
+use told::Told;
 
 /// How often a read is tried again on a new connection.
 const ATTEMPTS: u32 = 3;
@@ -53,12 +56,13 @@ pub struct Catalogue(Arc<Inner>);
 struct Inner {
     endpoint: Endpoint,
     reader: Mutex<Option<Reader>>,
+    told: Told,
 }
 
 impl Catalogue {
-    /// A catalogue that has not connected yet.
-    pub fn new(endpoint: Endpoint) -> Self {
-        Self(Arc::new(Inner { endpoint, reader: Mutex::new(None) }))
+    /// A catalogue that has not connected yet, with what statements said before.
+    pub fn new(endpoint: Endpoint, notes: &ColumnNotes) -> Self {
+        Self(Arc::new(Inner { endpoint, reader: Mutex::new(None), told: Told::before(notes) }))
     }
 
     /// A table as it is now; `None` where there is none of that name (or a view).
@@ -135,10 +139,18 @@ impl Catalogue {
 
 impl Enrich for Catalogue {
     async fn enrich(&self, from_map: Table, met: Met) -> Result<Enriched> {
-        let Some(known) = self.table(&from_map.name).await? else {
-            return Ok(Enriched { table: from_map, changed_later: None });
-        };
-        let (log, mut table) = (from_map.clone(), merge::merged(from_map, known));
+        let log = from_map.clone();
+        let known = self.table(&log.name).await?;
+        let gone = self.0.told.of(&log, known.as_ref());
+        let is_there = known.is_some();
+        let mut table = known.map_or_else(|| log.clone(), |known| merge::merged(from_map, known));
+        for (at, default) in gone {
+            let column = table.columns.get_mut(at);
+            column.into_iter().for_each(|column| column.extra.default = Some(default.clone()));
+        }
+        if !is_there {
+            return Ok(Enriched { table, changed_later: None });
+        }
         let younger = merge::younger_keys(&table, &log, &met);
         let changed_later = match younger.is_empty() {
             true => None,
@@ -152,8 +164,9 @@ impl Enrich for Catalogue {
         Ok(Enriched { table, changed_later })
     }
 
-    /// Nothing is kept.
-    fn forget(&self, _name: &TableName) {}
+    fn altered(&self, effects: &[Effect]) {
+        self.0.told.altered(effects);
+    }
 }
 
 /// All tables that a selection takes, by name, over this connection.

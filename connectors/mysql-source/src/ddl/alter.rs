@@ -4,7 +4,7 @@ use cdc_sdk::TableName;
 
 use super::lexer::Token;
 use super::statement::{Parser, is_word};
-use super::{Effect, NewDefault};
+use super::{ColumnChange, Effect, NewDefault, default};
 
 /// What a part does to the table, the harmless first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,7 +41,7 @@ pub(crate) fn effects(parser: &Parser<'_, '_>, name: &TableName) -> Vec<Effect> 
     }
     // Of a column that goes and one of its name that comes the former is meant as it was before the statement,
     // whichever part stands first.
-    beside.sort_by_key(|effect| !matches!(effect, Effect::Column { dropped: true, .. }));
+    beside.sort_by_key(|effect| !matches!(effect, Effect::Column { change: ColumnChange::Dropped, .. }));
     let table = name.clone();
     let effect = match weight {
         Weight::Metadata => Effect::Metadata(table),
@@ -194,11 +194,28 @@ fn add_column(parser: &mut Parser<'_, '_>, table: &TableName) -> Part {
         .strip_prefix(&[Token::Symbol('(')])
         .map(|t| t.strip_suffix(&[Token::Symbol(')')]).unwrap_or(t));
     let columns = inner.map_or_else(|| vec![tokens], parts);
-    let names = columns.iter().filter_map(|tokens| parser.of(tokens).identifier());
-    let also = names.map(|name| Effect::Column { table: table.clone(), name, dropped: false }).collect();
+    let added = |tokens: &&[Token<'_>]| {
+        let change = ColumnChange::Added { default: declared_default(tokens) };
+        Some(Effect::Column { table: table.clone(), name: parser.of(tokens).identifier()?, change })
+    };
+    let also = columns.iter().filter_map(|tokens| added(&&**tokens)).collect();
     let clock = parser.dialect().implicit_timestamps;
     let weight = columns.into_iter().map(|tokens| column(tokens).max(timestamp(tokens, clock)));
     Part { weight: weight.max().unwrap_or(Weight::Unknown), also }
+}
+
+/// What stands behind the first DEFAULT of `name type …`, where that is a literal.
+fn declared_default(tokens: &[Token<'_>]) -> Option<String> {
+    let mut depth = 0usize;
+    let at = tokens.iter().skip(1).position(|token| {
+        match token {
+            Token::Symbol('(') => depth += 1,
+            Token::Symbol(')') => depth = depth.saturating_sub(1),
+            Token::Symbol(_) | Token::Word(_) | Token::Name(_) | Token::Text(_) => {}
+        }
+        depth == 0 && is_word(token, "DEFAULT")
+    })?;
+    default::literal(tokens.get(at + 2..)?)
 }
 
 /// What the rows that are there get in a new column.
@@ -273,7 +290,7 @@ fn is_hidden(default: &Token<'_>, kind: Option<&Token<'_>>) -> bool {
     const TEXTS: [&str; 8] = ["CHAR", "VARCHAR", "CHARACTER", "NCHAR", "NVARCHAR", "NATIONAL", "ENUM", "SET"];
     let is_text = kind.is_some_and(|kind| TEXTS.iter().any(|text| is_word(kind, text)));
     match default {
-        Token::Text { beyond_bmp } => *beyond_bmp,
+        Token::Text(text) => text.chars().any(|letter| u32::from(letter) > 0xFFFF),
         Token::Word(_) | Token::Name(_) | Token::Symbol(_) => is_text,
     }
 }
@@ -286,7 +303,8 @@ fn drop_part(parser: &mut Parser<'_, '_>, table: &TableName) -> Part {
         _ => {
             parser.accept("COLUMN");
             let name = parser.identifier();
-            let also = name.map(|name| Effect::Column { table: table.clone(), name, dropped: true });
+            let change = ColumnChange::Dropped;
+            let also = name.map(|name| Effect::Column { table: table.clone(), name, change });
             Part { weight: Weight::Reshape, also: also.into_iter().collect() }
         }
     }
@@ -341,8 +359,9 @@ fn renamed(table: &TableName, names: (Option<String>, Option<String>)) -> Vec<Ef
     if old.to_lowercase() == new.to_lowercase() {
         return Vec::new();
     }
-    let column = |name, dropped| Effect::Column { table: table.clone(), name, dropped };
-    vec![column(new, false), column(old, true)]
+    let column = |name, change| Effect::Column { table: table.clone(), name, change };
+    // Its rows are read again: no default tells their values.
+    vec![column(new, ColumnChange::Added { default: None }), column(old, ColumnChange::Dropped)]
 }
 
 fn rename(parser: &mut Parser<'_, '_>, name: &TableName) -> Part {
@@ -372,7 +391,7 @@ fn rename(parser: &mut Parser<'_, '_>, name: &TableName) -> Part {
 fn convert(parser: &Parser<'_, '_>) -> Weight {
     let lossless = parser.rest().iter().any(|token| match token {
         Token::Word(word) => word.to_ascii_lowercase().starts_with("utf8mb4"),
-        Token::Name(_) | Token::Text { .. } | Token::Symbol(_) => false,
+        Token::Name(_) | Token::Text(_) | Token::Symbol(_) => false,
     });
     if lossless { Weight::Reshape } else { Weight::Rewrite("CONVERT TO CHARACTER SET may change texts") }
 }

@@ -23,7 +23,7 @@ pub(crate) fn refuse_condition(text: &str) -> Result<(), &'static str> {
             Token::Word(word) if NOT_IN_A_CONDITION.iter().any(|w| w.eq_ignore_ascii_case(word)) => {
                 return Err("it reads other tables, or writes: use the columns of the table only");
             }
-            Token::Word(_) | Token::Name(_) | Token::Text { .. } | Token::Symbol(_) => {}
+            Token::Word(_) | Token::Name(_) | Token::Text(_) | Token::Symbol(_) => {}
         }
     }
     match (empty, depth) {

@@ -4,6 +4,8 @@
 //! a version that does not exist yet (`/*!99999`). `/*M! … */` is MariaDB's, which
 //! MySQL takes for a comment.
 
+use cdc_sdk::expression::unescaped;
+
 /// What the reading of a statement depends on in the session that ran it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dialect {
@@ -24,11 +26,8 @@ pub(crate) enum Token<'a> {
     Word(&'a str),
     /// A name in quotes, unquoted.
     Name(String),
-    /// A string.
-    Text {
-        /// It has letters beyond U+FFFF. What else it holds does not matter.
-        beyond_bmp: bool,
-    },
+    /// A string, unquoted.
+    Text(String),
     /// Any other character.
     Symbol(char),
 }
@@ -63,9 +62,9 @@ impl<'a> Lexer<'a> {
         let rest = self.rest();
         let first = rest.chars().next()?;
         Some(match first {
-            '\'' => text(&self.quoted('\'', !self.dialect.no_backslash_escapes)),
+            '\'' => Token::Text(self.quoted('\'', !self.dialect.no_backslash_escapes)),
             '"' if self.dialect.ansi_quotes => Token::Name(self.quoted('"', false)),
-            '"' => text(&self.quoted('"', !self.dialect.no_backslash_escapes)),
+            '"' => Token::Text(self.quoted('"', !self.dialect.no_backslash_escapes)),
             '`' => Token::Name(self.quoted('`', false)),
             _ if is_word(first) => {
                 let length = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
@@ -120,7 +119,7 @@ impl<'a> Lexer<'a> {
         let mut length = self.rest().len();
         while let Some((at, letter)) = letters.next() {
             if letter == '\\' && escapes {
-                letters.next();
+                letters.next().into_iter().for_each(|(_, letter)| unescape(letter, &mut content));
             } else if letter != quote {
                 content.push(letter);
             } else if letters.next_if(|(_, next)| *next == quote).is_some() {
@@ -135,8 +134,13 @@ impl<'a> Lexer<'a> {
     }
 }
 
-fn text<'a>(content: &str) -> Token<'a> {
-    Token::Text { beyond_bmp: content.chars().any(|letter| u32::from(letter) > 0xFFFF) }
+/// MySQL manual, "String Literals": outside of patterns `\%` and `\_` are two letters.
+fn unescape(letter: char, content: &mut String) {
+    match letter {
+        'b' => content.push('\u{8}'),
+        '%' | '_' => content.extend(['\\', letter]),
+        other => content.push(unescaped(other)),
+    }
 }
 
 /// Two dashes start a comment only before white space or a control character.

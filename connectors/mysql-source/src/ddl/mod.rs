@@ -7,7 +7,9 @@
 
 mod alter;
 mod condition;
+mod default;
 mod lexer;
+mod notes;
 mod statement;
 
 use cdc_sdk::TableName;
@@ -15,6 +17,7 @@ use cdc_sdk::column::ColumnType;
 
 pub(crate) use condition::refuse_condition;
 pub use lexer::Dialect;
+pub use notes::{ColumnNotes, Noted};
 pub use statement::{Sense, classify};
 
 /// What a statement does to a table.
@@ -44,8 +47,8 @@ pub enum Effect {
         table: TableName,
         /// The column.
         name: String,
-        /// Dropped, as opposed to added.
-        dropped: bool,
+        /// Which of the two.
+        change: ColumnChange,
     },
     /// A column has another default: beside what that does to the rows, which is nothing. Where the catalogue may show
     /// it by the time the column is first met downstream, the rows that were there when it was added got another.
@@ -71,6 +74,18 @@ pub enum Effect {
     Unknown {
         /// The table, where that can be told.
         table: Option<TableName>,
+    },
+}
+
+/// What became of a column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ColumnChange {
+    /// It is gone.
+    Dropped,
+    /// It came.
+    Added {
+        /// The default as SQL text, where a literal was declared: what the rows that are there have in it.
+        default: Option<String>,
     },
 }
 

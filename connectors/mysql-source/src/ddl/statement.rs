@@ -137,7 +137,7 @@ impl<'a, 't> Parser<'a, 't> {
         match self.step()? {
             Token::Word(word) => Some((*word).to_owned()),
             Token::Name(name) => Some(name.clone()),
-            Token::Text { .. } | Token::Symbol(_) => None,
+            Token::Text(_) | Token::Symbol(_) => None,
         }
     }
 

@@ -2,7 +2,7 @@ use cdc_sdk::TableName;
 use cdc_sdk::column::ColumnType;
 use proptest::prelude::*;
 
-use super::{Dialect, Effect, NewDefault, Sense, classify};
+use super::{ColumnChange, Dialect, Effect, NewDefault, Sense, classify};
 
 /// What it does to rows, without the names of columns.
 fn effects(statement: &str) -> Vec<Effect> {
@@ -211,11 +211,43 @@ fn columns_that_come_and_go_are_named() {
         ("ALTER TABLE a DROP COLUMN x, ADD (x INT, y INT)", vec![("x", true), ("x", false), ("y", false)]),
     ] {
         let named = named(statement, |effect| match effect {
-            Effect::Column { table, name, dropped } if *table == t("a") => Some((name.clone(), *dropped)),
+            Effect::Column { table, name, change } if *table == t("a") => {
+                Some((name.clone(), *change == ColumnChange::Dropped))
+            }
             _ => None,
         });
         let named: Vec<_> = named.iter().map(|(name, what)| (name.as_str(), *what)).collect();
         assert_eq!(named, expected, "{statement}");
+    }
+}
+
+#[test]
+fn the_default_of_a_new_column_is_told() {
+    for (declared, expected) in [
+        ("INT NOT NULL DEFAULT 5", Some("5")),
+        ("INT NOT NULL DEFAULT '5' COMMENT 'x'", Some("'5'")),
+        ("DOUBLE DEFAULT -1.5e+3 AFTER y", Some("-1.5e+3")),
+        ("DECIMAL(5, 2) DEFAULT +.5", Some(".5")),
+        ("BOOLEAN DEFAULT TRUE", Some("1")),
+        ("BIT(1) NOT NULL DEFAULT b'0'", Some("b'0'")),
+        ("INT DEFAULT 0x1F", Some("0x1F")),
+        ("VARCHAR(9) NOT NULL DEFAULT 'a''b\\\\\\n\\%'", Some("'a''b\\\\\n\\\\%'")),
+        ("VARCHAR(9) DEFAULT _utf8mb4'ä' NOT NULL", Some("'ä'")),
+        ("VARCHAR(9) DEFAULT _latin1'x'", None),
+        ("VARCHAR(9) DEFAULT 'x' 'y'", None),
+        ("INT DEFAULT NULL", None),
+        ("INT CHECK (x > DEFAULT(y))", None),
+        ("INT", None),
+    ] {
+        let told =
+            named(&format!("ALTER TABLE a ADD x {declared}, ADD (y INT, z INT DEFAULT 7)"), |effect| {
+                match effect {
+                    Effect::Column { change: ColumnChange::Added { default }, .. } => Some(default.clone()),
+                    _ => None,
+                }
+            });
+        let of_z = Some("7".to_owned());
+        assert_eq!(told, [expected.map(str::to_owned), None, of_z], "{declared}");
     }
 }
 

@@ -11,6 +11,7 @@ use mysql_async::{Conn, Row};
 use super::grants::Grants;
 use super::{connect, is_replica, log_end, within};
 use crate::catalogue::{Catalogue, Listed, list};
+use crate::ddl::ColumnNotes;
 use crate::decode::Charset;
 use crate::settings::Settings;
 
@@ -295,7 +296,7 @@ async fn captured(
         return Ok(findings);
     }
     findings.extend(ledgers(tables));
-    let catalogue = Catalogue::new(settings.endpoint.clone());
+    let catalogue = Catalogue::new(settings.endpoint.clone(), &ColumnNotes::new());
     for listed in tables.iter().take(TABLES_LOOKED_AT_MAX) {
         match catalogue.table(&listed.name).await {
             Ok(Some(table)) => findings.extend(table_findings(&table, &listed.engine)),

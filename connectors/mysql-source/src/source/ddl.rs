@@ -4,7 +4,7 @@ use cdc_sdk::{Error, Kind, Result, TableName};
 
 use super::{DdlEvent, Source, pending};
 use crate::binlog::Ddl;
-use crate::ddl::Effect;
+use crate::ddl::{ColumnChange, Effect};
 use crate::settings::OnUnsafeDdl;
 use crate::snapshot::{TableProgress, TableState};
 
@@ -83,7 +83,7 @@ impl Source {
             }
             Effect::Reshape(table) | Effect::Metadata(table) => self.plan.altered(table),
             Effect::Rewrite { table, why } => self.rewritten(table, why, event)?,
-            Effect::Column { table, name, dropped } => self.column(table, name, *dropped, event)?,
+            Effect::Column { table, name, change } => self.column(table, name, change, event)?,
             Effect::Unknown { table: Some(table) } => {
                 self.rewritten(table, "it is not known to leave rows as they are", event)?;
             }
@@ -95,21 +95,40 @@ impl Source {
 
     /// Of another table of this name any column may still be there downstream.
     fn forget_columns(&mut self, table: &TableName, event: &mut DdlEvent) {
-        let all = self.dropped.entry(table.clone()).or_default();
-        all.insert(ANY.to_owned());
-        event.dropped.insert(table.clone(), all.clone());
+        let noted = self.noted.entry(table.clone()).or_default();
+        noted.dropped.insert(ANY.to_owned());
+        noted.defaults.clear();
+        event.noted.insert(table.clone(), noted.clone());
     }
 
     /// A column that was dropped is still there downstream, with values: should one of its name come, they must go.
-    fn column(&mut self, table: &TableName, name: &str, dropped: bool, event: &mut DdlEvent) -> Result<()> {
+    fn column(
+        &mut self,
+        table: &TableName,
+        name: &str,
+        change: &ColumnChange,
+        event: &mut DdlEvent,
+    ) -> Result<()> {
         let name = name.to_lowercase();
-        if dropped {
-            let all = self.dropped.entry(table.clone()).or_default();
-            all.insert(name);
-            event.dropped.insert(table.clone(), all.clone());
-        } else if self.dropped.get(table).is_some_and(|all| all.contains(&name) || all.contains(ANY))
-            && !event.emptied.contains(table)
-        {
+        let noted = self.noted.entry(table.clone()).or_default();
+        let (is_another, changed) = match change {
+            ColumnChange::Dropped => {
+                noted.defaults.remove(&name);
+                noted.dropped.insert(name);
+                (false, true)
+            }
+            ColumnChange::Added { default } => {
+                let is_another = noted.dropped.contains(&name) || noted.dropped.contains(ANY);
+                let changed = default.is_some() || noted.defaults.contains_key(&name);
+                noted.defaults.remove(&name);
+                noted.defaults.extend(default.clone().map(|default| (name, default)));
+                (is_another, changed)
+            }
+        };
+        if changed {
+            event.noted.insert(table.clone(), noted.clone());
+        }
+        if is_another && !event.emptied.contains(table) {
             self.rewritten(table, "a column has the name of one that was dropped", event)?;
         }
         Ok(())

@@ -15,7 +15,7 @@ mod open;
 mod readers;
 mod request;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ use cdc_sdk::{Gtid, GtidSet, Position, Result, Table, TableName};
 
 use crate::binlog::{Begin, BinlogEvent, Commit, Rows, Stream};
 use crate::catalogue::Catalogue;
-use crate::ddl::Effect;
+use crate::ddl::{ColumnNotes, Effect};
 use crate::session::{LogEnd, connect, log_end};
 use crate::settings::Settings;
 use crate::shape::{self, ShapeId};
@@ -39,9 +39,6 @@ const VIEW_PAUSE: Duration = Duration::from_millis(50);
 
 /// So many events of the log are handed out before readers, timers and the consumer's own waits have their turn.
 const IN_A_ROW_MAX: u32 = 64;
-
-/// Columns that were dropped, by table, in small letters. Downstream they are still there, with values.
-pub type DroppedColumns = BTreeMap<TableName, BTreeSet<String>>;
 
 /// From where to begin.
 #[derive(Clone, Debug)]
@@ -61,8 +58,8 @@ pub struct Resume {
     pub snapshot: Vec<TableProgress>,
     /// The transaction that the position lies inside of, where that is known.
     pub inside: Option<Gtid>,
-    /// Columns that are gone; `*`: others, too, since a table of another make had the name.
-    pub dropped: DroppedColumns,
+    /// What statements have said of columns.
+    pub noted: ColumnNotes,
 }
 
 /// What comes next. A transaction is `Begin`, any number of `Rows`, `Progress` and `Ddl`, `Commit`.
@@ -104,8 +101,8 @@ pub struct DdlEvent {
     pub emptied: Vec<TableName>,
     /// What is to be stored of the tables, in the same Kafka transaction.
     pub progress: Vec<TableProgress>,
-    /// Tables that lost columns, with all that they ever lost, to be stored likewise.
-    pub dropped: DroppedColumns,
+    /// Tables whose columns came or went, with all that is to be known of these, to be stored likewise.
+    pub noted: ColumnNotes,
     /// The one consumer that is meant; `None`: all.
     pub addressee: Option<String>,
     /// What was being read once more, of the tables whose progress this has, will not come to its end: why.
@@ -143,7 +140,7 @@ pub struct Source {
     told_complete: bool,
     /// Tables that were captured once and are not now.
     left_out: Vec<TableProgress>,
-    dropped: DroppedColumns,
+    noted: ColumnNotes,
     /// What the server had executed when it was asked last.
     executed: GtidSet,
 }

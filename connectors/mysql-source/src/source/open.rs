@@ -10,9 +10,10 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
 use super::readers::Readers;
-use super::{DroppedColumns, Source, Start};
+use super::{Source, Start};
 use crate::binlog::{Collation, Collations, Request, Stream};
 use crate::catalogue::{Catalogue, list};
+use crate::ddl::ColumnNotes;
 use crate::session::{
     LogEnd, SHOW_WAIT, Server, connect, file_number, is_replica, log_end, wait_for, within,
 };
@@ -29,7 +30,7 @@ const JSON_TABLE: (u16, u16, u16) = (8, 0, 4);
 struct Beginning {
     position: Position,
     progress: Vec<TableProgress>,
-    dropped: DroppedColumns,
+    noted: ColumnNotes,
     /// What was delivered before does not connect to what comes: all of it goes.
     anew: bool,
     /// The tables that were delivered before that.
@@ -51,12 +52,12 @@ impl Source {
         // First the position, then the tables: what is made in between is in the stream.
         let server = Server::ask(&mut conn).await?;
         let mut beginning = begin(&mut conn, &server, &settings, start).await?;
-        let catalogue = Catalogue::new(settings.endpoint.clone());
+        let catalogue = Catalogue::new(settings.endpoint.clone(), &beginning.noted);
         let end = log_end(&mut conn).await?;
         let stream = match stream(&mut conn, &settings, &beginning.position, &catalogue, &end).await {
             // The log does not have all that follows.
             Err(e) if is_needed(&e, &settings) && !beginning.anew => {
-                beginning = anew(&mut conn, &server, beginning.progress, beginning.dropped, &e).await?;
+                beginning = anew(&mut conn, &server, beginning.progress, beginning.noted, &e).await?;
                 stream(&mut conn, &settings, &beginning.position, &catalogue, &end).await?
             }
             stream => stream?,
@@ -83,7 +84,7 @@ impl Source {
             in_a_row: 0,
             told_complete: false,
             left_out,
-            dropped: beginning.dropped,
+            noted: beginning.noted,
             executed: server.executed,
         };
         if !vanished.is_empty() {
@@ -94,18 +95,18 @@ impl Source {
 }
 
 async fn begin(conn: &mut Conn, server: &Server, settings: &Settings, start: Start) -> Result<Beginning> {
-    let (mut position, progress, inside, dropped) = match start {
+    let (mut position, progress, inside, noted) = match start {
         Start::Fresh => {
             let position = server.position(&log_end(conn).await?);
             return Ok(Beginning {
                 position,
                 progress: Vec::new(),
-                dropped: DroppedColumns::new(),
+                noted: ColumnNotes::new(),
                 anew: false,
                 before: Vec::new(),
             });
         }
-        Start::Resume(resume) => (resume.position, resume.snapshot, resume.inside, resume.dropped),
+        Start::Resume(resume) => (resume.position, resume.snapshot, resume.inside, resume.noted),
     };
     match verify(conn, server, &position).await {
         Ok(()) => {
@@ -113,9 +114,9 @@ async fn begin(conn: &mut Conn, server: &Server, settings: &Settings, start: Sta
             if is_lost(conn, server, &position, inside).await? {
                 position.partial = None;
             }
-            Ok(Beginning { position, progress, dropped, anew: false, before: Vec::new() })
+            Ok(Beginning { position, progress, noted, anew: false, before: Vec::new() })
         }
-        Err(e) if is_needed(&e, settings) => anew(conn, server, progress, dropped, &e).await,
+        Err(e) if is_needed(&e, settings) => anew(conn, server, progress, noted, &e).await,
         Err(e) => Err(e),
     }
 }
@@ -129,12 +130,12 @@ async fn anew(
     conn: &mut Conn,
     server: &Server,
     before: Vec<TableProgress>,
-    dropped: DroppedColumns,
+    noted: ColumnNotes,
     why: &Error,
 ) -> Result<Beginning> {
     tracing::warn!(error = %why, "the binlog from the position on is not to be had; all tables are read anew");
     let position = server.position(&log_end(conn).await?);
-    Ok(Beginning { position, progress: Vec::new(), dropped, anew: true, before })
+    Ok(Beginning { position, progress: Vec::new(), noted, anew: true, before })
 }
 
 /// The stream from a position on. The server has shown that its log is the one that was read; where that can be mended

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use cdc_mysql_source::{DroppedColumns, Event, Resume, Settings, Source, Start};
+use cdc_mysql_source::{ColumnNotes, Event, Resume, Settings, Source, Start};
 use cdc_sdk::pattern::Pattern;
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
@@ -227,22 +227,22 @@ async fn dropped_while_it_was_left_out() -> Outcome {
     until_caught_up(&mut source, &mut model).await?;
     drop(source);
     let mut source = model.open(&settings, model.resume()).await?;
-    let mut dropped = DroppedColumns::new();
+    let mut noted = ColumnNotes::new();
     while !model.complete {
         let event = next(&mut source).await?;
         if let Event::Ddl(ddl) = &event {
-            dropped.extend(ddl.dropped.clone());
+            noted.extend(ddl.noted.clone());
         }
         model.apply(event, source.position())?;
     }
     world.run("CREATE TABLE t (id INT PRIMARY KEY, v INT);\nINSERT INTO t VALUES (3, 3)").await?;
     until_caught_up(&mut source, &mut model).await?;
     holds(&mut world, &model, "t").await?;
-    assert!(dropped.get(&world.table("t")).is_some_and(|columns| columns.contains("*")), "{dropped:?}");
+    assert!(noted.get(&world.table("t")).is_some_and(|noted| noted.dropped.contains("*")), "{noted:?}");
     // What is stored is enough to go on.
     drop(source);
     let (position, snapshot) = (model.position.clone(), model.progress.values().cloned().collect());
-    let resume = Resume { position, snapshot, inside: None, dropped };
+    let resume = Resume { position, snapshot, inside: None, noted };
     let mut source = model.open(&settings, Start::Resume(Box::new(resume))).await?;
     until_caught_up(&mut source, &mut model).await?;
     holds(&mut world, &model, "t").await?;

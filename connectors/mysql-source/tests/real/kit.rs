@@ -5,7 +5,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use cdc_mysql_source::{
-    DroppedColumns, Event, OnUnsafeDdl, Resume, Settings, SnapshotMode, Source, Start, TableProgress,
+    ColumnNotes, Event, OnUnsafeDdl, Resume, Settings, SnapshotMode, Source, Start, TableProgress,
 };
 use cdc_sdk::endpoint::{Endpoint, Secret, Tls};
 use cdc_sdk::pattern::{Pattern, Selection};
@@ -226,7 +226,7 @@ impl Model {
             position: self.position.clone(),
             snapshot,
             inside: None,
-            dropped: DroppedColumns::new(),
+            noted: ColumnNotes::new(),
         }))
     }
 

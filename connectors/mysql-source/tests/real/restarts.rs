@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use cdc_mysql_source::{DroppedColumns, Event, Resume, Settings, SnapshotMode, Source, Start};
+use cdc_mysql_source::{ColumnNotes, Event, Resume, Settings, SnapshotMode, Source, Start};
 use cdc_sdk::{GtidSet, Kind, Position};
 use mysql_async::prelude::Queryable;
 
@@ -79,7 +79,7 @@ async fn refusal(settings: &Settings, position: Position) -> Outcome<cdc_sdk::Er
         position,
         snapshot: Vec::new(),
         inside: None,
-        dropped: DroppedColumns::new(),
+        noted: ColumnNotes::new(),
     }));
     match Source::open(settings.clone(), start).await {
         Ok(_) => Err("the position was taken".into()),

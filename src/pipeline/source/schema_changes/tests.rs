@@ -1,6 +1,6 @@
 //! What is told of a statement.
 
-use cdc_mysql_source::{DdlEvent, Effect};
+use cdc_mysql_source::{ColumnChange, DdlEvent, Effect};
 use cdc_sdk::TableName;
 
 use super::happenings;
@@ -28,7 +28,7 @@ fn list(expected: &[(&str, Happened)]) -> Vec<(String, Happened)> {
 #[test]
 fn a_table_is_told_once_by_statement() {
     let effects = vec![
-        Effect::Column { table: table("a"), name: "x".to_owned(), dropped: true },
+        Effect::Column { table: table("a"), name: "x".to_owned(), change: ColumnChange::Dropped },
         Effect::Reshape(table("a")),
         Effect::Metadata(table("a")),
     ];

@@ -11,6 +11,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 
 use crate::binlog::{BinlogEvent, Collation, Collations, Enrich, Enriched, Met, Request, Stream};
+use crate::ddl::Effect;
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// A test's own database.
@@ -60,7 +61,7 @@ impl Enrich for std::sync::Arc<Nothing> {
         Ok(Enriched { table: from_map, changed_later: None })
     }
 
-    fn forget(&self, _: &TableName) {}
+    fn altered(&self, _: &[Effect]) {}
 }
 
 static NEXT: AtomicU32 = AtomicU32::new(1);

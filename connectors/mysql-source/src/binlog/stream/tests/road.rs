@@ -4,7 +4,7 @@ use cdc_sdk::{Kind, OwnedValue, Value};
 
 use super::lab::{Lab, Seen, read_to};
 use crate::binlog::BinlogEvent;
-use crate::ddl::Effect;
+use crate::ddl::{ColumnChange, Effect};
 
 /// Leaves out transactions of other tests on the same server.
 fn own(seen: Vec<Seen>) -> Vec<Seen> {
@@ -194,7 +194,11 @@ async fn statements_tell_what_they_did() {
         [
             Effect::Create(name("a")),
             Effect::Reshape(name("a")),
-            Effect::Column { table: name("a"), name: "b".to_owned(), dropped: false },
+            Effect::Column {
+                table: name("a"),
+                name: "b".to_owned(),
+                change: ColumnChange::Added { default: None }
+            },
             Effect::Rename { from: name("a"), to: name("c") },
             Effect::Truncate(name("c")),
             Effect::Create(name("s")),
