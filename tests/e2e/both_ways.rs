@@ -8,10 +8,14 @@ use mysql_async::prelude::Queryable;
 
 use crate::kit::{Dice, Options, Process, World, http, until, variable};
 
-const LAST_WRITER: &str = "[two_way]\nconflicts = \"last_writer\"\ntimestamp_column = \"changed_at\"\n";
+pub(super) const LAST_WRITER: &str =
+    "[two_way]\nconflicts = \"last_writer\"\ntimestamp_column = \"changed_at\"\n";
+
+pub(super) const TABLE: &str = "CREATE TABLE t (id INT PRIMARY KEY, v INT, changed_at TIMESTAMP(6) \
+    DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6))";
 
 /// The settings of the way back: other names, and the other server.
-fn turned(world: &World, role: &str) -> String {
+pub(super) fn turned(world: &World, role: &str) -> String {
     let (source, dest) = (port(&variable("CDC_TEST_SOURCE_MYSQL")), port(&variable("CDC_TEST_DEST_MYSQL")));
     let back = format!("{}_back", world.name);
     let settings = fs::read_to_string(world.file(&format!("{role}.toml"))).unwrap();
@@ -32,23 +36,28 @@ fn port(address: &str) -> String {
     format!("port = {}", address.rsplit_once(':').unwrap().1)
 }
 
+pub(super) fn start_with(role: &str, file: &str, environment: &[(&str, &str)]) -> Process {
+    Process::start_with(&[role, "-c", file], Path::new(&file.replace(".toml", ".log")), environment)
+}
+
 fn start(role: &str, file: &str) -> Process {
-    Process::start(&[role, "-c", file], Path::new(&file.replace(".toml", ".log")))
+    start_with(role, file, &[])
 }
 
 /// What a writer on one side does: rows of both sides made and changed, rows of its own made and deleted.
 /// (Rows that one side deletes while the other changes them may end different: see the README.)
+pub(super) fn statement(side: u64, round: u64, dice: &mut Dice) -> String {
+    let (id, v) = (dice.below(30), dice.below(1000));
+    match dice.below(6) {
+        0 => format!("INSERT IGNORE INTO t (id, v) VALUES ({id}, {v})"),
+        1 => format!("DELETE FROM t WHERE id = {}", 1000 + dice.below(round + 1) * 2 + side),
+        2 => format!("INSERT INTO t (id, v) VALUES ({}, {v})", 1000 + round * 2 + side),
+        _ => format!("UPDATE t SET v = {v} WHERE id = {id}"),
+    }
+}
+
 fn statements(side: u64, dice: &mut Dice) -> Vec<String> {
-    let statement = |round: u64| {
-        let (id, v) = (dice.below(30), dice.below(1000));
-        match dice.below(6) {
-            0 => format!("INSERT IGNORE INTO t (id, v) VALUES ({id}, {v})"),
-            1 => format!("DELETE FROM t WHERE id = {}", 1000 + dice.below(round + 1) * 2 + side),
-            2 => format!("INSERT INTO t (id, v) VALUES ({}, {v})", 1000 + round * 2 + side),
-            _ => format!("UPDATE t SET v = {v} WHERE id = {id}"),
-        }
-    };
-    (0..150).map(statement).collect()
+    (0..150).map(|round| statement(side, round, dice)).collect()
 }
 
 async fn run(conn: &mut Conn, statements: &[String]) {
@@ -62,12 +71,7 @@ async fn both_ways() {
     let port = http::free_port();
     let sink = format!("{LAST_WRITER}[http]\nlisten = \"127.0.0.1:{port}\"\n");
     let world = World::with("both", &Options { sink, ..Options::default() }).await;
-    world
-        .source_sql(
-            "CREATE TABLE t (id INT PRIMARY KEY, v INT, changed_at TIMESTAMP(6) DEFAULT CURRENT_TIMESTAMP(6) \
-             ON UPDATE CURRENT_TIMESTAMP(6));\nINSERT INTO t (id, v) VALUES (1, 1), (2, 2)",
-        )
-        .await;
+    world.source_sql(&format!("{TABLE};\nINSERT INTO t (id, v) VALUES (1, 1), (2, 2)")).await;
     world.catch_up();
     let (back_source, back_sink) = (turned(&world, "source"), turned(&world, "sink"));
     let there = [world.start_source(&[]), world.start_sink(&[])];
@@ -156,7 +160,7 @@ fn rows(ids: std::ops::Range<i64>) -> String {
 }
 
 /// Offsets of the data topics that a sink has applied, summed.
-fn events(world: &World, settings: &str) -> i64 {
+pub(super) fn events(world: &World, settings: &str) -> i64 {
     let (code, text) = world.cdc(&["offsets", "show", "-c", settings, "--json"]);
     assert_eq!(code, Some(0), "{text}");
     let shown: serde_json::Value = serde_json::from_str(&text).unwrap();

@@ -9,6 +9,7 @@ mod backlog_older_than_retention;
 mod bank_stays_balanced;
 mod bootstrap_from_backup;
 mod both_ways;
+mod both_ways_under_kills;
 mod by_file_and_position;
 mod by_key_ends_equal;
 mod by_key_group_survives;
