@@ -197,7 +197,7 @@ async fn statements_tell_what_they_did() {
             Effect::Column {
                 table: name("a"),
                 name: "b".to_owned(),
-                change: ColumnChange::Added { default: None }
+                change: ColumnChange::Added { default: Some("5".to_owned()) }
             },
             Effect::Rename { from: name("a"), to: name("c") },
             Effect::Truncate(name("c")),
